@@ -1,0 +1,79 @@
+"""The shell command: python -m gc_tutorial compare --help."""
+
+import argparse
+import sys
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m gc_tutorial", description="Gradient centralization, compared.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    compare = commands.add_parser(
+        "compare",
+        help="train with and without gradient centralization, over many seeds",
+        description="Train the CNN for every arm and seed. Each finished run is kept at once; the same command goes "
+        "on where it was stopped.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = compare.add_argument
+    add("folder", help="where finished runs are kept")
+    add("--data", default="auto", help="auto, horses_or_humans, drawn, drawn_small, or a folder of images")
+    add("--optimizer", default="rmsprop", help="rmsprop, or sgd (momentum 0.9)")
+    add("--learning-rate", type=float, default=1e-3)
+    add("--arms", nargs="+", default=["none", "gradient", "update"], help="of none, gradient, update, recompiled")
+    add("--seeds", type=_positive, default=10, help="how many: 0, 1, ...")
+    add("--image-size", type=_positive, default=150, help="side in pixels, 94 or more")
+    add("--batch-size", type=_positive, default=32)
+    add("--epochs", type=_positive, default=12)
+    add("--csv", help="write the table of all epochs to this file, too")
+    return parser
+
+
+def main(arguments=None):
+    """Run the shell command.
+
+    Args:
+        arguments: list of str; by default those of the process.
+
+    Returns:
+        int, the exit code: 0 done, 1 a predictable mistake, told in one line. (argparse itself exits with 2.)
+    """
+    options = _parser().parse_args(arguments)
+
+    # Only here, so that --help and usage errors come at once.
+    from gc_tutorial.experiment import compare
+    from gc_tutorial.store import StoreError
+
+    try:
+        table = compare(
+            options.data,
+            optimizer=options.optimizer,
+            learning_rate=options.learning_rate,
+            arms=options.arms,
+            seeds=options.seeds,
+            image_size=options.image_size,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            folder=options.folder,
+        )
+        if options.csv:
+            table.to_csv(options.csv, index=False)
+    except (ValueError, StoreError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    last = table.groupby(["arm", "seed"]).tail(1)
+    columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+    print(last.groupby("arm", sort=False)[columns].mean().round(4).to_string())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

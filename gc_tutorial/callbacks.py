@@ -1,0 +1,60 @@
+"""Keras callbacks: where the time went, and whether the means of the weights moved."""
+
+import time
+
+import keras
+import numpy as np
+
+
+class TimeHistory(keras.callbacks.Callback):
+    """Record how long each epoch took, training and validation apart.
+
+    Attributes:
+        train_seconds: list of float, the wall-clock seconds of each epoch's training steps.
+        validation_seconds: list of float, of each epoch's validation (0.0 without `validation_data`).
+    """
+
+    def on_train_begin(self, logs=None):
+        self.train_seconds = []
+        self.validation_seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch_began = time.perf_counter()
+        self._validation_began = None
+
+    def on_test_begin(self, logs=None):
+        self._validation_began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        ended = time.perf_counter()
+        training_ended = self._validation_began or ended
+        self.train_seconds.append(training_ended - self._epoch_began)
+        self.validation_seconds.append(ended - training_ended)
+
+
+class WeightMeanDrift(keras.callbacks.Callback):
+    """Record how far the means of the weight vectors have moved since training began.
+
+    Under gradient centralization with SGD they do not move (Yong et al. 2020, section 4.1: eᵀw stays constant),
+    which makes this the best test that it runs. A weight vector is what belongs to one output unit of a kernel:
+    a kernel's elements over all axes but the last.
+
+    Attributes:
+        drift: list of float, after each epoch the largest absolute shift of any weight vector's mean, over all
+            trainable variables of rank 2 and above.
+    """
+
+    def on_train_begin(self, logs=None):
+        self._before = self._means()
+        self.drift = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        shifts = [np.abs(now - then).max() for now, then in zip(self._means(), self._before, strict=True)]
+        self.drift.append(float(max(shifts)))
+
+    def _means(self):
+        kernels = [v for v in self.model.trainable_variables if len(v.shape) >= 2]
+        return [
+            np.mean(keras.ops.convert_to_numpy(kernel), axis=tuple(range(len(kernel.shape) - 1)), dtype="float64")
+            for kernel in kernels
+        ]

@@ -1,0 +1,248 @@
+"""One door to the images: Horses or Humans through TFDS, a drawn stand-in, or a folder."""
+
+import contextlib
+import io
+import tempfile
+import threading
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+from PIL import Image
+
+from gc_tutorial.drawn import DrawnHorsesOrHumans
+
+REAL = "horses_or_humans"
+SPLITS = ("train", "test")
+DOWNLOAD = "https://storage.googleapis.com/download.tensorflow.org/data/horse-or-human.zip"
+PROBE_SECONDS = 3
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
+
+
+class DataError(ValueError):
+    """Data that cannot be had or read; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images to train on and images held out.
+
+    Attributes:
+        train, test: `tf.data.Dataset` of (uint8 image of shape (size, size, 3), int64 label), held in memory.
+        train_images: uint8 array of shape (count, size, size, 3), the images of `train`.
+        train_labels: int64 array of shape (count,).
+        info: `tfds.core.DatasetInfo`: `info.name`, `info.features["label"].names`, `info.splits`.
+        real: whether these are photographs and renderings, and not drawn stand-ins.
+    """
+
+    train: tf.data.Dataset
+    test: tf.data.Dataset
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    info: tfds.core.DatasetInfo
+    real: bool
+
+
+def load_data(source="auto", image_size=300):
+    """Load the images, decode them once, and keep them in memory as uint8.
+
+    Args:
+        source: `"auto"` (Horses or Humans where it is prepared or can be downloaded, else the drawn set, with a line
+            that says so), `"horses_or_humans"`, `"drawn"`, `"drawn_small"` (128 and 64 images), or the path of a
+            folder with `train/<class>/*` and `test/<class>/*` (PNG or JPEG, two classes or more).
+        image_size: side in pixels to which images are resized, by area averaging.
+
+    Returns:
+        `Data`.
+
+    Raises:
+        DataError: for an unknown source, data that cannot be had, or a folder that cannot be used.
+    """
+    builder = _find_builder(source)
+    print(f"{_describe(builder.info)}, {image_size}×{image_size} pixels.")
+    train, test = (_in_memory(builder, split, image_size) for split in SPLITS)
+    return Data(
+        train=tf.data.Dataset.from_tensor_slices(train),
+        test=tf.data.Dataset.from_tensor_slices(test),
+        # Views of the tensors: the images are in memory once.
+        train_images=train[0].numpy(),
+        train_labels=train[1].numpy(),
+        info=builder.info,
+        real=not isinstance(builder, DrawnHorsesOrHumans),
+    )
+
+
+def _find_builder(source):
+    if source == "auto":
+        builder = _real_builder()
+        if builder.is_prepared() or (can_download() and _download(builder)):
+            return builder
+        print("Horses or Humans is not on this machine and cannot be downloaded: using drawn images instead.")
+        return _drawn_builder("full")
+    if source == REAL:
+        builder = _real_builder()
+        if not builder.is_prepared() and not (can_download() and _download(builder)):
+            raise DataError(
+                "Horses or Humans is not on this machine and could not be downloaded. Connect to the network and "
+                "try again; or copy a folder `horses_or_humans` that TFDS has prepared elsewhere and set "
+                "TFDS_DATA_DIR to the folder that holds it; or use source='drawn'."
+            )
+        return builder
+    if source in ("drawn", "drawn_small"):
+        return _drawn_builder("full" if source == "drawn" else "small")
+    if Path(source).is_dir():
+        return _folder_builder(Path(source))
+    raise DataError(
+        f"There is no data source {str(source)!r}: it is not a folder on this machine, and not one of "
+        f"'auto', '{REAL}', 'drawn', 'drawn_small'."
+    )
+
+
+def _describe(info):
+    counts = " and ".join(f"{info.splits[split].num_examples:,} {split}" for split in SPLITS)
+    titles = {REAL: "Horses or Humans (Laurence Moroney, CC BY 2.0)", DrawnHorsesOrHumans.name: "Drawn images"}
+    return f"{titles.get(info.name, 'Your images')}: {counts}"
+
+
+def _real_builder():
+    with _silence():
+        return tfds.builder(REAL, try_gcs=False)
+
+
+def can_download(seconds=PROBE_SECONDS):
+    """Find out within `seconds` whether the server of Horses or Humans answers.
+
+    TFDS itself retries for more than three minutes. The thread is there because a name look-up heeds no timeout.
+
+    Returns:
+        bool.
+    """
+    answers = []
+
+    def ask():
+        with contextlib.suppress(OSError):
+            request = urllib.request.Request(DOWNLOAD, method="HEAD")
+            answers.append(urllib.request.urlopen(request, timeout=seconds).status == 200)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers == [True]
+
+
+def _download(builder):
+    """Download and prepare; returns whether that worked (a server that answers may still break off)."""
+    print(f"Downloading Horses or Humans from {urllib.parse.urlsplit(DOWNLOAD).netloc} ...")
+    try:
+        _prepare(builder)
+    except Exception as error:  # TFDS raises many kinds here, and none of them is the reader's fault
+        print(f"The download failed: {error}")
+    return builder.is_prepared()
+
+
+def _drawn_builder(config):
+    try:
+        folder = Path(tfds.core.constants.DATA_DIR).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:  # a folder that cannot be written to, such as a shared, read-only one
+        folder = Path(tempfile.gettempdir()) / "tensorflow_datasets"
+    with _silence():
+        builder = DrawnHorsesOrHumans(config=config, data_dir=folder)
+    if not builder.is_prepared():
+        _prepare(builder)
+    return builder
+
+
+def _prepare(builder):
+    with _silence():
+        builder.download_and_prepare()
+
+
+@contextlib.contextmanager
+def _silence():
+    """TFDS prints paths of this machine and draws bars that do not render in a saved notebook."""
+    tfds.disable_progress_bar()
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _folder_builder(folder):
+    classes = {split: _classes(folder / split) for split in SPLITS}
+    if classes["train"].keys() != classes["test"].keys():
+        raise DataError(
+            f"The classes in {folder / 'train'} ({', '.join(classes['train'])}) and in {folder / 'test'} "
+            f"({', '.join(classes['test'])}) differ. Use the same folder names in both."
+        )
+    _check_images([path for of_split in classes.values() for paths in of_split.values() for path in paths])
+    with _silence():
+        return tfds.ImageFolder(str(folder))
+
+
+def _classes(folder):
+    """The images of each class in one split's folder, or an error that says what is missing."""
+    subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] not in "._") if folder.is_dir() else []
+    found = {
+        sub.name: sorted(p for p in sub.iterdir() if p.is_file() and p.name[0] != ".") for sub in subfolders
+    }
+    if not found:
+        raise DataError(
+            f"{folder} holds no classes. Put the images of each class into a folder of its own: "
+            f"{folder / '<class>' / 'image.png'}."
+        )
+    if len(found) == 1:
+        raise DataError(f"{folder} holds only one class, {next(iter(found))!r}. A classifier needs two or more.")
+    empty = [str(folder / name) for name, images in found.items() if not images]
+    if empty:
+        raise DataError(f"No images in {', '.join(empty)}. Put some there, or remove the folder.")
+    return found
+
+
+def _check_images(paths):
+    """Open every file before training starts, and name all that would fail in the middle of it."""
+    broken = []
+    for path in paths:
+        try:
+            if path.suffix.lower() not in IMAGE_ENDINGS:
+                raise OSError(f"its ending is not one of {', '.join(IMAGE_ENDINGS)}")
+            with Image.open(path) as image:
+                image.load()
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else error
+            broken.append(f"  {path}: {reason}")
+    if broken:
+        more = f"\n  ... and {len(broken) - 10} more" if len(broken) > 10 else ""
+        raise DataError(
+            f"{len(broken)} of {len(paths)} files cannot be read as images. Mend or remove them:\n"
+            + "\n".join(broken[:10])
+            + more
+        )
+
+
+def _in_memory(builder, split, image_size):
+    """The images and labels of a split, decoded and resized, as two tensors."""
+
+    def resize(image, label):
+        image = tf.image.resize(image, (image_size, image_size), method="area")
+        return tf.cast(tf.round(image), tf.uint8), label
+
+    # One file after the other, so that a seed means the same order on every machine.
+    dataset = builder.as_dataset(
+        split=split,
+        as_supervised=True,
+        shuffle_files=False,
+        read_config=tfds.ReadConfig(interleave_cycle_length=1),
+    )
+    dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return next(iter(dataset.batch(builder.info.splits[split].num_examples)))
