@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data": ["Data", "load_data"],
         "experiment": ["compare"],
         "models": ["build_cnn"],
+        "startup": ["start"],
         "optimizers": [
             "GCAdam",
             "GCAdamW",

@@ -11,7 +11,9 @@ def _positive(text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m gc_tutorial", description="Gradient centralization, compared.")
+    parser = argparse.ArgumentParser(
+        prog="python -m gc_tutorial", description="Gradient centralization, compared."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     compare = commands.add_parser(
         "compare",
@@ -25,7 +27,12 @@ def _parser():
     add("--data", default="auto", help="auto, horses_or_humans, drawn, drawn_small, or a folder of images")
     add("--optimizer", default="rmsprop", help="rmsprop, or sgd (momentum 0.9)")
     add("--learning-rate", type=float, default=1e-3)
-    add("--arms", nargs="+", default=["none", "gradient", "update"], help="of none, gradient, update, recompiled")
+    add(
+        "--arms",
+        nargs="+",
+        default=["none", "gradient", "update"],
+        help="of none, gradient, update, recompiled",
+    )
     add("--seeds", type=_positive, default=10, help="how many: 0, 1, ...")
     add("--image-size", type=_positive, default=150, help="side in pixels, 94 or more")
     add("--batch-size", type=_positive, default=32)
@@ -46,6 +53,9 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
 
     # Only here, so that --help and usage errors come at once.
+    from gc_tutorial.startup import import_quietly
+
+    import_quietly()
     from gc_tutorial.experiment import compare
     from gc_tutorial.store import StoreError
 

@@ -71,7 +71,11 @@ def compare(
         raise ValueError(
             f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed."
         )
-    data = load_data(source, image_size) if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__") else source
+    data = (
+        load_data(source, image_size)
+        if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__")
+        else source
+    )
     configuration = {
         "data": data.info.full_name,
         "optimizer": optimizer,
