@@ -11,9 +11,7 @@ def _positive(text):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m gc_tutorial", description="Gradient centralization, compared."
-    )
+    parser = argparse.ArgumentParser(prog="python -m gc_tutorial", description="Gradient centralization, compared.")
     commands = parser.add_subparsers(dest="command", required=True)
     compare = commands.add_parser(
         "compare",

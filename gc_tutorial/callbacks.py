@@ -55,8 +55,6 @@ class WeightMeanDrift(keras.callbacks.Callback):
     def _means(self):
         kernels = [v for v in self.model.trainable_variables if len(v.shape) >= 2]
         return [
-            np.mean(
-                keras.ops.convert_to_numpy(kernel), axis=tuple(range(len(kernel.shape) - 1)), dtype="float64"
-            )
+            np.mean(keras.ops.convert_to_numpy(kernel), axis=tuple(range(len(kernel.shape) - 1)), dtype="float64")
             for kernel in kernels
         ]

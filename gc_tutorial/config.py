@@ -61,9 +61,7 @@ def settings(environment=None):
     environment = os.environ if environment is None else environment
     name = environment.get(f"{PREFIX}PROFILE") or "standard"
     if name not in PROFILES:
-        raise SettingsError(
-            f"{PREFIX}PROFILE={name!r} is not a profile. Choose one of: {', '.join(PROFILES)}."
-        )
+        raise SettingsError(f"{PREFIX}PROFILE={name!r} is not a profile. Choose one of: {', '.join(PROFILES)}.")
     overrides = {}
     # 94 pixels is what five convolutions and poolings need: gc_tutorial.models, which imports Keras, says why.
     for key, smallest in {"epochs": 1, "image_size": 94, "batch_size": 1, "seeds": 1}.items():
@@ -81,7 +79,5 @@ def _whole_number(variable, text, smallest):
     except ValueError:
         number = None
     if number is None or number < smallest:
-        raise SettingsError(
-            f"{variable}={text!r} makes no sense. Give a whole number of at least {smallest}."
-        )
+        raise SettingsError(f"{variable}={text!r} makes no sense. Give a whole number of at least {smallest}.")
     return number

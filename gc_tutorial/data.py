@@ -195,21 +195,15 @@ def _folder_builder(folder):
 
 def _classes(folder):
     """The images of each class in one split's folder, or an error that says what is missing."""
-    subfolders = (
-        sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] not in "._") if folder.is_dir() else []
-    )
-    found = {
-        sub.name: sorted(p for p in sub.iterdir() if p.is_file() and p.name[0] != ".") for sub in subfolders
-    }
+    subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] not in "._") if folder.is_dir() else []
+    found = {sub.name: sorted(p for p in sub.iterdir() if p.is_file() and p.name[0] != ".") for sub in subfolders}
     if not found:
         raise DataError(
             f"{folder} holds no classes. Put the images of each class into a folder of its own: "
             f"{folder / '<class>' / 'image.png'}."
         )
     if len(found) == 1:
-        raise DataError(
-            f"{folder} holds only one class, {next(iter(found))!r}. A classifier needs two or more."
-        )
+        raise DataError(f"{folder} holds only one class, {next(iter(found))!r}. A classifier needs two or more.")
     empty = [str(folder / name) for name, images in found.items() if not images]
     if empty:
         raise DataError(f"No images in {', '.join(empty)}. Put some there, or remove the folder.")

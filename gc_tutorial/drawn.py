@@ -83,17 +83,13 @@ def _texture(random):
 
 
 def _limb(image, place, scale, colour, points, width):
-    cv2.polylines(
-        image, [place(points)], False, colour, max(2, int(width * scale)), lineType=cv2.LINE_AA, shift=_SHIFT
-    )
+    cv2.polylines(image, [place(points)], False, colour, max(2, int(width * scale)), lineType=cv2.LINE_AA, shift=_SHIFT)
 
 
 def _ellipse(image, place, scale, colour, middle, axes):
     (centre,) = place([middle])
     size = [int(axis * scale * 2**_SHIFT) for axis in axes]
-    cv2.ellipse(
-        image, centre.tolist(), size, 0, 0, 360, colour, thickness=-1, lineType=cv2.LINE_AA, shift=_SHIFT
-    )
+    cv2.ellipse(image, centre.tolist(), size, 0, 0, 360, colour, thickness=-1, lineType=cv2.LINE_AA, shift=_SHIFT)
 
 
 def _horse(image, place, scale, random):

@@ -68,13 +68,9 @@ def compare(
     (optimizer,) = _known([optimizer], OPTIMIZERS, "optimizer")
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds or epochs < 1 or batch_size < 1:
-        raise ValueError(
-            f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed."
-        )
+        raise ValueError(f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed.")
     data = (
-        load_data(source, image_size)
-        if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__")
-        else source
+        load_data(source, image_size) if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__") else source
     )
     configuration = {
         "data": data.info.full_name,

@@ -103,9 +103,7 @@ class GradientCentralization:
             ValueError: if the optimizer is already built.
         """
         if getattr(self, "built", False):
-            raise ValueError(
-                "`exclude_from_centralization()` can only be configured before the optimizer is built."
-            )
+            raise ValueError("`exclude_from_centralization()` can only be configured before the optimizer is built.")
         self._excluded_variables = frozenset(self._var_key(variable) for variable in var_list or ())
         self._excluded_pattern = "|".join(var_names) if var_names else None
 

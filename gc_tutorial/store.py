@@ -99,9 +99,7 @@ def _checksum(run):
 def _check_same(path, found, asked):
     differing = [key for key in sorted(asked.keys() | found.keys()) if asked.get(key) != found.get(key)]
     if differing:
-        differences = "; ".join(
-            f"{key} is {found.get(key)!r} there, {asked.get(key)!r} here" for key in differing
-        )
+        differences = "; ".join(f"{key} is {found.get(key)!r} there, {asked.get(key)!r} here" for key in differing)
         raise StoreError(
             f"{path} is a run of another configuration: {differences}. Nothing was changed. "
             "Choose another folder, or give the configuration that this folder was begun with."
