@@ -77,10 +77,27 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    last = table.groupby(["arm", "seed"]).tail(1)
-    columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
-    print(last.groupby("arm", sort=False)[columns].mean().round(4).to_string())
+    _report(table)
     return 0
+
+
+def _report(table):
+    from gc_tutorial.analysis import OUTCOMES, paired_differences, verdict
+
+    last = table.groupby(["arm", "seed"], sort=False).tail(1)
+    finished, diverged = (last[last["status"] == status] for status in ("finished", "diverged"))
+    columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+    print("Means over seeds, last epoch:")
+    print(finished.groupby("arm", sort=False)[columns].mean().assign(seeds=finished.value_counts("arm")).to_string())
+    for run in diverged.itertuples():
+        print(f"Diverged, and left out above: arm {run.arm}, seed {run.seed}, in epoch {run.epoch}.")
+    try:
+        differences = paired_differences(table)
+    except ValueError as reason:
+        print(f"No intervals: {reason}")
+        return
+    for row in differences.to_dict("records"):
+        print(f"{row['arm']} against none, {OUTCOMES[row['outcome']]}: {verdict(row)}")
 
 
 if __name__ == "__main__":

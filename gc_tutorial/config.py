@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, replace
 
 PREFIX = "GC_TUTORIAL_"
+SMALLEST_IMAGE = 94  # pixels; five times (a 3×3 valid convolution, then a halving) leave one of them
+SMALLEST = {"epochs": 1, "image_size": SMALLEST_IMAGE, "batch_size": 1, "seeds": 1}
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,7 @@ def settings(environment=None):
     if name not in PROFILES:
         raise SettingsError(f"{PREFIX}PROFILE={name!r} is not a profile. Choose one of: {', '.join(PROFILES)}.")
     overrides = {}
-    # 94 pixels is what five convolutions and poolings need: gc_tutorial.models, which imports Keras, says why.
-    for key, smallest in {"epochs": 1, "image_size": 94, "batch_size": 1, "seeds": 1}.items():
+    for key, smallest in SMALLEST.items():
         text = environment.get(PREFIX + key.upper())
         if text:
             overrides[key] = _whole_number(PREFIX + key.upper(), text, smallest)

@@ -37,7 +37,6 @@ class Data:
         train_images: uint8 array of shape (count, size, size, 3), the images of `train`.
         train_labels: int64 array of shape (count,).
         info: `tfds.core.DatasetInfo`: `info.name`, `info.features["label"].names`, `info.splits`.
-        real: whether these are photographs and renderings, and not drawn stand-ins.
     """
 
     train: tf.data.Dataset
@@ -45,7 +44,6 @@ class Data:
     train_images: np.ndarray
     train_labels: np.ndarray
     info: tfds.core.DatasetInfo
-    real: bool
 
 
 def load_data(source="auto", image_size=300):
@@ -73,20 +71,19 @@ def load_data(source="auto", image_size=300):
         train_images=train[0].numpy(),
         train_labels=train[1].numpy(),
         info=builder.info,
-        real=not isinstance(builder, DrawnHorsesOrHumans),
     )
 
 
 def _find_builder(source):
     if source == "auto":
         builder = _real_builder()
-        if builder.is_prepared() or (can_download() and _download(builder)):
+        if _is_prepared(builder) or (can_download() and _download(builder)):
             return builder
         print("Horses or Humans is not on this machine and cannot be downloaded: using drawn images instead.")
         return _drawn_builder("full")
     if source == REAL:
         builder = _real_builder()
-        if not builder.is_prepared() and not (can_download() and _download(builder)):
+        if not _is_prepared(builder) and not (can_download() and _download(builder)):
             raise DataError(
                 "Horses or Humans is not on this machine and could not be downloaded. Connect to the network and "
                 "try again; or copy a folder `horses_or_humans` that TFDS has prepared elsewhere and set "
@@ -145,7 +142,7 @@ def _download(builder):
         _prepare(builder)
     except Exception as error:  # TFDS raises many kinds here, and none of them is the reader's fault
         print(f"The download failed: {error}")
-    return builder.is_prepared()
+    return _is_prepared(builder)
 
 
 def _drawn_builder(config):
@@ -158,14 +155,23 @@ def _drawn_builder(config):
         folder = Path(tempfile.gettempdir()) / "tensorflow_datasets"
     with _silence():
         builder = DrawnHorsesOrHumans(config=config, data_dir=folder)
-    if not builder.is_prepared():
-        _prepare(builder)
+    if not _is_prepared(builder):
+        try:
+            _prepare(builder)
+        except OSError:  # another notebook, drawing the same images at the same time, was the first to finish
+            if not _is_prepared(builder):
+                raise
     return builder
 
 
 def _prepare(builder):
     with _silence():
         builder.download_and_prepare()
+
+
+def _is_prepared(builder):
+    with _silence():
+        return builder.is_prepared()
 
 
 @contextlib.contextmanager

@@ -3,8 +3,7 @@
 import keras
 from keras import layers
 
-POOLINGS = 5
-SMALLEST_IMAGE = 94  # five times (a 3×3 valid convolution, then a halving) leave one pixel of it
+from gc_tutorial.config import SMALLEST_IMAGE
 
 
 def build_cnn(image_size=300, dropout=0.5):
@@ -26,7 +25,7 @@ def build_cnn(image_size=300, dropout=0.5):
     """
     if image_size < SMALLEST_IMAGE:
         raise ValueError(
-            f"image_size={image_size} is too small for {POOLINGS} convolutions and poolings: "
+            f"image_size={image_size} is too small for five convolutions and poolings: "
             f"the smallest that works is {SMALLEST_IMAGE}."
         )
     return keras.Sequential(

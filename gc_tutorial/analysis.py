@@ -1,0 +1,143 @@
+"""What a table of runs says: outcomes of each run, and paired differences with intervals."""
+
+import importlib.resources
+
+import numpy as np
+import pandas as pd
+from scipy import integrate, stats
+
+CONFIDENCE = 0.95
+OUTCOMES = {
+    "train_loss": "final training loss",
+    "test_accuracy": "final held-out accuracy",
+    "test_loss_area": "area under the held-out loss (loss × epochs)",
+    "epochs_to_goal": "epochs to the training-loss goal",
+    "seconds_per_epoch": "seconds per epoch",
+}
+
+
+def load_study(name):
+    """Read a study that comes with the package.
+
+    Args:
+        name: `"rmsprop"`, `"sgd"`, `"published_recipe"`, `"control"` (tables of `compare`), or `"published_progress"`
+            (what the published example printed).
+
+    Returns:
+        `pandas.DataFrame`. The commands, the hardware and the date behind it are in the README beside the files.
+    """
+    with (importlib.resources.files("gc_tutorial") / "results" / f"{name}.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def outcomes(table, loss_goal):
+    """Reduce each run to one row.
+
+    Args:
+        table: `pandas.DataFrame` as from `compare`.
+        loss_goal: float, the training loss to reach; a run that never does counts as one epoch more than it had.
+
+    Returns:
+        `pandas.DataFrame` indexed by arm and seed: train_loss and test_accuracy of the last epoch, test_loss_area
+        (trapezoids over epochs), epochs_to_goal, seconds_per_epoch (median, training alone) and diverged (bool).
+    """
+
+    def reduce(run):
+        run = run.sort_values("epoch")
+        reached = run.loc[run["train_loss"] <= loss_goal, "epoch"]
+        return pd.Series(
+            {
+                "train_loss": run["train_loss"].iloc[-1],
+                "test_accuracy": run["test_accuracy"].iloc[-1],
+                "test_loss_area": integrate.trapezoid(run["test_loss"], run["epoch"]),
+                "epochs_to_goal": reached.min() if len(reached) else run["epoch"].max() + 1,
+                "seconds_per_epoch": run["seconds"].median(),
+                "diverged": (run["status"] == "diverged").any(),
+            }
+        )
+
+    return table.groupby(["arm", "seed"], sort=False)[list(table.columns)].apply(reduce)
+
+
+def final_training_loss(table, arm="none"):
+    """Mean over seeds of the training loss in which an arm's runs end; runs that diverged are left out.
+
+    Returns:
+        float, the usual goal for `outcomes`: how many epochs do the other arms need to get as far?
+    """
+    runs = table[(table["arm"] == arm) & (table["status"] == "finished")]
+    return runs.sort_values("epoch").groupby("seed")["train_loss"].last().mean()
+
+
+def paired_differences(table, baseline="none", loss_goal=None):
+    """Compare every arm with the baseline, seed by seed.
+
+    Within a seed the arms share initial weights, batches and augmentation, so that their difference is what the arm
+    did. The interval is a bootstrap over seeds (`scipy.stats.bootstrap`, BCa, 9,999 resamples).
+
+    Args:
+        table: `pandas.DataFrame` as from `compare`.
+        baseline: str, the arm to subtract.
+        loss_goal: float, as for `outcomes`; by default the baseline's `final_training_loss`.
+
+    Returns:
+        `pandas.DataFrame` with a row per arm and outcome: arm, outcome, baseline (its mean), difference (mean of arm
+        minus baseline), low and high (95% interval), seeds (pairs used) and diverged (pairs left out because one of
+        the two runs diverged).
+
+    Raises:
+        ValueError: if the baseline is not in the table, or fewer than two pairs are left for an interval.
+    """
+    if baseline not in set(table["arm"]):
+        raise ValueError(f"The table has no arm {baseline!r} to compare with: add it to the arms of the comparison.")
+    runs = outcomes(table, final_training_loss(table, baseline) if loss_goal is None else loss_goal)
+    reference = runs.loc[baseline]
+    rows = []
+    for arm in runs.index.get_level_values("arm").unique():
+        if arm == baseline:
+            continue
+        other, base = runs.loc[arm].align(reference, join="inner", axis=0)
+        diverged = other["diverged"].astype(bool) | base["diverged"].astype(bool)
+        other, base = other[~diverged], base[~diverged]
+        if len(other) < 2:
+            raise ValueError(
+                f"An interval needs at least two seeds in which both {arm!r} and {baseline!r} finished. "
+                f"Found {len(other)}, and {diverged.sum()} in which a run diverged. Run more seeds."
+            )
+        for outcome in OUTCOMES:
+            differences = (other[outcome] - base[outcome]).to_numpy(float)
+            low, high = _interval(differences)
+            rows.append(
+                {
+                    "arm": arm,
+                    "outcome": outcome,
+                    "baseline": base[outcome].mean(),
+                    "difference": differences.mean(),
+                    "low": low,
+                    "high": high,
+                    "seeds": len(differences),
+                    "diverged": int(diverged.sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _interval(differences):
+    if np.ptp(differences) == 0:  # nothing to resample: the bootstrap would return NaN and a warning
+        return differences[0], differences[0]
+    found = stats.bootstrap((differences,), np.mean, confidence_level=CONFIDENCE, n_resamples=9999, rng=0)
+    return found.confidence_interval
+
+
+def verdict(row):
+    """Say in words what one row of `paired_differences` shows: a null result is called one.
+
+    Returns:
+        str, such as `"lower by 0.120 (95% interval 0.075 to 0.160, 10 seeds)"`.
+    """
+    interval = f"95% interval {row['low']:+.3g} to {row['high']:+.3g}, {row['seeds']} seeds"
+    if row["diverged"]:
+        interval += f"; {row['diverged']} left out in which a run diverged"
+    if row["low"] <= 0 <= row["high"]:
+        return f"no difference shown ({row['difference']:+.3g}; {interval})"
+    return f"{'higher' if row['difference'] > 0 else 'lower'} by {abs(row['difference']):.3g} ({interval})"

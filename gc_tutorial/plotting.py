@@ -1,0 +1,121 @@
+"""The figures that the notebooks share: one look, one colour for each arm, alternative text for each picture."""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+from gc_tutorial.analysis import OUTCOMES
+
+# Colours of Okabe and Ito, which readers with any kind of colour vision can tell apart.
+COLOURS = {"none": "#0072B2", "gradient": "#D55E00", "update": "#009E73", "recompiled": "#CC79A7"}
+SPLIT_COLOURS = {"train": "#56B4E9", "test": "#E69F00"}
+LABELS = {
+    "none": "no GC",
+    "gradient": "GC on the gradient",
+    "update": "GC on the update",
+    "recompiled": "no GC, compiled again",
+}
+MEASURES = {
+    "train_loss": "training loss",
+    "test_loss": "held-out loss",
+    "train_accuracy": "training accuracy",
+    "test_accuracy": "held-out accuracy",
+}
+
+
+def show(figure, alt):
+    """Show a figure in the notebook, once, with alternative text, and close it.
+
+    Args:
+        figure: `matplotlib.figure.Figure`.
+        alt: str, what a reader who cannot see the figure needs to know.
+    """
+    photographs = any(axis.images for axis in figure.axes)
+    # A notebook of photographs as PNG would pass the megabyte up to which code hosts render one.
+    kind, options = ("jpeg", {"quality": 85}) if photographs else ("png", {})
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, dpi=110, bbox_inches="tight", facecolor="white", pil_kwargs=options)
+    plt.close(figure)
+    encoded = base64.b64encode(picture.getvalue()).decode()
+    display({f"image/{kind}": encoded, "text/plain": alt}, raw=True, metadata={f"image/{kind}": {"alt": alt}})
+
+
+def image_grid(images, titles, columns=6, side=1.7, title=None):
+    """Draw images in rows.
+
+    Args:
+        images: sequence of uint8 arrays of shape (height, width, 3).
+        titles: sequence of str, one for each image.
+        columns: images in a row.
+        side: width of each, in inches.
+        title: str over the whole figure.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    rows = -(-len(images) // columns)
+    size = (side * columns, (side + 0.2) * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, name in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(image)
+        axis.set_title(name, fontsize=9)
+    figure.suptitle(title)
+    return figure
+
+
+def learning_curves(table, measures=("train_loss", "test_loss", "test_accuracy"), title=None):
+    """Plot measures against epochs: a line for each arm, and a band where there are several seeds.
+
+    Args:
+        table: `pandas.DataFrame` as from `compare`: a row per arm, seed and epoch.
+        measures: of `train_loss`, `test_loss`, `train_accuracy`, `test_accuracy`.
+        title: str, the finding.
+
+    Returns:
+        `matplotlib.figure.Figure`. Lines are means over seeds, bands reach from the lowest to the highest seed.
+    """
+    figure, axes = plt.subplots(1, len(measures), figsize=(4 * len(measures), 3.4), layout="constrained")
+    for axis, measure in zip(axes, measures, strict=True):
+        for arm, rows in table.groupby("arm", sort=False):
+            epochs = rows.groupby("epoch")[measure].agg(["mean", "min", "max"])
+            axis.plot(epochs.index, epochs["mean"], color=COLOURS[arm], label=LABELS[arm], marker="o", markersize=3)
+            if rows["seed"].nunique() > 1:
+                axis.fill_between(epochs.index, epochs["min"], epochs["max"], color=COLOURS[arm], alpha=0.15, lw=0)
+        axis.set(xlabel="epoch", ylabel=MEASURES[measure])
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def paired_differences(differences, title=None):
+    """Plot differences from the baseline with their intervals, a panel for each outcome.
+
+    Args:
+        differences: `pandas.DataFrame` as from `gc_tutorial.analysis.paired_differences`.
+        title: str, the finding.
+
+    Returns:
+        `matplotlib.figure.Figure`. Points are mean differences over seeds, bars 95% intervals; the line at zero is
+        no difference.
+    """
+    outcomes = differences["outcome"].unique()
+    figure, axes = plt.subplots(1, len(outcomes), figsize=(2.9 * len(outcomes), 2.6), layout="constrained")
+    for axis, outcome in zip(axes, outcomes, strict=True):
+        rows = differences[differences["outcome"] == outcome]
+        for place, row in enumerate(rows.itertuples()):
+            axis.plot([row.low, row.high], [place, place], color=COLOURS[row.arm], lw=3, solid_capstyle="butt")
+            axis.plot(row.difference, place, "o", color=COLOURS[row.arm], markeredgecolor="white", markersize=9)
+        axis.axvline(0, color="black", lw=1, ls="--")
+        axis.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)), yticklabels=[])
+        axis.set_xlabel(f"difference in\n{OUTCOMES[outcome]}", fontsize=9)
+        axis.margins(x=0.15)
+        axis.grid(axis="x", alpha=0.3)
+    axes[0].set_yticklabels([LABELS[arm] for arm in rows["arm"]])
+    figure.suptitle(title)
+    return figure
