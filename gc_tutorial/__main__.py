@@ -86,11 +86,12 @@ def _report(table):
 
     last = table.groupby(["arm", "seed"], sort=False).tail(1)
     finished, diverged = (last[last["status"] == status] for status in ("finished", "diverged"))
-    columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
-    print("Means over seeds, last epoch:")
-    print(finished.groupby("arm", sort=False)[columns].mean().assign(seeds=finished.value_counts("arm")).to_string())
+    if len(finished):
+        columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+        means = finished.groupby("arm", sort=False)[columns].mean().round(4)
+        print(f"Means over seeds, last epoch:\n{means.assign(seeds=finished.value_counts('arm')).to_string()}")
     for run in diverged.itertuples():
-        print(f"Diverged, and left out above: arm {run.arm}, seed {run.seed}, in epoch {run.epoch}.")
+        print(f"Diverged, and left out: arm {run.arm}, seed {run.seed}, in epoch {run.epoch}.")
     try:
         differences = paired_differences(table)
     except ValueError as reason:

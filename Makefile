@@ -1,0 +1,41 @@
+# The verbs of this tutorial. `make tutorial` and `make test` do everything, from a fresh clone on.
+
+PYTHON ?= python3
+PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: tutorial test sync outputs render lint clean
+
+# Run notebooks from data to comparison; executed copies and HTML pages land in build/.
+tutorial: $(INSTALLED)
+	GC_TUTORIAL_PROFILE=$(PROFILE) $(BIN)/python tools/run_notebooks.py
+
+# Every test, and every notebook in the quick profile.
+test: $(INSTALLED)
+	$(BIN)/pytest --nbmake tests notebooks
+
+# Write each .ipynb from its .py, keeping the outputs of cells that did not change.
+sync: $(INSTALLED)
+	$(BIN)/jupytext --sync --quiet notebooks/*.py
+
+# Run the notebooks and commit what they show: needs the real images, see CONTRIBUTING in the README.
+outputs: $(INSTALLED)
+	GC_TUTORIAL_PROFILE=standard GC_TUTORIAL_DATA=horses_or_humans $(BIN)/python tools/run_notebooks.py --in-place
+
+# HTML pages of the notebooks as they are committed.
+render: $(INSTALLED)
+	$(BIN)/jupyter nbconvert --to html --output-dir build/site notebooks/*.ipynb
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf build .venv
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(f'Python 3.10 or newer is needed, and $(PYTHON) is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' if v < (3, 10) else 0)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

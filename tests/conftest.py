@@ -1,0 +1,27 @@
+"""Fixtures that many tests share: small drawn images, and a TFDS folder of the test's own."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_tfds_folder(tmp_path_factory):
+    """Nothing is written to the user's own folder, and nothing there decides what the tests see."""
+    import tensorflow_datasets as tfds
+
+    folder = tmp_path_factory.mktemp("tensorflow_datasets")
+    kept = tfds.core.constants.DATA_DIR
+    tfds.core.constants.DATA_DIR = str(folder)
+    yield folder
+    tfds.core.constants.DATA_DIR = kept
+
+
+@pytest.fixture(scope="session")
+def drawn(own_tfds_folder):
+    """128 and 64 drawn images at 94×94 pixels."""
+    from gc_tutorial import load_data
+
+    return load_data("drawn_small", 94)

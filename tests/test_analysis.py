@@ -1,0 +1,109 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from gc_tutorial.analysis import final_training_loss, outcomes, paired_differences, verdict
+
+
+def runs(finals, epochs=3, status="finished"):
+    """A table in which arm and seed end at the training loss given, one lower each epoch."""
+    rows = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "epoch": epoch,
+            "train_loss": loss + epochs - epoch,
+            "test_loss": 2.0 * epoch,
+            "test_accuracy": 0.5 + loss / 100,
+            "seconds": [9.0, 1.0, 1.0][epoch - 1],
+            "status": status,
+        }
+        for arm, losses in finals.items()
+        for seed, loss in enumerate(losses)
+        for epoch in range(1, epochs + 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def row(differences, outcome, arm="gradient"):
+    (found,) = differences[(differences["outcome"] == outcome) & (differences["arm"] == arm)].to_dict("records")
+    return found
+
+
+def test_outcomes_of_one_run():
+    (run,) = outcomes(runs({"none": [1.0]}), loss_goal=2.0).to_dict("records")
+    assert run["train_loss"] == 1.0
+    assert run["test_accuracy"] == 0.51
+    assert run["test_loss_area"] == 8.0  # trapezoids over 2, 4, 6
+    assert run["epochs_to_goal"] == 2
+    assert run["seconds_per_epoch"] == 1.0
+    assert not run["diverged"]
+
+
+def test_a_goal_never_reached_counts_one_epoch_more():
+    (run,) = outcomes(runs({"none": [1.0]}), loss_goal=0.5).to_dict("records")
+    assert run["epochs_to_goal"] == 4
+
+
+def test_differences_are_taken_within_a_seed():
+    # Seeds differ far more than arms do: only pairing shows the difference of about one.
+    finals = {"none": [10.0, 20.0, 30.0, 40.0], "gradient": [9.0, 18.9, 29.1, 39.0]}
+    found = row(paired_differences(runs(finals)), "train_loss")
+    assert found["difference"] == pytest.approx(-1.0)
+    assert -1.2 < found["low"] < -1.0 < found["high"] < -0.8
+    assert found["seeds"] == 4
+    assert verdict(found).startswith("lower by 1 (95% interval")
+    assert "4 seeds" in verdict(found)
+
+
+def test_the_order_of_rows_does_not_matter():
+    table = runs({"none": [1.0, 2.0, 3.0], "gradient": [1.5, 2.0, 2.0]})
+    shuffled = table.sample(frac=1, random_state=0)
+    first = paired_differences(table).set_index(["arm", "outcome"]).sort_index()
+    second = paired_differences(shuffled).set_index(["arm", "outcome"]).sort_index()
+    np.testing.assert_allclose(second[["difference", "baseline"]], first[["difference", "baseline"]])
+
+
+def test_a_null_result_is_called_one():
+    found = row(paired_differences(runs({"none": [1, 2, 3, 4], "gradient": [2, 1, 4, 3]})), "train_loss")
+    assert verdict(found).startswith("no difference shown (+0; 95% interval -1")
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(40):
+        none = random.normal(0, 5, 12)
+        found = row(
+            paired_differences(runs({"none": none, "gradient": none + random.normal(1, 1, 12)}, 1)), "train_loss"
+        )
+        covered += found["low"] <= 1 <= found["high"]
+    assert 32 <= covered <= 40
+
+
+def test_diverged_runs_are_left_out_in_pairs_and_counted():
+    table = runs({"none": [1.0, 2.0, 3.0], "gradient": [0.0, 1.5, 2.0]})
+    lost = (table["arm"] == "gradient") & (table["seed"] == 1)
+    table.loc[lost, ["status", "train_loss", "test_loss"]] = ["diverged", np.nan, np.nan]
+    found = row(paired_differences(table), "train_loss")
+    assert (found["difference"], found["seeds"], found["diverged"], found["baseline"]) == (-1.0, 2, 1, 2.0)
+    assert "1 left out in which a run diverged" in verdict(found)
+
+
+def test_the_goal_is_where_the_finished_baseline_ends():
+    table = pd.concat([runs({"none": [1.0, 3.0]}), runs({"none": [9.0]}, status="diverged").assign(seed=2)])
+    assert final_training_loss(table) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (runs({"none": [1.0], "gradient": [1.0]}), r"at least two seeds.*Found 1, and 0 .* Run more seeds"),
+        (runs({"none": [1.0, 2.0], "gradient": [1.0, 2.0]}, status="diverged"), r"Found 0, and 2 .*diverged"),
+        (runs({"gradient": [1.0, 2.0]}), "no arm 'none'"),
+        (runs({"none": [1.0, 2.0]}), "no arm but 'none'"),
+    ],
+)
+def test_no_interval_without_two_pairs(table, told):
+    with pytest.raises(ValueError, match=told):
+        paired_differences(table)

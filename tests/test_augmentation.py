@@ -1,0 +1,120 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import ndimage
+
+from gc_tutorial import Ranges, training_batches
+from gc_tutorial.augmentation import draw_matrices, warp
+
+SIZE = 40
+IMAGES = np.random.default_rng(0).integers(0, 256, (10, SIZE, SIZE, 3), dtype=np.uint8)
+LABELS = np.arange(10)
+STILL = Ranges(horizontal_flip=False, vertical_flip=False, rotation=0.0, zoom=0.0)
+
+
+def collect(pipeline, epochs=1):
+    """All images and labels of some epochs, as one array each."""
+    batches = [batch for _ in range(epochs) for batch in pipeline.as_numpy_iterator()]
+    return np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])
+
+
+def smooth_image():
+    """An image without hard edges, so that rounding of coordinates shows less than a wrong map."""
+    return ndimage.gaussian_filter(IMAGES[0].astype(float), (2, 2, 0)).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_pixels_agree_with_scipy(number):
+    matrix = draw_matrices(np.random.default_rng(number), 1, SIZE)
+    (warped,) = warp(smooth_image()[None], matrix)
+    # SciPy counts rows first, so that x and y change places.
+    linear, offset = matrix[0, ::-1, 1::-1], matrix[0, ::-1, 2]
+    for channel in range(3):
+        plane = smooth_image()[..., channel].astype(float)
+        expected = ndimage.affine_transform(plane, linear, offset, order=1, mode="reflect")
+        assert np.abs(expected - warped[..., channel]).max() <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("layer", "matrix"),
+    [
+        (
+            keras.layers.RandomRotation((0.1, 0.1)),
+            lambda a=0.2 * np.pi: [[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]],
+        ),
+        (keras.layers.RandomZoom((0.2, 0.2)), lambda: [[1.2, 0], [0, 1.2]]),
+        (keras.layers.RandomZoom((-0.2, -0.2)), lambda: [[0.8, 0], [0, 0.8]]),
+    ],
+)
+def test_maps_mean_what_the_published_layers_mean(layer, matrix):
+    """Same angle (up to its sign, which is drawn anyway), same zoom, same mirrored edge."""
+    image = smooth_image()
+    expected = keras.ops.convert_to_numpy(layer(image[None].astype("float32"), training=True))[0]
+    errors = []
+    for linear in (np.array(matrix()), np.array(matrix()).T):
+        centre = np.full(2, (SIZE - 1) / 2)
+        full = np.column_stack([linear, centre - linear @ centre])
+        errors.append(np.abs(warp(image[None], full[None])[0] - expected).mean())
+    assert min(errors) < 1.0
+
+
+@pytest.mark.parametrize(("name", "axes"), [("horizontal_flip", {(), (1,)}), ("vertical_flip", {(), (0,)})])
+def test_flips_are_exact(name, axes):
+    pipeline = training_batches(IMAGES, LABELS, 4, seed=0, ranges=replace(STILL, **{name: True}))
+    seen = set()
+    for image, label in zip(*collect(pipeline, epochs=3), strict=True):
+        matching = {a for a in axes if np.array_equal(image, np.flip(IMAGES[label], a))}
+        assert len(matching) == 1
+        seen |= matching
+    assert seen == axes
+
+
+def test_draws_fill_the_published_ranges():
+    matrices = draw_matrices(np.random.default_rng(0), 20_000, SIZE)
+    determinant = np.linalg.det(matrices[:, :, :2])
+    zoom = np.sqrt(np.abs(determinant))
+    assert 0.8 <= zoom.min() < 0.801
+    assert 1.199 < zoom.max() <= 1.2
+    mirrored = determinant < 0
+    assert 0.48 < mirrored.mean() < 0.52  # exactly one of two flips, each in half of the images
+
+
+def test_rotation_alone_stays_within_its_range():
+    only_rotation = Ranges(horizontal_flip=False, vertical_flip=False, rotation=0.3, zoom=0.0)
+    matrices = draw_matrices(np.random.default_rng(0), 20_000, SIZE, only_rotation)
+    turns = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]) / (2 * np.pi)
+    assert -0.3 <= turns.min() < -0.299
+    assert 0.299 < turns.max() <= 0.3
+
+
+def test_without_augmentation_every_image_comes_once_unchanged():
+    images, labels = collect(training_batches(IMAGES, LABELS, 4, seed=0, ranges=STILL))
+    assert sorted(labels) == list(LABELS)
+    np.testing.assert_array_equal(images, IMAGES[labels])
+
+
+def test_batches_are_uint8_of_the_asked_size():
+    pipeline = training_batches(IMAGES, LABELS, 4, seed=0)
+    assert len(pipeline) == 3
+    assert [images.shape for images, _ in pipeline] == [(4, SIZE, SIZE, 3), (4, SIZE, SIZE, 3), (2, SIZE, SIZE, 3)]
+    assert pipeline.element_spec[0].dtype == tf.uint8
+
+
+def test_everything_follows_from_the_seed_alone():
+    def epochs(seed, options=None, tensorflow_seed=0):
+        tf.random.set_seed(tensorflow_seed)
+        pipeline = training_batches(IMAGES, LABELS, 4, seed=seed)
+        return collect(pipeline.with_options(options) if options else pipeline, epochs=2)
+
+    one_thread = tf.data.Options()
+    one_thread.threading.private_threadpool_size = 1
+    images, labels = epochs(seed=1)
+    for same in (epochs(1), epochs(1, tensorflow_seed=5), epochs(1, one_thread)):
+        np.testing.assert_array_equal(same[0], images)
+        np.testing.assert_array_equal(same[1], labels)
+    assert not np.array_equal(epochs(2)[0], images)
+    first, second = np.split(images, 2)
+    assert not np.array_equal(first, second)

@@ -1,0 +1,211 @@
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gc_tutorial import compare, experiment
+from gc_tutorial.store import StoreError
+
+ARMS = ("none", "gradient", "update", "recompiled")
+SMALL = {"image_size": 94, "batch_size": 16, "epochs": 2, "progress": False}
+MEASURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+
+
+@pytest.fixture(scope="module")
+def few(drawn):
+    """32 training and 16 test images."""
+    return replace(
+        drawn,
+        train_images=drawn.train_images[:32],
+        train_labels=drawn.train_labels[:32],
+        train=drawn.train.take(32),
+        test=drawn.test.take(16),
+    )
+
+
+@pytest.fixture(scope="module")
+def table(few):
+    return compare(few, arms=ARMS, seeds=2, **SMALL)
+
+
+def run(table, arm, seed=0):
+    return table[(table["arm"] == arm) & (table["seed"] == seed)].reset_index(drop=True)
+
+
+def test_a_row_for_every_arm_seed_and_epoch(table):
+    expected = [
+        (arm, seed, epoch) for seed in (0, 1) for arm in ARMS for epoch in range(1, 5 if arm == "recompiled" else 3)
+    ]
+    assert list(table[["arm", "seed", "epoch"]].itertuples(index=False, name=None)) == expected
+    assert np.isfinite(table[MEASURES].to_numpy()).all()
+    assert (table["seconds"] > 0).all()
+    assert set(table["status"]) == {"finished"}
+    configuration = {
+        "data": "drawn_horses_or_humans/small/1.0.0",
+        "optimizer": "rmsprop",
+        "epochs": 2,
+        "batch_size": 16,
+    }
+    assert (table[list(configuration)] == list(configuration.values())).all().all()
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "sgd"])
+def test_within_a_seed_all_arms_share_weights_batches_and_augmentation(few, optimizer):
+    configuration = {"image_size": 94, "batch_size": 16, "optimizer": optimizer, "learning_rate": 1e-3}
+
+    def start(arm, seed):
+        model, batches = experiment.prepare_run(few, configuration, arm, seed)
+        pixels = [part for _ in range(2) for batch in batches.as_numpy_iterator() for part in batch]
+        return [*model.get_weights(), *pixels]
+
+    none, *others = [start(arm, seed=3) for arm in ARMS]
+    for other in others:
+        for expected, found in zip(none, other, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    another_seed = start("none", seed=4)
+    assert not np.array_equal(another_seed[0], none[0])
+    assert not np.array_equal(another_seed[-2], none[-2])
+
+
+def test_arms_train_differently_and_the_same_run_twice_alike(few, table):
+    again = compare(few, arms=("update", "none"), seeds=[1], **SMALL)
+    for arm in ("none", "update"):
+        pd.testing.assert_frame_equal(run(again, arm, 1)[MEASURES], run(table, arm, 1)[MEASURES], check_exact=True)
+    finals = {arm: run(table, arm)["train_loss"][1] for arm in ("none", "gradient", "update")}
+    assert len(set(finals.values())) == 3
+
+
+def test_the_control_is_the_plain_run_carried_on(table):
+    none, control = run(table, "none"), run(table, "recompiled")
+    pd.testing.assert_frame_equal(control[MEASURES][:2], none[MEASURES], check_exact=True)
+    assert control["train_loss"][2] < control["train_loss"][0]  # compile kept the weights
+
+
+def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
+    arguments = {"arms": ["none"], "seeds": 1, "learning_rate": 1e35, "folder": tmp_path, **SMALL}
+    first = compare(few, **arguments)
+    assert set(first["status"]) == {"diverged"}
+    assert first["train_loss"].isna().all()
+    pd.testing.assert_frame_equal(compare(few, **arguments), first)  # read back from the file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"arms": ["none", "weights"]}, r"no arm 'weights'. Choose from: none, gradient, update, recompiled"),
+        ({"optimizer": "adam"}, r"no optimizer 'adam'. Choose from: rmsprop, sgd"),
+        ({"seeds": 0}, "at least one"),
+        ({"seeds": []}, "at least one"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"batch_size": -1}, "batch_size=-1"),
+        ({"source": "nowhere"}, "no data source 'nowhere'"),
+    ],
+)
+def test_bad_arguments_are_told_before_any_training(few, arguments, told):
+    with pytest.raises(ValueError, match=told):
+        compare(**{"source": few, "progress": False, **arguments})
+
+
+# ----- killed and resumed; training itself is replaced by numbers that follow from arm and seed
+
+
+def pretend_to_train(data, configuration, arm, seed, on_epoch=lambda: None):
+    time.sleep(0.004)
+    with open(data.log, "a") as log:
+        log.write(f"{arm}-seed{seed:03d}\n")
+    return [
+        {"arm": arm, "seed": seed, "epoch": epoch, "train_loss": hash((seed, epoch)) % 1000 / 7, "status": "finished"}
+        for epoch in (1, 2)
+    ]
+
+
+class Pretended:
+    """Stands in for `Data`: where to note the runs that were begun."""
+
+    def __init__(self, log):
+        self.log = log
+        self.info = type("Info", (), {"full_name": "pretended/1.0.0"})
+
+
+@pytest.fixture
+def pretended(monkeypatch, tmp_path):
+    monkeypatch.setattr(experiment, "train_run", pretend_to_train)
+    return Pretended(tmp_path / "log")
+
+
+def begun(pretended):
+    return pretended.log.read_text().split() if pretended.log.exists() else []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+def test_killed_at_many_moments_it_ends_with_the_same_table(pretended, tmp_path):
+    arguments = {"seeds": 8, "epochs": 2, "progress": False}
+    undisturbed = compare(pretended, **arguments, folder=tmp_path / "undisturbed")
+    pretended.log.unlink()
+    folder = tmp_path / "killed"
+    moments = np.random.default_rng(0)
+    kills = 0
+    while True:
+        finished = {path.stem for path in folder.glob("*.json")}
+        already = len(begun(pretended))
+        child = multiprocessing.get_context("fork").Process(
+            target=compare, args=(pretended,), kwargs={**arguments, "folder": folder}
+        )
+        child.start()
+        child.join(moments.uniform(0.005, 0.05))
+        if child.is_alive():
+            os.kill(child.pid, signal.SIGKILL)
+            kills += 1
+        child.join()
+        assert finished.isdisjoint(begun(pretended)[already:]), "a finished run was done again"
+        if child.exitcode == 0:
+            break
+        assert child.exitcode == -signal.SIGKILL
+        assert kills < 500
+    assert kills >= 5
+    pd.testing.assert_frame_equal(compare(pretended, **arguments, folder=folder), undisturbed)
+
+
+def test_more_seeds_and_arms_are_added_to_what_is_there(pretended, tmp_path):
+    compare(pretended, arms=["none"], seeds=2, progress=False, folder=tmp_path / "f")
+    table = compare(pretended, arms=["none", "gradient"], seeds=3, progress=False, folder=tmp_path / "f")
+    assert len(begun(pretended)) == len(set(begun(pretended))) == 6
+    assert table.groupby("arm")["seed"].nunique().to_dict() == {"none": 3, "gradient": 3}
+
+
+def test_a_damaged_run_is_named_and_done_again(pretended, tmp_path, capsys):
+    folder = tmp_path / "f"
+    first = compare(pretended, seeds=2, progress=False, folder=folder)
+    (folder / "update-seed001.json").write_text("{half a file")
+    second = compare(pretended, seeds=2, progress=False, folder=folder)
+    assert "update-seed001.json is damaged" in capsys.readouterr().out
+    assert begun(pretended)[6:] == ["update-seed001"]
+    pd.testing.assert_frame_equal(second, first)
+
+
+def test_another_configuration_is_refused(pretended, tmp_path):
+    compare(pretended, seeds=1, epochs=2, progress=False, folder=tmp_path)
+    with pytest.raises(StoreError, match="epochs is 2 there, 3 here"):
+        compare(pretended, seeds=1, epochs=3, progress=False, folder=tmp_path)
+    with pytest.raises(StoreError, match="optimizer is 'rmsprop' there, 'sgd' here"):
+        compare(pretended, seeds=1, epochs=2, optimizer="sgd", progress=False, folder=tmp_path)
+
+
+def test_results_of_another_version_are_refused(pretended, tmp_path, monkeypatch):
+    compare(pretended, seeds=1, progress=False, folder=tmp_path)
+    monkeypatch.setattr(experiment, "version", lambda package: "99.0")
+    with pytest.raises(StoreError, match=r"keras is '3\.[\d.]+' there, '99.0' here"):
+        compare(pretended, seeds=1, progress=False, folder=tmp_path)
+
+
+def test_nothing_is_written_without_a_folder(pretended, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    compare(pretended, seeds=1, progress=False)
+    assert list(Path().iterdir()) == [Path("log")]

@@ -1,0 +1,111 @@
+"""What a reader finds in the repository: pairs in step, outputs complete and clean. (nbmake runs the notebooks.)"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(ROOT.glob("notebooks/[0-9]*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(home|root|work|tmp|Users|mnt|opt|usr|var|content)/|[A-Z]:\\\\")
+
+pytestmark = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+
+def code_cells(source):
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(source):
+    return [output for cell in code_cells(source) for output in cell.outputs]
+
+
+def test_pair_is_in_step(source):
+    script = [(cell.cell_type, cell.source) for cell in jupytext.read(source).cells]
+    notebook = [(cell.cell_type, cell.source) for cell in nbformat.read(source.with_suffix(".ipynb"), 4).cells]
+    assert script == notebook, "run `make sync`, and `make outputs` where code changed"
+
+
+def test_every_cell_was_executed_in_order(source):
+    assert [cell.execution_count for cell in code_cells(source)] == list(range(1, len(code_cells(source)) + 1))
+
+
+def test_outputs_hold_no_error_and_no_warning(source):
+    assert [output for output in outputs(source) if output.output_type == "error"] == []
+    assert [output.text for output in outputs(source) if output.get("name") == "stderr"] == []
+
+
+def test_outputs_come_from_the_real_images(source):
+    text = "".join(output.get("text", "") for output in outputs(source))
+    assert "Drawn images" not in text
+    if "load_data(" in source.read_text(encoding="utf-8"):
+        assert "Horses or Humans (Laurence Moroney, CC BY 2.0): 1,027 train and 256 test" in text
+
+
+def test_nothing_tells_of_the_machine_it_ran_on(source):
+    found = MACHINE_PATH.search(source.with_suffix(".ipynb").read_text(encoding="utf-8"))
+    assert found is None, found
+
+
+def test_it_renders_on_a_code_host(source):
+    path = source.with_suffix(".ipynb")
+    assert path.stat().st_size < 1_000_000
+    kinds = {kind for output in outputs(source) for kind in output.get("data", {})}
+    assert kinds <= {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg"}
+
+
+def test_every_figure_has_alternative_text(source):
+    for output in outputs(source):
+        for kind in ("image/png", "image/jpeg"):
+            if kind in output.get("data", {}):
+                assert len(output.metadata[kind]["alt"]) > 20
+
+
+def test_it_installs_from_the_address_of_the_project(source):
+    first = code_cells(source)[0].source
+    assert re.findall(r"git\+([^\"]+)", first) == [PROJECT["urls"]["Repository"]]
+
+
+def test_it_has_the_parts_of_a_lesson(source):
+    prose = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^#+ .*", prose, re.MULTILINE)
+    assert headings[0].startswith("# ")
+    for part in ("## Exercise", "## What you have seen"):
+        assert part in headings
+    assert "In this notebook you will" in prose
+    assert "<details><summary>Solution</summary>" in prose
+
+
+def test_its_solution_runs(source, tmp_path, drawn):
+    """The folded solution is code, too: it must at least be Python, and use only names that the notebook defines."""
+    prose = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "markdown")
+    (solution,) = re.findall(r"Solution</summary>.*?```python\n(.*?)```", prose, re.DOTALL)
+    notebook = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "code")
+    script = tmp_path / "solution.py"
+    script.write_text(notebook + "\n" + solution, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select",
+        "F82",
+        "--output-format",
+        "json",
+        script,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert [one["message"] for one in json.loads(done.stdout) if "get_ipython" not in one["message"]] == []

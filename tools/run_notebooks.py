@@ -1,0 +1,103 @@
+"""Run the notebooks, with a line of progress for each cell.
+
+Executed copies and an HTML page for each go to build/; the committed notebooks are not touched, unless --in-place says
+that the outputs are to be committed.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+BUILD = ROOT / "build"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="notebooks such as 01_data; all of them by default")
+    parser.add_argument("--in-place", action="store_true", help="write the outputs into the committed notebooks")
+    options = parser.parse_args()
+    sources = [NOTEBOOKS / f"{name}.py" for name in options.names] or sorted(NOTEBOOKS.glob("[0-9]*.py"))
+    missing = [source.stem for source in sources if not source.exists()]
+    if missing:
+        known = ", ".join(source.stem for source in sorted(NOTEBOOKS.glob("[0-9]*.py")))
+        sys.exit(f"There is no notebook {', '.join(missing)}. Choose from: {known}.")
+    (BUILD / "notebooks").mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    for number, source in enumerate(sources, 1):
+        print(f"\n{source.stem} ({number} of {len(sources)})", flush=True)
+        target = source.with_suffix(".ipynb") if options.in_place else BUILD / "notebooks" / f"{source.stem}.ipynb"
+        notebook = run(source)
+        jupytext.write(notebook, target, fmt="ipynb")
+        page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
+        (BUILD / f"{source.stem}.html").write_text(page, encoding="utf-8")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Open these in a browser:")
+    for source in sources:
+        print(f"  {BUILD / source.stem}.html")
+
+
+def run(source):
+    """Execute one notebook from its .py; a cell that fails ends the program with the cell's own error."""
+    notebook = jupytext.read(source)
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    began = {}
+
+    def before(cell, cell_index):
+        if cell.cell_type == "code":
+            began[cell_index] = time.perf_counter()
+            number = sum(other.cell_type == "code" for other in notebook.cells[: cell_index + 1])
+            print(f"  [{number:2}/{total}] {headline(cell.source):<70}", end="", flush=True)
+
+    def after(cell, cell_index, execute_reply):
+        print(f"{time.perf_counter() - began[cell_index]:6.1f} s", flush=True)
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stdout" and output.text.count("\n") <= 3:
+                print("".join(f"          {line}\n" for line in output.text.splitlines()), end="", flush=True)
+
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        resources={"metadata": {"path": str(BUILD)}},
+        on_cell_execute=before,
+        on_cell_executed=after,
+        record_timing=False,
+        store_widget_state=False,
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        sys.exit(f"\n\nA cell of {source.name} failed:\n{error.ename}: {error.evalue}")
+    for cell in notebook.cells:
+        merge_streams(cell)
+    # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    return notebook
+
+
+def merge_streams(cell):
+    """Join text that was printed in several pieces, which are cut differently in every run."""
+    outputs = []
+    for output in cell.get("outputs", []):
+        if outputs and output.output_type == "stream" and outputs[-1].get("name") == output.name:
+            outputs[-1].text += output.text
+        else:
+            outputs.append(output)
+    if outputs:
+        cell.outputs = outputs
+
+
+def headline(code):
+    """The first line of code of a cell that is not an import or a comment, to tell cells apart."""
+    lines = [line for line in code.splitlines() if line and not line.startswith(("#", "import ", "from "))]
+    return (lines or code.splitlines() or [""])[0][:68]
+
+
+if __name__ == "__main__":
+    main()
