@@ -8,6 +8,7 @@ arXiv 2004.01461, equation 1). This file needs nothing but Keras: copy it into y
 """
 
 import functools
+import math
 import re
 
 import keras
@@ -16,45 +17,101 @@ from keras import ops
 PACKAGE = "gc_tutorial"
 MODES = ("gradient", "update")
 
-
-def _mean(tensor, axis):
-    """Mean over `axis`, kept as dimensions of 1; taken in float32 where the input has half precision."""
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    if dtype in ("float16", "bfloat16"):
-        return ops.cast(ops.mean(ops.cast(tensor, "float32"), axis=axis, keepdims=True), dtype)
-    return ops.mean(tensor, axis=axis, keepdims=True)
+# Searched in a variable's path, such as "sequential/dense/kernel", where nothing better is known about it.
+LEFT_ALONE = re.compile(r"(bias|gamma|beta|scale|alpha|embed)[^/]*$")
+DEPTHWISE = re.compile(r"depthwise|dwconv|conv_dw")
+ATTENTION = re.compile(r"(^|/)(query|key|value|gate)/kernel")
 
 
 def centralize(gradient, axis=None):
     """Subtract from the gradient of each weight vector its mean.
 
     Args:
-        gradient: floating-point tensor of any shape.
-        axis: int or tuple of ints, the axes that belong to one output unit and are averaged over. By default all
-            but the last, which is right for the kernels of Keras's dense and convolutional layers; a tensor of
-            rank 0 or 1 (a bias) is then returned as it is.
+        gradient: dense floating-point tensor of any shape.
+        axis: int or ints, the axes that belong to one output unit and are averaged over. By default all but the
+            last, which is right for the kernels of Keras's dense and convolutional layers; a tensor of rank 0 or 1
+            (a bias) is then returned as it is.
 
     Returns:
-        Tensor of the same shape and dtype, with zero mean over `axis`.
+        Tensor of the same shape and dtype, with zero mean over `axis`. Half precision is centralized in float32. A
+        NaN or infinity spreads to its own weight vector, as the formula says, and to no other.
 
     Raises:
-        ValueError: if `axis` is not an axis of `gradient`.
+        ValueError: if `axis` is empty or not an axis of `gradient`.
 
     Source: Yong et al. 2020, equation 1: GC(g) = g - mean(g).
     """
     gradient = ops.convert_to_tensor(gradient)
-    rank = len(gradient.shape)
     if axis is None:
-        if rank < 2:
+        if len(gradient.shape) < 2:
             return gradient
-        axis = tuple(range(rank - 1))
-    axis = (axis,) if isinstance(axis, int) else tuple(axis)
-    if any(not -rank <= one < rank for one in axis):
+        axis = range(len(gradient.shape) - 1)
+    exact, mean = _with_mean(gradient, _checked_axes(axis, gradient.shape))
+    return ops.cast(exact - mean, gradient.dtype)
+
+
+def _with_mean(tensor, axes):
+    """The tensor and its mean, both in float32 where it has half precision."""
+    if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
+        tensor = ops.cast(tensor, "float32")
+    tensor = ops.convert_to_tensor(tensor)
+    return tensor, ops.mean(tensor, axis=axes, keepdims=True)
+
+
+def _checked_axes(axis, shape):
+    axes = tuple(axis) if hasattr(axis, "__iter__") else (axis,)
+    rank = len(shape)
+    if not axes or any(not -rank <= one < rank for one in axes):
         raise ValueError(
-            f"`axis` must lie within the {rank} axes of the gradient, whose shape is {tuple(gradient.shape)}. "
+            f"`axis` must name at least one of the {rank} axes of a tensor of shape {tuple(shape)}. "
             f"Received: axis={axis}"
         )
-    return gradient - _mean(gradient, axis)
+    return tuple(sorted({one % rank for one in axes}))
+
+
+def _axes_from_path(path, rank):
+    if rank < 2 or LEFT_ALONE.search(path):
+        return None
+    if rank > 2 and DEPTHWISE.search(path):  # (*window, channels, multiplier): every channel has its own vectors
+        return range(rank - 2)
+    if rank == 3 and ATTENTION.search(path):  # (features, heads, head size)
+        return (0,)
+    return range(rank - 1)
+
+
+def _axes_in_layer(layer, variable):
+    rank = len(variable.shape)
+    if rank < 2 or LEFT_ALONE.search(variable.name):
+        return None
+    if isinstance(layer, keras.layers.EinsumDense) and variable.name == "kernel":
+        _, kernel, output = re.split(",|->", layer.equation.replace(" ", ""))
+        return [axis for axis, letter in enumerate(kernel) if letter not in output] or None
+    depthwise = isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D))
+    return list(range(rank - 2 if depthwise or variable.name == "depthwise_kernel" else rank - 1))
+
+
+def layer_axes(model):
+    """Read from a model's layers which axes of each kernel belong to one output unit.
+
+    An optimizer sees variables, not layers, and guesses from their paths and shapes; this tells it:
+    `GCAdam(axes=layer_axes(model))`. It matters where layers have names of their own, such as a `DepthwiseConv2D`
+    called "stem", or an `EinsumDense` whose kernel does not begin with the inputs. Freeze layers before, not after.
+
+    Args:
+        model: a built `keras.Model` or `keras.Layer`.
+
+    Returns:
+        List with, for each of `model.trainable_variables`, a list of axes, or None for what is left alone.
+
+    Raises:
+        ValueError: if the model has no variables yet.
+    """
+    if not model.built:
+        raise ValueError(f"`layer_axes` expects a built model: call it on data first. Received: {model}")
+    axes = {}
+    for layer in model._flatten_layers():  # parents come before their children, which know better
+        axes.update((id(variable), _axes_in_layer(layer, variable)) for variable in layer.trainable_variables)
+    return [axes[id(variable)] for variable in model.trainable_variables]
 
 
 class GradientCentralization:
@@ -73,26 +130,41 @@ class GradientCentralization:
             the notes to their code that this usually works better for adaptive ones.
         conv_only: whether to centralize only kernels of rank 4 and above (convolutions over images or volumes), as
             `gc_conv_only` in the authors' code.
+        axes: what to average over, where you know better than the rule below. Either a dict from a regular
+            expression, searched in a variable's path (the first that is found wins), to an axis, several, or None
+            to leave it alone; or a list with such an entry for each variable, as `layer_axes(model)` makes.
         **kwargs: passed on to the optimizer.
 
-    Variables of rank 0 and 1 (biases, normalization) and embeddings are left alone.
+    The rule: left alone are rank 0 and 1; variables named bias, gamma, beta, scale, alpha or embed...; and weight
+    vectors of one element, which would never learn. Averaged are, where a path says depthwise, the window; in
+    query, key, value and gate kernels of rank 3, axis 0; else all axes but the last. What this cannot know is a
+    layer's type: a depthwise convolution by another name is centralized across its channels, unless `axes` says
+    otherwise. Sparse gradients (TensorFlow's, of embeddings) are always left alone.
+
+    With `"gradient"`: L2 penalties are part of the gradient, hence centralized; decoupled weight decay, `clipvalue`
+    and constraints come later and move the mean; `clipnorm`, `global_clipnorm` and loss scales come later and keep
+    it; centralizing every gradient that is accumulated comes to the same as centralizing their average; moving
+    averages (EMA) are of the resulting weights. With `"update"`: the mean stays put through weight decay, clipping
+    and accumulation, and where `use_ema` writes averages into the weights (those kept in the optimizer are not
+    corrected); a constraint has the last word; half-precision weights hold their mean as well as they can.
 
     Raises:
-        ValueError: if `centralize` is neither `"gradient"` nor `"update"`.
+        ValueError: if `centralize` is neither `"gradient"` nor `"update"`; and when the optimizer is built, if
+            `axes` or an excluded name or variable does not fit its variables, or an axis is out of range.
     """
 
-    def __init__(self, *args, centralize="gradient", conv_only=False, **kwargs):
+    def __init__(self, *args, centralize="gradient", conv_only=False, axes=None, **kwargs):
         if centralize not in MODES:
             raise ValueError(f"`centralize` must be one of {MODES}. Received: centralize={centralize!r}")
         super().__init__(*args, **kwargs)
         self.centralize = centralize
         self.conv_only = conv_only
-        self.exclude_from_centralization(var_names=["embeddings"])
+        self.axes = axes
+        self._excluded_names = ()
+        self._excluded_keys = frozenset()
 
     def exclude_from_centralization(self, var_list=None, var_names=None):
-        """Exclude variables from centralization; call it before the optimizer is built.
-
-        A second call replaces the first, and the default, which is `var_names=["embeddings"]`.
+        """Exclude variables from centralization, besides those excluded before; call it before `build`.
 
         Args:
             var_list: list of variables.
@@ -100,54 +172,107 @@ class GradientCentralization:
                 `"sequential/dense/kernel"`.
 
         Raises:
-            ValueError: if the optimizer is already built.
+            ValueError: if the optimizer is already built, or `var_names` is a string.
         """
-        if getattr(self, "built", False):
+        if self.built:
             raise ValueError("`exclude_from_centralization()` can only be configured before the optimizer is built.")
-        self._excluded_variables = frozenset(self._var_key(variable) for variable in var_list or ())
-        self._excluded_pattern = "|".join(var_names) if var_names else None
+        if isinstance(var_names, str):
+            raise ValueError(f"`var_names` must be a list of strings. Received: var_names={var_names!r}")
+        self._excluded_names += tuple(var_names or ())
+        self._excluded_keys |= frozenset(self._var_key(variable) for variable in var_list or ())
 
-    def _centralization_axes(self, variable):
-        """The axes to average over, or None where the variable is to be left alone."""
-        rank = len(variable.shape)
-        path = getattr(variable, "path", variable.name)
-        if (
-            rank < (4 if self.conv_only else 2)
-            or self._var_key(variable) in self._excluded_variables
-            or (self._excluded_pattern and re.search(self._excluded_pattern, path))
-        ):
-            return None
-        return tuple(range(rank - 1))
+    def build(self, variables):
+        """Create the optimizer's variables. See `keras.optimizers.Optimizer.build`."""
+        if not self.built:
+            self._axes = dict(zip(map(self._var_key, variables), self._find_axes(variables), strict=True))
+        super().build(variables)
+
+    def _find_axes(self, variables):
+        """For each variable the axes to average over, or None where it is to be left alone."""
+        paths = [getattr(variable, "path", variable.name) for variable in variables]  # a `tf.Variable` has no path
+        listed = isinstance(self.axes, (list, tuple))
+        if listed and len(self.axes) != len(variables):
+            raise ValueError(f"`axes` must have an entry for each of {paths}. Received: axes={self.axes}")
+        named = {} if listed or not self.axes else self.axes
+        missing = [n for n in (*self._excluded_names, *named) if not any(re.search(n, path) for path in paths)]
+        if missing or not self._excluded_keys <= set(map(self._var_key, variables)):
+            raise ValueError(
+                "What `axes` and `exclude_from_centralization()` name must be among the variables that the optimizer "
+                f"is built with, {paths}. Received: {missing or 'other variables in `var_list`'}"
+            )
+        found = []
+        for position, (variable, path) in enumerate(zip(variables, paths, strict=True)):
+            rank = len(variable.shape)
+            axes = self.axes[position] if listed else _axes_from_path(path, rank)
+            axes = next((one for name, one in named.items() if re.search(name, path)), axes)
+            excluded = any(re.search(name, path) for name in self._excluded_names)
+            if axes is not None:
+                axes = _checked_axes(axes, variable.shape)
+                alone = math.prod(variable.shape[axis] for axis in axes) == 1
+                if excluded or alone or self._var_key(variable) in self._excluded_keys or (self.conv_only and rank < 4):
+                    axes = None
+            found.append(axes)
+        return found
 
     def apply(self, grads, trainable_variables=None):
         """Centralize, and update the variables. See `keras.optimizers.Optimizer.apply`."""
         grads = list(grads)
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
-        axes = [self._centralization_axes(variable) for variable in variables]
-        if self.centralize == "gradient":
-            grads = [
-                gradient if gradient is None or axis is None else centralize(gradient, axis)
-                for gradient, axis in zip(grads, axes, strict=True)
-            ]
-            return super().apply(grads, trainable_variables)
-        # Centralizing an update is the same as putting the mean of the weights back where it was, which needs no
-        # copy of the weights, only their means.
-        moved = [
-            (variable, axis)
-            for variable, gradient, axis in zip(variables, grads, axes, strict=True)
-            if gradient is not None and axis is not None
+        if len(grads) != len(variables):
+            return super().apply(grads, trainable_variables)  # Keras says what is wrong
+        if not self.built:
+            self.build(variables)
+        # A sparse gradient (`tf.IndexedSlices` has a dense shape) must stay sparse, and its other rows untouched.
+        axes = [
+            None if gradient is None or hasattr(gradient, "dense_shape") else self._axes.get(self._var_key(variable))
+            for gradient, variable in zip(grads, variables, strict=True)
         ]
-        before = [_mean(ops.convert_to_tensor(variable), axis) for variable, axis in moved]
-        super().apply(grads, trainable_variables)
-        for (variable, axis), mean in zip(moved, before, strict=True):
-            after = ops.convert_to_tensor(variable)
-            self.assign(variable, after - (_mean(after, axis) - mean))
+        if self.centralize == "gradient":
+            grads = [g if axis is None else centralize(g, axis) for g, axis in zip(grads, axes, strict=True)]
+            return super().apply(grads, trainable_variables)
+        return self._hold_means(variables, axes, functools.partial(super().apply, grads, trainable_variables))
+
+    def finalize_variable_values(self, var_list):
+        """Put moving averages into the variables. See `keras.optimizers.Optimizer.finalize_variable_values`."""
+        finalize = functools.partial(super().finalize_variable_values, var_list)
+        if self.centralize == "gradient" or not self.use_ema:
+            return finalize()
+        return self._hold_means(var_list, [self._axes.get(self._var_key(one)) for one in var_list], finalize)
+
+    def _hold_means(self, variables, axes, change):
+        # Centralizing a change of the weights is the same as putting their mean back where it was, which needs no
+        # copy of the weights, only their means.
+        held = [(variable, axis) for variable, axis in zip(variables, axes, strict=True) if axis is not None]
+        before = [_with_mean(variable, axis)[1] for variable, axis in held]
+        change()
+        for (variable, axis), mean in zip(held, before, strict=True):
+            after, moved_mean = _with_mean(variable, axis)
+            self.assign(variable, ops.cast(after - (moved_mean - mean), variable.dtype))
+            if variable.constraint is not None:
+                self.assign(variable, variable.constraint(variable))
 
     def get_config(self):
-        return {**super().get_config(), "centralize": self.centralize, "conv_only": self.conv_only}
+        axes, excluded = self.axes, bool(self._excluded_names or self._excluded_keys)
+        if self.built and (axes or excluded):
+            # By position, as Keras keeps an optimizer's state: paths can change when a model is saved and loaded.
+            axes = [self._axes[self._var_key(variable)] for variable in self._trainable_variables]
+        elif excluded:
+            raise ValueError("Build the optimizer before saving it: what it excludes is not yet settled.")
+        return {
+            **super().get_config(),
+            "centralize": self.centralize,
+            "conv_only": self.conv_only,
+            "axes": _plain(axes),
+        }
 
 
-@functools.cache
+def _plain(axes):
+    """Without tuples, which a Keras configuration would wrap."""
+    if isinstance(axes, dict):
+        return {name: _plain(one) for name, one in axes.items()}
+    return [_plain(one) for one in axes] if hasattr(axes, "__iter__") else axes
+
+
 def centralized(optimizer_class):
     """Make a class with gradient centralization from any Keras optimizer class.
 
@@ -155,16 +280,29 @@ def centralized(optimizer_class):
         optimizer_class: a subclass of `keras.optimizers.Optimizer`, such as `keras.optimizers.Nadam`.
 
     Returns:
-        A subclass of `GradientCentralization` and `optimizer_class`, named `GC` and the class's name.
+        A subclass of `GradientCentralization` and `optimizer_class`, named `GC` and the class's name, and registered
+        with `keras.saving`: call `centralized` again before loading a model that was saved with it.
 
     Raises:
-        TypeError: if `optimizer_class` is not an optimizer class.
+        TypeError: if `optimizer_class` is not an optimizer class, or is `LossScaleOptimizer`.
     """
     if not (isinstance(optimizer_class, type) and issubclass(optimizer_class, keras.optimizers.Optimizer)):
         raise TypeError(
             "`centralized` expects a class derived from `keras.optimizers.Optimizer`, such as "
             f"`keras.optimizers.Adam`. Received: {optimizer_class!r}"
         )
+    if issubclass(optimizer_class, keras.optimizers.LossScaleOptimizer):
+        raise TypeError(
+            "`LossScaleOptimizer` makes no update of its own: centralize the optimizer inside it, as in "
+            f"`LossScaleOptimizer(GCAdam())`. Received: {optimizer_class!r}"
+        )
+    return _make_centralized(optimizer_class)
+
+
+@functools.cache
+def _make_centralized(optimizer_class):
+    if issubclass(optimizer_class, GradientCentralization):
+        return optimizer_class
     doc = f"`{optimizer_class.__name__}` with gradient centralization; see `GradientCentralization`."
     name = f"GC{optimizer_class.__name__}"
     made = type(name, (GradientCentralization, optimizer_class), {"__doc__": doc, "__module__": __name__})

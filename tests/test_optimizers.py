@@ -1,0 +1,703 @@
+"""Gradient centralization: the formula, every optimizer, every layer, and every way to train.
+
+Everything here runs on whichever backend Keras was told to use; `tests/test_backends.py` runs it again on the others.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import keras
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from keras import layers, ops
+
+from gc_tutorial import optimizers as gc
+from gc_tutorial.optimizers import GCSGD, GCAdam, GCRMSprop, centralize, centralized, layer_axes
+
+BACKEND = keras.backend.backend()
+only_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="speaks of TensorFlow's own types")
+# Keras on PyTorch has fused versions of its own classes, which a subclass does not use: there, close is the best.
+same = (
+    np.testing.assert_array_equal if BACKEND != "torch" else lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-7)
+)
+few = hypothesis.settings(max_examples=30, deadline=None)
+floats = st.floats(-100, 100, width=32)
+
+
+def tensors(min_side=1):
+    return hnp.array_shapes(min_dims=0, max_dims=5, min_side=min_side, max_side=4).flatmap(
+        lambda shape: hnp.arrays(np.float32, shape, elements=floats)
+    )
+
+
+def to_numpy(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+def all_but_last(array):
+    return tuple(range(array.ndim - 1))
+
+
+def in_pytorch_layout(gradient):
+    """The authors' three lines, in float64, on the layout that they have: the output unit first."""
+    gradient = np.moveaxis(gradient.astype("float64"), -1, 0)
+    gradient = gradient - gradient.mean(axis=tuple(range(1, gradient.ndim)), keepdims=True)
+    return np.moveaxis(gradient, 0, -1)
+
+
+# The formula
+
+
+@few
+@hypothesis.given(tensors(min_side=0))
+def test_centralize_is_the_papers_formula(gradient):
+    result = centralize(gradient)
+    assert result.shape == gradient.shape and keras.backend.standardize_dtype(result.dtype) == "float32"
+    if gradient.ndim < 2:
+        np.testing.assert_array_equal(to_numpy(result), gradient)
+    elif gradient.size:
+        np.testing.assert_allclose(to_numpy(result), in_pytorch_layout(gradient), atol=1e-4)
+
+
+@few
+@hypothesis.given(tensors(), st.floats(-3, 3, width=32), st.randoms(use_true_random=False))
+def test_centralize_is_an_orthogonal_projection(gradient, factor, random):
+    hypothesis.assume(gradient.ndim >= 2)
+    other = np.array([random.uniform(-100, 100) for _ in range(gradient.size)], "float32").reshape(gradient.shape)
+    kept = to_numpy(centralize(gradient))
+    removed = gradient - kept
+    tolerance = 1e-5 * (1 + np.square(gradient).sum())
+    np.testing.assert_allclose(to_numpy(centralize(kept)), kept, atol=1e-4)
+    np.testing.assert_allclose(
+        to_numpy(centralize(gradient + factor * other)), kept + factor * to_numpy(centralize(other)), atol=1e-3
+    )
+    np.testing.assert_allclose((kept * removed).sum(axis=all_but_last(kept)), 0, atol=tolerance)
+    assert np.linalg.norm(kept) <= np.linalg.norm(gradient) * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_number_spreads_to_its_own_weight_vector_only(bad):
+    gradient = np.random.default_rng(0).normal(size=(3, 3, 2, 4)).astype("float32")
+    spoilt = gradient.copy()
+    spoilt[1, 1, 0, 2] = bad
+    result = to_numpy(centralize(spoilt))
+    assert not np.isfinite(result[..., 2]).any()
+    np.testing.assert_array_equal(np.delete(result, 2, -1), np.delete(to_numpy(centralize(gradient)), 2, -1))
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [("float16", 2**-11), ("bfloat16", 2**-8)])
+def test_half_precision_is_centralized_in_float32(dtype, rounding):
+    # The sum of these overflows float16 (largest number 65504), and their mean is far above what remains.
+    half = ops.cast(np.random.default_rng(0).uniform(90, 110, size=(64, 32, 4)).astype("float32"), dtype)
+    result = centralize(half)
+    assert keras.backend.standardize_dtype(result.dtype) == dtype
+    np.testing.assert_allclose(to_numpy(result), in_pytorch_layout(to_numpy(half)), rtol=rounding, atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, -1, (0, 2), [1], (1, -1)])
+def test_axis(axis):
+    gradient = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
+    expected = gradient - gradient.mean(axis=tuple(axis) if isinstance(axis, (tuple, list)) else axis, keepdims=True)
+    np.testing.assert_allclose(to_numpy(centralize(gradient, axis)), expected, atol=1e-6)
+
+
+# Every optimizer
+
+CLASSES = {
+    name: one
+    for name, one in vars(keras.optimizers).items()
+    if isinstance(one, type)
+    and issubclass(one, keras.optimizers.Optimizer)
+    and one not in (keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer)
+}
+SHAPES = {"conv/kernel": (3, 3, 2, 4), "dense/kernel": (6, 3), "dense/bias": (3,)}
+
+
+def make(name, optimizer_class, centralization=None, **arguments):
+    """An optimizer with a learning rate that moves the weights of any of them."""
+    arguments = {"learning_rate": 0.05, **arguments}
+    if name == "MultiOptimizer":
+        inner = keras.optimizers.OptimizerMap(default_optimizer=keras.optimizers.RMSprop(**arguments))
+        return optimizer_class(inner, **(centralization or {}))
+    return optimizer_class(**arguments, **(centralization or {}))
+
+
+def make_variables():
+    random = np.random.default_rng(1)
+    made = []
+    for path, shape in SHAPES.items():
+        with keras.name_scope(path.split("/")[0]):
+            made.append(keras.Variable(random.normal(size=shape).astype("float32"), name=path.split("/")[1]))
+    return made
+
+
+def steps(optimizer, variables, gradients):
+    for step in gradients:
+        optimizer.apply([ops.convert_to_tensor(gradient) for gradient in step], variables)
+    return [to_numpy(variable) for variable in variables]
+
+
+def random_gradients(count=4):
+    random = np.random.default_rng(2)
+    return [[random.normal(0.5, 1, size=shape).astype("float32") for shape in SHAPES.values()] for _ in range(count)]
+
+
+def shift_of_means(before, after):
+    """Largest shift of the mean of a weight vector, relative to the largest weight."""
+    return max(
+        np.abs((new.astype("float64") - old).mean(axis=all_but_last(old))).max() / np.abs(old).max()
+        for old, new in zip(before, after, strict=True)
+        if old.ndim >= 2
+    )
+
+
+def test_the_table_of_optimizers_is_complete():
+    assert {
+        "SGD",
+        "RMSprop",
+        "Adam",
+        "AdamW",
+        "Adamax",
+        "Adagrad",
+        "Adadelta",
+        "Adafactor",
+        "Nadam",
+        "Ftrl",
+        "Lion",
+    } <= (set(CLASSES))
+
+
+@pytest.mark.parametrize("extra", [{}, {"weight_decay": 0.1, "clipvalue": 0.3}, {"clipnorm": 0.3}], ids=str)
+@pytest.mark.parametrize("name", CLASSES)
+def test_centralizing_the_update_holds_the_means_under_every_optimizer(name, extra):
+    variables = make_variables()
+    before = [to_numpy(variable) for variable in variables]
+    optimizer = make(name, centralized(CLASSES[name]), {"centralize": "update"}, **extra)
+    after = steps(optimizer, variables, random_gradients())
+    plain = steps(make(name, CLASSES[name], **extra), make_variables(), random_gradients())
+    assert shift_of_means(before, after) < 1e-6
+    assert shift_of_means(before, plain) > 1e-5  # so the test above says something
+    np.testing.assert_allclose(after[2], plain[2], rtol=1e-5)  # the bias is the optimizer's own affair
+    spread = [np.abs(new - old).max() for old, new in zip(before, after, strict=True)]
+    assert min(spread) > 1e-5  # and the weights did move
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_centralizing_the_gradient_is_feeding_the_optimizer_centralized_gradients(name):
+    gradients = random_gradients()
+    by_hand = [[to_numpy(centralize(gradient)) for gradient in step] for step in gradients]
+    result = steps(make(name, centralized(CLASSES[name])), make_variables(), gradients)
+    expected = steps(make(name, CLASSES[name]), make_variables(), by_hand)
+    for one, other in zip(result, expected, strict=True):
+        same(one, other)
+
+
+# Every layer: (layer, shape of an input, {the end of a variable's path: the axes averaged over, or None})
+
+KERNELS = {
+    "dense": (lambda **k: layers.Dense(3, **k), (5,), {"kernel": 0, "bias": None}),
+    "dense of one input": (lambda **k: layers.Dense(3, **k), (1,), {"kernel": None, "bias": None}),
+    "conv1d": (lambda **k: layers.Conv1D(3, 2, **k), (6, 4), {"kernel": (0, 1), "bias": None}),
+    "conv2d": (lambda **k: layers.Conv2D(3, 2, **k), (6, 6, 4), {"kernel": (0, 1, 2), "bias": None}),
+    "conv3d": (lambda **k: layers.Conv3D(3, 2, **k), (4, 4, 4, 2), {"kernel": (0, 1, 2, 3), "bias": None}),
+    "grouped conv2d": (lambda **k: layers.Conv2D(4, 2, groups=2, **k), (6, 6, 4), {"kernel": (0, 1, 2)}),
+    "depthwise1d": (
+        lambda **k: layers.DepthwiseConv1D(3, depth_multiplier=2, **k),
+        (6, 4),
+        {"kernel": 0, "bias": None},
+    ),
+    "depthwise2d": (lambda **k: layers.DepthwiseConv2D(3, **k), (6, 6, 4), {"kernel": (0, 1), "bias": None}),
+    "separable1d": (
+        lambda **k: layers.SeparableConv1D(3, 2, **k),
+        (6, 4),
+        {"depthwise_kernel": 0, "pointwise_kernel": (0, 1), "bias": None},
+    ),
+    "separable2d": (
+        lambda **k: layers.SeparableConv2D(3, 2, **k),
+        (6, 6, 4),
+        {"depthwise_kernel": (0, 1), "pointwise_kernel": (0, 1, 2), "bias": None},
+    ),
+    "conv1d transpose": (lambda **k: layers.Conv1DTranspose(3, 2, **k), (6, 4), {"kernel": (0, 1), "bias": None}),
+    "conv2d transpose": (lambda **k: layers.Conv2DTranspose(3, 2, **k), (6, 6, 4), {"kernel": (0, 1, 2)}),
+    "conv3d transpose": (lambda **k: layers.Conv3DTranspose(3, 2, **k), (3, 3, 3, 2), {"kernel": (0, 1, 2, 3)}),
+    "multi-head attention": (
+        lambda **k: layers.MultiHeadAttention(2, 3, **k),
+        [(4, 5), (4, 5)],
+        {
+            **{f"{part}/kernel": 0 for part in ("query", "key", "value")},
+            **{f"{part}/bias": None for part in ("query", "key", "value", "attention_output")},
+            "attention_output/kernel": (0, 1),
+        },
+    ),
+    "grouped-query attention": (
+        lambda **k: layers.GroupQueryAttention(3, 4, 2, **k),
+        [(4, 5), (4, 5)],
+        {"query/kernel": 0, "key/kernel": 0, "value/kernel": 0, "attention_output/kernel": (0, 1), "query/bias": None},
+    ),
+    "gru": (lambda **k: layers.GRU(3, **k), (4, 5), {"/kernel": 0, "recurrent_kernel": 0, "bias": None}),
+    "lstm": (lambda **k: layers.LSTM(3, **k), (4, 5), {"/kernel": 0, "recurrent_kernel": 0, "bias": None}),
+    "embedding": (lambda **k: layers.Embedding(5, 3, **k), (4,), {"embeddings": None}),
+    "batch normalization": (lambda **k: layers.BatchNormalization(**k), (4,), {"gamma": None, "beta": None}),
+    "layer normalization": (
+        lambda **k: layers.LayerNormalization(axis=[1, 2], **k),
+        (4, 3),
+        {"gamma": None, "beta": None},
+    ),
+    "prelu": (lambda **k: layers.PReLU(**k), (4, 3), {"alpha": None}),
+    "einsum dense": (lambda **k: layers.EinsumDense("abc,cde->abde", (4, 2, 3), **k), (4, 5), {"kernel": 0}),
+    "einsum dense, inputs last": (lambda **k: layers.EinsumDense("abc,dc->abd", (4, 3), **k), (4, 5), {"kernel": 1}),
+}
+
+
+def build_layer(kind, **arguments):
+    make_layer, shapes, expected = KERNELS[kind]
+    layer = make_layer(**arguments)
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    inputs = [keras.Input(shape) for shape in shapes]
+    return keras.Model(inputs, layer(*inputs)), expected
+
+
+@pytest.mark.parametrize("mode", gc.MODES)
+@pytest.mark.parametrize("told", ["default name", "layer_axes"])
+@pytest.mark.parametrize("kind", KERNELS)
+def test_the_axes_of_every_layer(kind, told, mode):
+    if told == "default name":
+        model, expected = build_layer(kind)
+        if kind.startswith("einsum"):
+            pytest.skip("its equation is beyond what a path can tell")
+        axes = None
+    else:
+        model, expected = build_layer(kind, name="depthwise_looking_stem" if "depthwise" not in kind else "stem")
+        axes = layer_axes(model)
+    random = np.random.default_rng(3)
+    gradients = [random.normal(size=variable.shape).astype("float32") for variable in model.trainable_variables]
+    before = [to_numpy(variable) for variable in model.trainable_variables]
+    GCSGD(learning_rate=1.0, centralize=mode, axes=axes).apply(
+        [ops.convert_to_tensor(gradient) for gradient in gradients], model.trainable_variables
+    )
+    seen = set()
+    for variable, gradient, old in zip(model.trainable_variables, gradients, before, strict=True):
+        for ending in expected:
+            if variable.path.endswith(ending):
+                seen.add(ending)
+                axis = expected[ending]
+                wanted = gradient if axis is None else gradient - gradient.mean(axis=axis, keepdims=True)
+                np.testing.assert_allclose(old - to_numpy(variable), wanted, atol=1e-5, err_msg=variable.path)
+    assert seen == set(expected)
+
+
+def test_conv_only_leaves_other_kernels_alone():
+    variables, gradients = make_variables(), random_gradients(1)
+    before = [to_numpy(variable) for variable in variables]
+    after = steps(GCSGD(learning_rate=1.0, conv_only=True), variables, gradients)
+    np.testing.assert_allclose(before[0] - after[0], in_pytorch_layout(gradients[0][0]), atol=1e-5)
+    np.testing.assert_allclose(before[1] - after[1], gradients[0][1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "exclude",
+    [
+        lambda optimizer, variables: optimizer.exclude_from_centralization(var_names=["conv"]),
+        lambda optimizer, variables: optimizer.exclude_from_centralization(var_list=[variables[0]]),
+    ],
+    ids=["by name", "by variable"],
+)
+@pytest.mark.parametrize("mode", gc.MODES)
+def test_excluded_variables(exclude, mode):
+    variables, gradients = make_variables(), random_gradients(1)
+    twin = keras.Variable(np.ones(SHAPES["conv/kernel"]), name="kernel")  # the same name, but not excluded by variable
+    before = [to_numpy(variable) for variable in variables]
+    optimizer = GCSGD(learning_rate=1.0, centralize=mode)
+    exclude(optimizer, variables)
+    *after, moved_twin = steps(optimizer, [*variables, twin], [[*gradients[0], gradients[0][0]]])
+    np.testing.assert_allclose(before[0] - after[0], gradients[0][0], atol=1e-5)
+    np.testing.assert_allclose(before[1] - after[1], in_pytorch_layout(gradients[0][1]), atol=1e-5)
+    np.testing.assert_allclose(1 - moved_twin, in_pytorch_layout(gradients[0][0]), atol=1e-5)
+
+
+def test_a_variable_is_excluded_itself_and_not_its_namesake():
+    first, second = (keras.Variable(np.zeros((4, 2)), name="kernel") for _ in range(2))
+    gradient = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
+    optimizer = GCSGD(learning_rate=1.0)
+    optimizer.exclude_from_centralization(var_list=[first])
+    excluded, centred = steps(optimizer, [first, second], [[gradient, gradient]])
+    np.testing.assert_allclose(excluded, -gradient, atol=1e-6)
+    np.testing.assert_allclose(centred, -in_pytorch_layout(gradient), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", gc.MODES)
+def test_missing_gradients_are_left_to_keras(mode):
+    variables = make_variables()
+    before = [to_numpy(variable) for variable in variables]
+    optimizer = GCRMSprop(centralize=mode)
+    with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
+        optimizer.apply([None, ops.ones((6, 3)), None], variables)
+    np.testing.assert_array_equal(to_numpy(variables[0]), before[0])
+    optimizer.apply([])  # nothing to do, as in Keras
+    with pytest.raises(ValueError, match="list of 1 gradients"):
+        optimizer.apply([ops.ones((6, 3))])
+
+
+# Every way to train
+
+
+def small_data(count=32):
+    random = np.random.default_rng(4)
+    images = random.uniform(size=(count, 8, 8, 2)).astype("float32")
+    return images, (images.mean(axis=(1, 2, 3)) > 0.5).astype("float32")[:, None]
+
+
+def small_model(seed=0):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(1, activation="sigmoid", name="dense"),
+        ]
+    )
+
+
+def fit(optimizer, model=None, epochs=2, **how):
+    """Train a small model; returns its weights before and after."""
+    model = model or small_model()
+    before = [to_numpy(variable) for variable in model.trainable_variables]
+    model.compile(optimizer=optimizer, loss="binary_crossentropy", **how)
+    model.fit(*small_data(), batch_size=8, epochs=epochs, shuffle=False, verbose=0)
+    return before, [to_numpy(variable) for variable in model.trainable_variables]
+
+
+def test_in_fit_the_gradients_that_reach_the_update_have_zero_mean():
+    reached = []
+
+    class Spy(keras.optimizers.SGD):
+        def update_step(self, gradient, variable, learning_rate):
+            reached.append(to_numpy(gradient))
+            super().update_step(gradient, variable, learning_rate)
+
+    fit(centralized(Spy)(learning_rate=0.1), run_eagerly=True, epochs=1)
+    kernels = [gradient for gradient in reached if gradient.ndim >= 2]
+    biases = [gradient for gradient in reached if gradient.ndim == 1]
+    assert len(kernels) == 8 and len(biases) == 8
+    assert max(np.abs(gradient.mean(axis=all_but_last(gradient))).max() for gradient in kernels) < 1e-7
+    assert max(np.abs(gradient).max() for gradient in biases) > 1e-3
+
+
+def test_in_fit_the_means_of_the_weights_stay_only_under_centralization():
+    assert shift_of_means(*fit(GCSGD(learning_rate=0.1, momentum=0.9), epochs=5)) <= 1e-6
+    assert shift_of_means(*fit(keras.optimizers.SGD(learning_rate=0.1, momentum=0.9), epochs=5)) >= 1e-3
+
+
+def test_overriding_get_gradients_as_published_does_nothing():
+    class Published(keras.optimizers.RMSprop):
+        def get_gradients(self, loss, params):
+            grads = []
+            gradients = super().get_gradients()
+            for grad in gradients:
+                grads.append(grad - ops.mean(grad, axis=list(range(len(grad.shape) - 1)), keep_dims=True))
+            return grads
+
+    _, published = fit(Published(learning_rate=1e-3))
+    _, plain = fit(keras.optimizers.RMSprop(learning_rate=1e-3))
+    _, centralized_weights = fit(GCRMSprop(learning_rate=1e-3))
+    for one, other in zip(published, plain, strict=True):
+        same(one, other)
+    assert max(np.abs(one - other).max() for one, other in zip(plain, centralized_weights, strict=True)) > 1e-4
+
+
+# Name: (arguments of the optimizer, arguments of compile, policy, whether the means stay with SGD and "gradient").
+WAYS = {
+    "graph": ({}, {"jit_compile": False}, "float32", True),
+    "jit_compile": ({}, {"jit_compile": True}, "float32", True),
+    "run_eagerly": ({}, {"run_eagerly": True}, "float32", True),
+    "steps_per_execution": ({}, {"steps_per_execution": 2}, "float32", True),
+    "mixed_float16": ({}, {}, "mixed_float16", True),
+    "mixed_bfloat16": ({}, {}, "mixed_bfloat16", True),
+    "loss_scale_factor": ({"loss_scale_factor": 64.0}, {}, "float32", True),
+    "gradient accumulation": ({"gradient_accumulation_steps": 2}, {}, "float32", True),
+    "ema": ({"use_ema": True, "ema_momentum": 0.5}, {}, "float32", True),
+    "ema overwriting": ({"use_ema": True, "ema_overwrite_frequency": 2}, {}, "float32", True),
+    "clipnorm": ({"clipnorm": 0.01}, {}, "float32", True),
+    "global_clipnorm": ({"global_clipnorm": 0.01}, {}, "float32", True),
+    "clipvalue": ({"clipvalue": 0.003}, {}, "float32", False),
+    "weight_decay": ({"weight_decay": 0.1}, {}, "float32", False),
+    "schedule": ({"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.9)}, {}, "float32", True),
+}
+
+
+@pytest.mark.parametrize("mode", gc.MODES)
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_fit(way, mode):
+    arguments, how, policy, stays = WAYS[way]
+    if BACKEND == "torch" and how.get("jit_compile"):
+        pytest.skip("compiling through PyTorch's own compiler takes minutes")
+    keras.config.set_dtype_policy(policy)
+    try:
+        base, rate = (GCSGD, 0.1) if mode == "gradient" else (GCRMSprop, 0.01)
+        optimizer = base(**{"learning_rate": rate, "momentum": 0.9, "centralize": mode, **arguments})
+        before, after = fit(optimizer, **how)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert min(np.abs(new - old).max() for old, new in zip(before, after, strict=True)) > 1e-5
+    if mode == "update" or stays:
+        assert shift_of_means(before, after) <= 1e-6
+    else:
+        assert shift_of_means(before, after) > 1e-6
+
+
+def test_accumulated_gradients_come_to_the_same_as_a_large_batch():
+    def train(batch_size, **arguments):
+        model = small_model()
+        model.compile(optimizer=GCSGD(learning_rate=0.1, **arguments), loss="binary_crossentropy")
+        model.fit(*small_data(), batch_size=batch_size, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for one, other in zip(train(16), train(8, gradient_accumulation_steps=2), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_constraint_has_the_last_word():
+    variables = make_variables()
+    variables[0].constraint = keras.constraints.NonNeg()
+    steps(GCRMSprop(learning_rate=0.1, centralize="update"), variables, random_gradients())
+    assert to_numpy(variables[0]).min() >= 0
+
+
+def custom_loop(optimizer, model, epochs=2):
+    """Train as the guides to Keras on each backend do it, without `fit`."""
+    images, labels = small_data()
+    loss = keras.losses.BinaryCrossentropy()
+    batches = [(images[first : first + 8], labels[first : first + 8]) for first in range(0, len(images), 8)] * epochs
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                value = loss(y, model(x, training=True))
+            optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+
+        for batch in batches:
+            step(*map(tf.constant, batch))
+    elif BACKEND == "jax":
+        import jax
+
+        def value(trainable, other, x, y):
+            predictions, other = model.stateless_call(trainable, other, x, training=True)
+            return loss(y, predictions), other
+
+        @jax.jit
+        def step(trainable, other, state, x, y):
+            (_, other), gradients = jax.value_and_grad(value, has_aux=True)(trainable, other, x, y)
+            trainable, state = optimizer.stateless_apply(state, gradients, trainable)
+            return trainable, other, state
+
+        optimizer.build(model.trainable_variables)
+        trainable, other, state = (
+            [one.value for one in group]
+            for group in (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+        )
+        for batch in batches:
+            trainable, other, state = step(trainable, other, state, *batch)
+        for variable, value in zip(model.trainable_variables, trainable, strict=True):
+            variable.assign(value)
+    else:
+        import torch
+
+        for x, y in batches:
+            model.zero_grad()
+            loss(torch.tensor(y), model(torch.tensor(x), training=True)).backward()
+            with torch.no_grad():
+                optimizer.apply([one.value.grad for one in model.trainable_variables], model.trainable_variables)
+
+
+@pytest.mark.parametrize("mode", gc.MODES)
+def test_a_custom_loop_equals_fit(mode):
+    def optimizer():
+        return GCAdam(learning_rate=0.01, centralize=mode)
+
+    model = small_model()
+    custom_loop(optimizer(), model)
+    for one, other in zip(model.trainable_variables, fit(optimizer())[1], strict=True):
+        np.testing.assert_allclose(to_numpy(one), other, atol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras spreads over devices on TensorFlow and JAX")
+def test_two_devices_train_like_one():
+    script = Path(__file__).with_name("two_devices.py")
+    environment = {**os.environ, "KERAS_BACKEND": BACKEND}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+@only_tensorflow
+def test_plain_tensorflow_variables_and_apply_gradients():
+    import tensorflow as tf
+
+    variable, lookup = tf.Variable(np.zeros((4, 2), "float32")), tf.Variable(np.zeros((4, 2), "float32"), name="embed")
+    gradient = np.random.default_rng(0).normal(size=(4, 2)).astype("float32")
+    for mode in gc.MODES:
+        variable.assign(tf.zeros_like(variable))
+        GCSGD(learning_rate=1.0, centralize=mode).apply_gradients([(gradient, variable), (gradient, lookup)])
+        np.testing.assert_allclose(variable.numpy(), -in_pytorch_layout(gradient), atol=1e-6)
+    np.testing.assert_allclose(lookup.numpy(), -2 * gradient, atol=1e-6)
+
+
+@only_tensorflow
+@pytest.mark.parametrize("mode", gc.MODES)
+@pytest.mark.parametrize("axes", [None, {"embeddings": 1}], ids=["default", "asked for"])
+def test_sparse_gradients_stay_sparse(mode, axes):
+    import tensorflow as tf
+
+    reached = []
+
+    class Spy(keras.optimizers.SGD):
+        def update_step(self, gradient, variable, learning_rate):
+            reached.append(isinstance(gradient, tf.IndexedSlices))
+            super().update_step(gradient, variable, learning_rate)
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((2,), dtype="int32"), layers.Embedding(6, 3), layers.Flatten(), layers.Dense(1)]
+    )
+    before = model.get_weights()[0]
+    model.compile(optimizer=centralized(Spy)(learning_rate=0.1, centralize=mode, axes=axes), loss="mse")
+    model.fit(np.array([[0, 1], [1, 2]]), np.ones((2, 1)), verbose=0)
+    moved = np.abs(model.get_weights()[0] - before).max(axis=1) > 0
+    assert any(reached)
+    np.testing.assert_array_equal(moved, [True, True, True, False, False, False])
+
+
+# Serialization
+
+
+def test_configuration_survives():
+    variables = make_variables()
+    given = GCAdam(learning_rate=1e-3, centralize="update", axes={"dense/kernel": 0, "conv": (0, 1)}).get_config()
+    assert (given["centralize"], given["conv_only"]) == ("update", False)
+    assert given["axes"] == {"dense/kernel": 0, "conv": [0, 1]}
+    assert GCAdam.from_config(given).get_config() == given
+    optimizer = GCAdam.from_config(given)
+    optimizer.exclude_from_centralization(var_list=[variables[1]])
+    optimizer.build(variables)
+    assert optimizer.get_config()["axes"] == [[0, 1], None, None]
+    assert GCAdam.from_config(optimizer.get_config()).get_config() == optimizer.get_config()
+    assert GCSGD().get_config()["axes"] is None
+    assert keras.optimizers.serialize(GCSGD())["registered_name"] == "gc_tutorial>GCSGD"
+    assert type(keras.optimizers.deserialize(keras.optimizers.serialize(GCSGD(conv_only=True)))) is GCSGD
+
+
+@pytest.mark.parametrize("optimizer_class", [GCRMSprop, centralized(keras.optimizers.Nadam)], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("mode", gc.MODES)
+def test_training_resumed_equals_training_uninterrupted(tmp_path, optimizer_class, mode):
+    def compiled():
+        model = small_model()
+        optimizer = optimizer_class(learning_rate=0.01, centralize=mode, axes={"conv/kernel": (0, 1)})
+        optimizer.exclude_from_centralization(var_list=[model.layers[-1].kernel])
+        model.compile(optimizer=optimizer, loss="binary_crossentropy")
+        return model
+
+    def train(model):
+        model.fit(*small_data(), batch_size=8, epochs=1, shuffle=False, verbose=0)
+
+    uninterrupted, first = compiled(), compiled()
+    train(uninterrupted)
+    train(uninterrupted)
+    train(first)
+    first.save(tmp_path / "model.keras")
+    resumed = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(resumed.optimizer) is optimizer_class
+    train(resumed)
+    for one, other in zip(resumed.get_weights(), uninterrupted.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(resumed.optimizer.variables, uninterrupted.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(to_numpy(one), to_numpy(other))
+
+
+@only_tensorflow
+def test_tensorflow_checkpoints(tmp_path):
+    import tensorflow as tf
+
+    variables = make_variables()
+    optimizer = GCRMSprop(axes={"conv": [0, 1], "dense": None})
+    optimizer.exclude_from_centralization(var_list=[variables[1]])
+    steps(optimizer, variables, random_gradients(2))
+    path = tf.train.Checkpoint(optimizer=optimizer).save(tmp_path / "checkpoint")
+    fresh = GCRMSprop()
+    fresh.build(variables)
+    tf.train.Checkpoint(optimizer=fresh).restore(path).assert_existing_objects_matched()
+    for one, other in zip(fresh.variables, optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# Bad input
+
+ADAM = keras.optimizers.Adam
+
+
+def built():
+    optimizer = GCSGD()
+    optimizer.build(make_variables())
+    return optimizer
+
+
+def excluding(**arguments):
+    optimizer = GCSGD()
+    optimizer.exclude_from_centralization(**arguments)
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error", "message"),
+    [
+        (
+            lambda: GCSGD(centralize="weights"),
+            ValueError,
+            "`centralize` must be one of .* Received: centralize='weights'",
+        ),
+        (lambda: centralized(dict), TypeError, "expects a class derived from .* Received: <class 'dict'>"),
+        (lambda: centralized(ADAM()), TypeError, "expects a class derived from .* Received: <keras"),
+        (lambda: centralized("adam"), TypeError, "expects a class derived from .* Received: 'adam'"),
+        (lambda: centralized([ADAM]), TypeError, "expects a class derived from"),
+        (lambda: centralized(keras.optimizers.LossScaleOptimizer), TypeError, "centralize the optimizer inside it"),
+        (lambda: centralize(np.ones((2, 3)), axis=2), ValueError, r"2 axes .* shape \(2, 3\). Received: axis=2"),
+        (lambda: centralize(np.ones((2, 3)), axis=(0, -3)), ValueError, r"Received: axis=\(0, -3\)"),
+        (lambda: centralize(np.ones((2, 3)), axis=()), ValueError, "at least one"),
+        (lambda: GCSGD(axes={"dense/kernel": 2}).build(make_variables()), ValueError, "Received: axis=2"),
+        (
+            lambda: GCSGD(axes=[0]).build(make_variables()),
+            ValueError,
+            r"entry for each of \['conv.* Received: axes=\[0\]",
+        ),
+        (lambda: GCSGD(axes={"dence": 0}).build(make_variables()), ValueError, r"Received: \['dence'\]"),
+        (lambda: excluding(var_names=["dence"]).build(make_variables()), ValueError, r"Received: \['dence'\]"),
+        (lambda: excluding(var_list=make_variables()[:1]).build(make_variables()), ValueError, "other variables"),
+        (lambda: excluding(var_names=["dense"]).get_config(), ValueError, "Build the optimizer before saving"),
+        (lambda: excluding(var_names="dense"), ValueError, "must be a list of strings"),
+        (lambda: built().exclude_from_centralization(var_names=["dense"]), ValueError, "before the optimizer is built"),
+        (lambda: GCSGD(no_such=1), (TypeError, ValueError), "no_such"),
+        (lambda: layer_axes(keras.Sequential([layers.Dense(2)])), ValueError, "expects a built model"),
+    ],
+)
+def test_mistakes_are_named(mistake, error, message):
+    with pytest.raises(error, match=message):
+        mistake()
+
+
+def test_one_class_is_made_once():
+    assert centralized(keras.optimizers.SGD) is GCSGD and centralized(GCSGD) is GCSGD
+    assert GCSGD.__name__ == "GCSGD" and issubclass(GCSGD, keras.optimizers.SGD)
+
+
+def test_the_file_can_be_copied_out():
+    tree = ast.parse(Path(gc.__file__).read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names) == {"keras"}
