@@ -36,6 +36,10 @@ def _parser():
     add("--batch-size", type=_positive, default=32)
     add("--epochs", type=_positive, default=12)
     add("--csv", help="write the table of all epochs to this file, too")
+    headline = commands.add_parser(
+        "headline", help="draw the README's figure from the results that come with the package"
+    )
+    headline.add_argument("picture", help="file to write, such as headline.png")
     return parser
 
 
@@ -49,35 +53,54 @@ def main(arguments=None):
         int, the exit code: 0 done, 1 a predictable mistake, told in one line. (argparse itself exits with 2.)
     """
     options = _parser().parse_args(arguments)
-
-    # Only here, so that --help and usage errors come at once.
-    from gc_tutorial.startup import import_quietly
-
-    import_quietly()
-    from gc_tutorial.experiment import compare
-    from gc_tutorial.store import StoreError
-
     try:
-        table = compare(
-            options.data,
-            optimizer=options.optimizer,
-            learning_rate=options.learning_rate,
-            arms=options.arms,
-            seeds=options.seeds,
-            image_size=options.image_size,
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-            folder=options.folder,
-        )
-        if options.csv:
-            table.to_csv(options.csv, index=False)
-    except (ValueError, StoreError, OSError) as error:
+        return {"compare": _compare, "headline": _headline}[options.command](options)
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
+
+
+# The commands import what they need themselves, so that --help and usage errors come at once.
+
+
+def _compare(options):
+    from gc_tutorial.startup import import_quietly
+
+    import_quietly()
+    from gc_tutorial.experiment import compare
+
+    table = compare(
+        options.data,
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        arms=options.arms,
+        seeds=options.seeds,
+        image_size=options.image_size,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        folder=options.folder,
+    )
+    if options.csv:
+        table.to_csv(options.csv, index=False)
     _report(table)
+    return 0
+
+
+def _headline(options):
+    from gc_tutorial import plotting
+    from gc_tutorial.analysis import OUTCOMES, load_study, paired_differences, verdict
+
+    study = load_study("rmsprop")
+    differences = paired_differences(study).set_index(["arm", "outcome"])
+    lines = [
+        f"GC on the gradient, {OUTCOMES[outcome]}: {verdict(differences.loc[('gradient', outcome)])}"
+        for outcome in ("train_loss", "test_accuracy")
+    ]
+    figure = plotting.headline(study, load_study("control"), load_study("published_progress"), "\n".join(lines))
+    figure.savefig(options.picture, dpi=110, facecolor="white")
     return 0
 
 

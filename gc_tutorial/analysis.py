@@ -86,7 +86,8 @@ def paired_differences(table, baseline="none", loss_goal=None):
         the two runs diverged).
 
     Raises:
-        ValueError: if the baseline is not in the table, or alone there, or fewer than two pairs are left for an interval.
+        ValueError: if the baseline is not in the table, or alone there, or fewer than two pairs are left for an
+            interval.
     """
     if baseline not in set(table["arm"]):
         raise ValueError(f"The table has no arm {baseline!r} to compare with: add it to the arms of the comparison.")

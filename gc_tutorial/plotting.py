@@ -80,15 +80,59 @@ def learning_curves(table, measures=("train_loss", "test_loss", "test_accuracy")
     """
     figure, axes = plt.subplots(1, len(measures), figsize=(4 * len(measures), 3.4), layout="constrained")
     for axis, measure in zip(axes, measures, strict=True):
-        for arm, rows in table.groupby("arm", sort=False):
-            epochs = rows.groupby("epoch")[measure].agg(["mean", "min", "max"])
-            axis.plot(epochs.index, epochs["mean"], color=COLOURS[arm], label=LABELS[arm], marker="o", markersize=3)
-            if rows["seed"].nunique() > 1:
-                axis.fill_between(epochs.index, epochs["min"], epochs["max"], color=COLOURS[arm], alpha=0.15, lw=0)
-        axis.set(xlabel="epoch", ylabel=MEASURES[measure])
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
+        draw_curves(axis, table, measure)
     axes[0].legend(fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def draw_curves(axis, table, measure):
+    """Draw one measure of a table of `compare` on a matplotlib axis."""
+    for arm, rows in table.groupby("arm", sort=False):
+        epochs = rows.groupby("epoch")[measure].agg(["mean", "min", "max"])
+        axis.plot(epochs.index, epochs["mean"], color=COLOURS[arm], label=LABELS[arm], marker="o", markersize=3)
+        if rows["seed"].nunique() > 1:
+            axis.fill_between(epochs.index, epochs["min"], epochs["max"], color=COLOURS[arm], alpha=0.15, lw=0)
+    axis.set(xlabel="epoch", ylabel=MEASURES[measure])
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.grid(alpha=0.3)
+
+
+def draw_control(axis, control, progress):
+    """Draw the training loss of the control beside the published one.
+
+    Args:
+        axis: matplotlib axis.
+        control: `pandas.DataFrame` as from `compare` with the arm `recompiled`.
+        progress: `pandas.DataFrame` with epoch and train_loss, as the published example printed them.
+    """
+    draw_curves(axis, control, "train_loss")
+    label = "published: “without GC”, then “with GC”"
+    axis.plot(progress["epoch"], progress["train_loss"], "s--", color="#777777", markersize=4, label=label)
+    axis.axvline(progress["epoch"].max() / 2 + 0.5, color="black", lw=1, ls=":")
+    axis.set_xlabel("epoch (dotted: compile is called again)")
+    axis.legend(fontsize=8)
+
+
+def headline(study, control, progress, title):
+    """Draw the figure of the README: what GC does when it runs, and where the published gain came from.
+
+    Args:
+        study: `pandas.DataFrame` as from `compare`.
+        control, progress: as for `draw_control`.
+        title: str, the finding.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    for axis, measure in zip(axes, ("train_loss", "test_accuracy"), strict=False):
+        draw_curves(axis, study, measure)
+    axes[0].set_title("Training")
+    axes[0].legend(fontsize=8)
+    axes[1].set_title("Held-out images")
+    draw_control(axes[2], control, progress)
+    axes[2].set_title("The published “gain”, without any GC")
     figure.suptitle(title)
     return figure
 

@@ -10,7 +10,7 @@ ENDING = ".json"
 UNFINISHED = ".partial"
 
 
-class StoreError(Exception):
+class StoreError(ValueError):
     """A results folder that cannot be used; the message says what to do."""
 
 

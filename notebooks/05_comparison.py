@@ -197,24 +197,9 @@ import matplotlib.pyplot as plt
 
 control, progress = load_study("control"), load_study("published_progress")
 half = progress["epoch"].max() // 2
-means = control.groupby("epoch")["train_loss"].agg(["mean", "min", "max"])
 figure, axis = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
-axis.plot(
-    progress["epoch"], progress["train_loss"], "s--", color="#777777", label='published: "without GC", then "with GC"'
-)
-axis.plot(
-    means.index, means["mean"], "o-", color=plotting.COLOURS["recompiled"], label="ours: no GC, `compile`, no GC again"
-)
-if control["seed"].nunique() > 1:
-    axis.fill_between(means.index, means["min"], means["max"], color=plotting.COLOURS["recompiled"], alpha=0.2, lw=0)
-axis.axvline(half + 0.5, color="black", lw=1, ls=":")
-axis.set(
-    xlabel="epoch (the dotted line: `compile` is called again)",
-    ylabel="training loss",
-    xticks=range(2, 2 * half + 1, 2),
-)
+plotting.draw_control(axis, control, progress)
 axis.set_title("Training on without any GC gives a “gain”, too")
-axis.legend()
 show(
     figure,
     alt="Two curves of the training loss over twenty epochs, one published and one ours without GC; both fall on after compile.",

@@ -4,20 +4,16 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(ROOT.glob("notebooks/[0-9]*.py"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = dict(url.split(", ") for url in metadata("gc-tutorial").get_all("Project-URL"))["Repository"]
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(home|root|work|tmp|Users|mnt|opt|usr|var|content)/|[A-Z]:\\\\")
 
 pytestmark = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -75,7 +71,7 @@ def test_every_figure_has_alternative_text(source):
 
 def test_it_installs_from_the_address_of_the_project(source):
     first = code_cells(source)[0].source
-    assert re.findall(r"git\+([^\"]+)", first) == [PROJECT["urls"]["Repository"]]
+    assert re.findall(r"git\+([^\"]+)", first) == [ADDRESS]
 
 
 def test_it_has_the_parts_of_a_lesson(source):
