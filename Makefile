@@ -5,7 +5,7 @@ PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: tutorial test sync outputs render lint clean
+.PHONY: tutorial test test-backends benchmark sync outputs render lint clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
 tutorial: $(INSTALLED)
@@ -14,6 +14,16 @@ tutorial: $(INSTALLED)
 # Every test, and every notebook in the quick profile.
 test: $(INSTALLED)
 	$(BIN)/pytest --nbmake tests notebooks
+
+# The optimizers once more on JAX and on PyTorch, in an environment of their own.
+test-backends:
+	$(PYTHON) -m venv build/backends
+	build/backends/bin/python -m pip install --quiet --disable-pip-version-check -e ".[backends]" hypothesis pytest
+	build/backends/bin/python -m pytest -m backends tests/test_backends.py
+
+# What gradient centralization costs, beside the least it could cost.
+benchmark: $(INSTALLED)
+	$(BIN)/python tests/benchmarks/optimizer_cost.py
 
 # Write each .ipynb from its .py, keeping the outputs of cells that did not change.
 sync: $(INSTALLED)
