@@ -19,7 +19,7 @@ MODES = ("gradient", "update")
 
 # Searched in a variable's path, such as "sequential/dense/kernel", where nothing better is known about it.
 LEFT_ALONE = re.compile(r"(bias|gamma|beta|scale|alpha|embed)[^/]*$")
-DEPTHWISE = re.compile(r"depthwise|dwconv|conv_dw")
+DEPTHWISE = re.compile(r"(depthwise|dwconv|conv_dw)[^/]*(/[^/]*)?$")
 ATTENTION = re.compile(r"(^|/)(query|key|value|gate)/kernel")
 
 
@@ -91,11 +91,11 @@ def _axes_in_layer(layer, variable):
 
 
 def layer_axes(model):
-    """Read from a model's layers which axes of each kernel belong to one output unit.
+    """Read from a model's layers which axes of each kernel belong to one output unit: `GCAdam(axes=layer_axes(model))`.
 
-    An optimizer sees variables, not layers, and guesses from their paths and shapes; this tells it:
-    `GCAdam(axes=layer_axes(model))`. It matters where layers have names of their own, such as a `DepthwiseConv2D`
-    called "stem", or an `EinsumDense` whose kernel does not begin with the inputs. Freeze layers before, not after.
+    An optimizer sees variables, not layers, and goes by their paths and shapes. This helps it where a
+    `DepthwiseConv2D` is called "stem", or an `EinsumDense` does not sum over the first axis of its kernel. Freeze
+    layers before, not after.
 
     Args:
         model: a built `keras.Model` or `keras.Layer`.
@@ -218,8 +218,8 @@ class GradientCentralization:
         """Centralize, and update the variables. See `keras.optimizers.Optimizer.apply`."""
         grads = list(grads)
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
-        if len(grads) != len(variables):
-            return super().apply(grads, trainable_variables)  # Keras says what is wrong
+        if not grads or len(grads) != len(variables):
+            return super().apply(grads, trainable_variables)  # nothing to do, or Keras says what is wrong
         if not self.built:
             self.build(variables)
         # A sparse gradient (`tf.IndexedSlices` has a dense shape) must stay sparse, and its other rows untouched.
@@ -286,15 +286,11 @@ def centralized(optimizer_class):
     Raises:
         TypeError: if `optimizer_class` is not an optimizer class, or is `LossScaleOptimizer`.
     """
-    if not (isinstance(optimizer_class, type) and issubclass(optimizer_class, keras.optimizers.Optimizer)):
+    is_optimizer = isinstance(optimizer_class, type) and issubclass(optimizer_class, keras.optimizers.Optimizer)
+    if not is_optimizer or issubclass(optimizer_class, keras.optimizers.LossScaleOptimizer):
         raise TypeError(
-            "`centralized` expects a class derived from `keras.optimizers.Optimizer`, such as "
-            f"`keras.optimizers.Adam`. Received: {optimizer_class!r}"
-        )
-    if issubclass(optimizer_class, keras.optimizers.LossScaleOptimizer):
-        raise TypeError(
-            "`LossScaleOptimizer` makes no update of its own: centralize the optimizer inside it, as in "
-            f"`LossScaleOptimizer(GCAdam())`. Received: {optimizer_class!r}"
+            "`centralized` expects a class derived from `keras.optimizers.Optimizer`, such as `keras.optimizers.Adam` "
+            f"(and not `LossScaleOptimizer`, which goes around its result). Received: {optimizer_class!r}"
         )
     return _make_centralized(optimizer_class)
 
