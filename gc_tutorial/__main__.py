@@ -94,9 +94,10 @@ def _headline(options):
     from gc_tutorial.analysis import OUTCOMES, load_study, paired_differences, verdict
 
     study = load_study("rmsprop")
-    differences = paired_differences(study).set_index(["arm", "outcome"])
+    differences = paired_differences(study)
+    gradient = differences[differences["arm"] == "gradient"].set_index("outcome")
     lines = [
-        f"GC on the gradient, {OUTCOMES[outcome]}: {verdict(differences.loc[('gradient', outcome)])}"
+        f"With GC on the gradient, {OUTCOMES[outcome]}: {verdict(gradient.loc[outcome])}"
         for outcome in ("train_loss", "test_accuracy")
     ]
     figure = plotting.headline(study, load_study("control"), load_study("published_progress"), "\n".join(lines))

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import integrate, stats
 
 CONFIDENCE = 0.95
+NULL = "no difference shown"
 OUTCOMES = {
     "train_loss": "final training loss",
     "test_accuracy": "final held-out accuracy",
@@ -136,11 +137,31 @@ def verdict(row):
     """Say in words what one row of `paired_differences` shows: a null result is called one.
 
     Returns:
-        str, such as `"lower by 0.120 (95% interval 0.075 to 0.160, 10 seeds)"`.
+        str, such as `"lower by 0.12 (95% interval -0.16 to -0.075, 10 seeds)"`.
     """
-    interval = f"95% interval {row['low']:+.3g} to {row['high']:+.3g}, {row['seeds']} seeds"
+    interval = f"95% interval {row['low']:+.3g} to {row['high']:+.3g}, {row['seeds']:.0f} seeds"
     if row["diverged"]:
-        interval += f"; {row['diverged']} left out in which a run diverged"
+        interval += f"; {row['diverged']:.0f} left out in which a run diverged"
+    if _direction(row) == NULL:
+        return f"{NULL} ({row['difference']:+.3g}; {interval})"
+    return f"{_direction(row)} by {abs(row['difference']):.3g} ({interval})"
+
+
+def finding(differences, arm="gradient", outcomes=("train_loss", "test_accuracy")):
+    """Say in a few words, for the title of a figure, what `paired_differences` shows of one arm.
+
+    Returns:
+        str, such as `"final training loss lower, final held-out accuracy: no difference shown"`.
+    """
+    rows = differences[differences["arm"] == arm].set_index("outcome")
+    directions = {outcome: _direction(rows.loc[outcome]) for outcome in outcomes}
+    return ", ".join(
+        f"{OUTCOMES[outcome]}{':' if direction == NULL else ''} {direction}"
+        for outcome, direction in directions.items()
+    )
+
+
+def _direction(row):
     if row["low"] <= 0 <= row["high"]:
-        return f"no difference shown ({row['difference']:+.3g}; {interval})"
-    return f"{'higher' if row['difference'] > 0 else 'lower'} by {abs(row['difference']):.3g} ({interval})"
+        return NULL
+    return "higher" if row["difference"] > 0 else "lower"

@@ -22,6 +22,7 @@ MEASURES = {
     "test_loss": "held-out loss",
     "train_accuracy": "training accuracy",
     "test_accuracy": "held-out accuracy",
+    "seconds": "seconds of training per epoch",
 }
 
 
@@ -72,13 +73,13 @@ def learning_curves(table, measures=("train_loss", "test_loss", "test_accuracy")
 
     Args:
         table: `pandas.DataFrame` as from `compare`: a row per arm, seed and epoch.
-        measures: of `train_loss`, `test_loss`, `train_accuracy`, `test_accuracy`.
+        measures: of `train_loss`, `test_loss`, `train_accuracy`, `test_accuracy`, `seconds`.
         title: str, the finding.
 
     Returns:
         `matplotlib.figure.Figure`. Lines are means over seeds, bands reach from the lowest to the highest seed.
     """
-    figure, axes = plt.subplots(1, len(measures), figsize=(4 * len(measures), 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, len(measures), figsize=(12, 3.4), layout="constrained")
     for axis, measure in zip(axes, measures, strict=True):
         draw_curves(axis, table, measure)
     axes[0].legend(fontsize=8)

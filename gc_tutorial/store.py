@@ -18,7 +18,8 @@ def open_folder(folder, configuration):
     """Make a results folder ready for runs of one configuration.
 
     Args:
-        folder: path; it is made if need be. Half-written files of an interrupted session are removed.
+        folder: path; it is made if need be. What an interrupted session half wrote is not looked at: the redone run
+            replaces it.
         configuration: dict of what must be equal for all runs in the folder.
 
     Returns:
@@ -33,14 +34,12 @@ def open_folder(folder, configuration):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_text("a line to see whether there is room\n")
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"Results cannot be written to {folder}: {error.strerror}. Choose another folder, or make this one "
             "writable and free some space."
         ) from error
-    for leftover in folder.glob(f"*{UNFINISHED}"):
-        leftover.unlink()
     finished, damaged = {}, []
     for path in sorted(folder.glob(f"*{ENDING}")):
         run = _read(path)

@@ -165,7 +165,7 @@ from gc_tutorial.plotting import image_grid
 pictures, truth = next(iter(data.test.shuffle(256, seed=1).batch(12)))
 probability = model.predict(pictures, verbose=0)[:, 0]
 names = data.info.features["label"].names
-titles = [f"{names[k]}\nsays {names[int(p > 0.5)]}, {max(p, 1 - p):.0%}" for k, p in zip(truth.numpy(), probability)]
+titles = [f"{names[k]}\nmodel: {names[int(p > 0.5)]}, {max(p, 1 - p):.0%}" for k, p in zip(truth.numpy(), probability)]
 right = int(np.sum((probability > 0.5) == truth.numpy()))
 show(
     image_grid(pictures.numpy(), titles, title=f"Right on {right} of these 12 held-out pictures"),

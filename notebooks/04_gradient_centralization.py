@@ -248,7 +248,7 @@ pd.Series(
 ).to_frame()
 
 # %% [markdown]
-# What is left under `GCSGD` is rounding, in the seventh digit of the weights.
+# What is left under `GCSGD` is rounding.
 #
 # RMSprop and Adam divide each number of the gradient by a different scale, so that under them the invariant does not hold
 # even though GC runs. [Notebook 5](05_comparison.ipynb) shows this, and the remedy.
@@ -293,8 +293,12 @@ runs = pd.concat([without, with_gc]).assign(seed=0, epoch=lambda table: table["e
 from gc_tutorial.plotting import LABELS, learning_curves
 
 show(
-    learning_curves(runs, title="One run each: same weights to begin with, same batches"),
-    alt="Training loss, held-out loss and held-out accuracy by epoch, for one run without and one with GC.",
+    learning_curves(
+        runs,
+        ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "seconds"),
+        title="One run each: same weights to begin with, same batches",
+    ),
+    alt="Loss and accuracy on training and held-out images, and seconds, by epoch, for one run without and one with GC.",
 )
 
 # %%
@@ -311,8 +315,8 @@ summary.rename(index=LABELS).round(3)
 change = summary.loc["gradient"] - summary.loc["none"]
 Markdown(
     f"In this one pair of runs GC changed the final training loss by {change['train_loss']:+.3f} and the held-out accuracy by "
-    f"{100 * change['test_accuracy']:+.0f} percentage points. **One pair proves nothing either way**: notebook 3 showed how far "
-    "two runs of the *same* method can lie apart. Notebook 5 repeats this over many seeds."
+    f"{100 * change['test_accuracy']:+.1f} percentage points. **One pair proves nothing either way**: the exercise of notebook 3 shows how far "
+    "two runs of the *same* method lie apart. Notebook 5 repeats this over many seeds."
 )
 
 # %% [markdown]

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gc_tutorial.analysis import final_training_loss, outcomes, paired_differences, verdict
+from gc_tutorial.analysis import final_training_loss, finding, outcomes, paired_differences, verdict
 
 
 def runs(finals, epochs=3, status="finished"):
@@ -67,6 +67,13 @@ def test_the_order_of_rows_does_not_matter():
 def test_a_null_result_is_called_one():
     found = row(paired_differences(runs({"none": [1, 2, 3, 4], "gradient": [2, 1, 4, 3]})), "train_loss")
     assert verdict(found).startswith("no difference shown (+0; 95% interval -1")
+
+
+def test_a_finding_names_each_direction():
+    lower = runs({"none": [1.0, 2.0, 3.0], "gradient": [0.5, 1.4, 2.6]})
+    assert finding(paired_differences(lower)) == "final training loss lower, final held-out accuracy lower"
+    null = runs({"none": [1, 2, 3, 4], "gradient": [2, 1, 4, 3]})
+    assert finding(paired_differences(null), outcomes=["train_loss"]) == "final training loss: no difference shown"
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():

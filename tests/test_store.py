@@ -44,10 +44,11 @@ def test_bytes_that_are_no_text_are_damage(tmp_path):
     assert store.open_folder(tmp_path, CONFIGURATION) == ({}, ["bad.json"])
 
 
-def test_what_an_interrupted_session_left_is_cleared_away(tmp_path):
+def test_what_an_interrupted_session_half_wrote_is_replaced(tmp_path):
     (tmp_path / "none-seed000.partial").write_text("{half")
     assert store.open_folder(tmp_path, CONFIGURATION) == ({}, [])
-    assert list(tmp_path.iterdir()) == []
+    store.write_run(tmp_path, "none-seed000", CONFIGURATION, ROWS)
+    assert [path.name for path in tmp_path.iterdir()] == ["none-seed000.json"]
 
 
 @pytest.mark.parametrize("other", [{"epochs": 3, "data": "drawn"}, {"epochs": 2}, {**CONFIGURATION, "keras": "3.9.0"}])

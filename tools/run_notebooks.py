@@ -94,8 +94,9 @@ def merge_streams(cell):
 
 
 def headline(code):
-    """The first line of code of a cell that is not an import or a comment, to tell cells apart."""
-    lines = [line for line in code.splitlines() if line and not line.startswith(("#", "import ", "from "))]
+    """The first statement of a cell that is not an import or a comment, to tell cells apart."""
+    passed_over = ("#", "import ", "from ", "try:", "except", " ")
+    lines = [line for line in code.splitlines() if line and not line.startswith(passed_over)]
     return (lines or code.splitlines() or [""])[0][:68]
 
 

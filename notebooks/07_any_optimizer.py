@@ -1,0 +1,269 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7. Any optimizer
+#
+# **Take gradient centralization home: to Adam or whichever optimizer you use, to your layers, and to your backend.**
+#
+# Takes about one minute on two processor cores; no GPU needed.
+#
+# In this notebook you will
+#
+# - give any Keras optimizer gradient centralization (GC), in three lines;
+# - see which ones hold the means of the weights, with GC on the gradient and with GC on the update;
+# - learn which axes of a kernel are averaged, layer by layer, and what to do where an optimizer cannot know.
+
+# %%
+# In Colab the helper package is not there yet; everywhere else this cell only imports it.
+try:
+    import gc_tutorial
+except ImportError:
+    get_ipython().run_line_magic(
+        "pip", "install -q git+https://github.com/your_name_here/gradient-centralization-tutorial"
+    )
+    import gc_tutorial
+settings = gc_tutorial.start()
+
+# %%
+from gc_tutorial import load_data
+
+data = load_data(settings.data, settings.image_size)
+
+# %% [markdown]
+# ## Three lines to take home
+#
+# `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready; `centralized` makes the same from any other Keras optimizer. They
+# take the arguments that the optimizer itself takes. If you would rather not install anything, copy the one file
+# `gc_tutorial/optimizers.py`: it needs nothing but Keras.
+
+# %%
+import keras
+from gc_tutorial import centralized
+
+GCNadam = centralized(keras.optimizers.Nadam)
+optimizer = GCNadam(learning_rate=1e-3)
+
+# %% [markdown]
+# ## Gradient or update
+#
+# Notebook 4 showed that under SGD the mean of each weight vector never moves, since every step is made of gradients
+# with mean zero. RMSprop, Adam and their relatives divide each number of the gradient by a scale of its own: the gradient
+# goes in with mean zero, and what comes out has none. So there are two ways to centralize:
+#
+# - `centralize="gradient"`, the default, is the paper's: the *gradient* loses its mean before the optimizer sees it;
+# - `centralize="update"`: whatever the optimizer did to the weights loses its mean. The paper's authors write in the notes
+#   to their code that this usually works better for adaptive optimizers.
+#
+# Which of them holds the means, and under which optimizer? We train a small network on a few small pictures.
+
+# %%
+import numpy as np
+from gc_tutorial import WeightMeanDrift
+
+images = data.train_images[:64, ::3, ::3].astype("float32") / 255
+labels = np.asarray(data.train_labels[:64], "float32")
+
+
+def drift(optimizer, epochs=3):
+    """The largest shift of any weight vector's mean, in a short training from seed 0."""
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input(images.shape[1:]),
+        keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+        keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1, activation="sigmoid"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(optimizer, "binary_crossentropy")
+    watch = WeightMeanDrift()
+    model.fit(images, labels, batch_size=16, epochs=epochs, shuffle=False, verbose=0, callbacks=[watch])
+    return watch.drift[-1]
+
+
+# %%
+optimizers = {
+    "SGD with momentum": (keras.optimizers.SGD, {"learning_rate": 0.1, "momentum": 0.9}),
+    "RMSprop": (keras.optimizers.RMSprop, {"learning_rate": 1e-3}),
+    "Adam": (keras.optimizers.Adam, {"learning_rate": 1e-3}),
+    "AdamW": (keras.optimizers.AdamW, {"learning_rate": 1e-3, "weight_decay": 0.1}),
+    "Lion": (keras.optimizers.Lion, {"learning_rate": 1e-3}),
+}
+drifts = {
+    mode: {name: drift(centralized(one)(**arguments, centralize=mode)) for name, (one, arguments) in optimizers.items()}
+    for mode in ("gradient", "update")
+}
+
+# %%
+import matplotlib.pyplot as plt
+from gc_tutorial.plotting import COLOURS, LABELS, show
+
+figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
+for mode, marker in {"gradient": "o", "update": "s"}.items():
+    axis.scatter(drifts[mode].values(), drifts[mode].keys(), 60, COLOURS[mode], marker, label=LABELS[mode])
+axis.set(xscale="log", xlabel="largest shift of a weight vector's mean", title="Only GC on the update holds every mean")
+axis.invert_yaxis()
+axis.grid(axis="x", alpha=0.3)
+axis.legend(loc="center", fontsize=9)
+spread = "; ".join(f"{name} {drifts['gradient'][name]:.0e} and {drifts['update'][name]:.0e}" for name in optimizers)
+show(
+    figure,
+    alt=f"Shift of the means with GC on the gradient and with GC on the update, on a logarithmic scale: {spread}.",
+)
+
+# %%
+from IPython.display import Markdown
+
+adaptive = [drifts["gradient"][name] for name in optimizers if name != "SGD with momentum"]
+Markdown(
+    f"With GC on the gradient, SGD moved no mean by more than {drifts['gradient']['SGD with momentum']:.0e}, which is "
+    f"rounding; the other four moved one by {min(adaptive):.0e} to {max(adaptive):.0e}, though GC ran in all of them. "
+    f"With GC on the update the largest shift under any optimizer was {max(drifts['update'].values()):.0e}."
+)
+
+# %% [markdown]
+# So "the means stay" is a proof that GC runs under SGD, and under any optimizer with `centralize="update"`; that they move
+# under Adam does not show that it does not run. And it is a statement about the method, not about accuracy: whether
+# either way trains a *better* network is a question for measurements like those in
+# [notebook 5](05_comparison.ipynb).
+#
+# ## Which axes are averaged
+#
+# GC speaks of "the weight vector of one output unit". Where that vector lies in a kernel depends on the layer. The table is
+# computed: `layer_axes` reads the axes from a model's layers.
+
+# %%
+import pandas as pd
+from gc_tutorial.optimizers import layer_axes
+from keras import layers
+
+attention = layers.MultiHeadAttention(num_heads=2, key_dim=3)
+examples = {
+    "Dense": (layers.Dense(4), (8,)),
+    "Conv2D": (layers.Conv2D(4, 3), (9, 9, 2)),
+    "DepthwiseConv2D": (layers.DepthwiseConv2D(3), (9, 9, 2)),
+    "Conv2DTranspose": (layers.Conv2DTranspose(4, 3), (9, 9, 2)),
+    "MultiHeadAttention": (lambda x: attention(x, x), (5, 8)),
+    "GRU": (layers.GRU(4), (5, 8)),
+    "Embedding": (layers.Embedding(10, 4), (5,)),
+    "BatchNormalization": (layers.BatchNormalization(), (8,)),
+}
+
+# %%
+rows = []
+for name, (layer, shape) in examples.items():
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layer(inputs))
+    for variable, axes in zip(model.trainable_variables, layer_axes(model)):
+        if axes is not None or len(variable.shape) > 1:
+            averaged = "left alone" if axes is None else ", ".join(map(str, axes))
+            variable_name = "/".join(variable.path.split("/")[1:])
+            rows.append({"layer": name, "variable": variable_name, "shape": variable.shape, "averaged over": averaged})
+pd.DataFrame(rows).set_index("layer")
+
+# %% [markdown]
+# - A depthwise kernel holds one small filter for each channel: only the window, axes 0 and 1, is averaged.
+# - Attention's query, key and value kernels have the features first, then the heads: axis 0.
+# - Biases are left alone, also the GRU's and attention's, which have two axes; so are normalization and embeddings.
+#
+# An optimizer, though, never sees the layers: it is handed variables, and goes by their paths and shapes. That is right
+# for all layers above under the names that Keras gives them. But call a depthwise layer "stem", and nothing in the variable
+# tells it from an ordinary convolution to a single channel:
+
+# %%
+stem = keras.Sequential([keras.Input((9, 9, 2)), layers.DepthwiseConv2D(3, name="stem")])
+gradients = [np.random.default_rng(0).normal(size=variable.shape) for variable in stem.trainable_variables]
+
+
+def channel_means(axes):
+    """The mean of each channel's filter in what one step of `GCSGD` does to the stem's kernel."""
+    before = stem.get_weights()
+    gc_tutorial.GCSGD(learning_rate=1.0, axes=axes).apply(gradients, stem.trainable_variables)
+    change = before[0] - stem.get_weights()[0]
+    stem.set_weights(before)
+    return np.abs(change.mean(axis=(0, 1)).ravel()).round(6)
+
+
+print("by path and shape:", channel_means(None))
+print("told by the model:", channel_means(layer_axes(stem)))
+
+# %% [markdown]
+# By its path the two channels were averaged together, and neither filter has mean zero. With `axes=layer_axes(model)` each has.
+# Other ways to say what you know: `axes={"stem/kernel": (0, 1)}`, with a pattern for the path, and
+# `optimizer.exclude_from_centralization(var_names=["stem"])`, before training, to leave something alone.
+# `conv_only=True` limits GC to convolutions, as the authors' code can.
+#
+# ## On another backend
+#
+# Keras runs on TensorFlow, JAX and PyTorch, and chooses once, when it is imported. So this program goes to a process
+# of its own for each of them: the same lines, with no word about any backend.
+
+# %%
+program = """
+import keras, numpy as np
+from gc_tutorial import GCSGD
+model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+model.compile(GCSGD(learning_rate=0.1, momentum=0.9), "mse")
+before = model.get_weights()[0]
+model.fit(np.random.rand(64, 8), np.random.rand(64, 1), epochs=5, verbose=0)
+after = model.get_weights()[0]
+shift = np.abs((after - before).mean(axis=0)).max()
+print(f"{keras.backend.backend()}: weights moved by up to {np.abs(after - before).max():.2f}, their means by {shift:.0e}")
+"""
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+for backend in ("tensorflow", "jax", "torch"):
+    if importlib.util.find_spec(backend) is None:
+        print(f"{backend}: not installed here; `pip install {backend}` and run this cell again")
+        continue
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    print(
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True).stdout, end=""
+    )
+
+# %% [markdown]
+# ## Exercise
+#
+# Weight decay shrinks all weights a little in every step. Does it move their means? Use `drift` to find out for SGD with
+# momentum and `weight_decay=0.1`: without decay, with it, and with it and `centralize="update"`. Explain what you see.
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# from gc_tutorial import GCSGD
+#
+# common = {"learning_rate": 0.1, "momentum": 0.9}
+# print(drift(GCSGD(**common)))
+# print(drift(GCSGD(**common, weight_decay=0.1)))
+# print(drift(GCSGD(**common, weight_decay=0.1, centralize="update")))
+# ```
+#
+# In Keras `weight_decay` is decoupled: it is applied to the weights themselves and is no part of the gradient. GC on the
+# gradient comes before it and cannot undo it, so the second drift is far larger than the first. GC on the update comes after
+# everything else and puts the means back. An L2 penalty (`kernel_regularizer`) is different: it is part of the loss,
+# therefore of the gradient, and is centralized with it.
+#
+# </details>
+
+# %% [markdown]
+# ## What you have seen
+#
+# - `centralized(AnyOptimizer)` gives GC to any Keras optimizer, through the one method that all of them share.
+# - GC on the gradient holds the means of the weights under SGD only; GC on the update holds them under every optimizer.
+# - What is averaged depends on the layer; an optimizer goes by paths and shapes, and `axes=layer_axes(model)` tells it more.
+# - The same code runs on TensorFlow, JAX and PyTorch.
+#
+# Back to [the comparison](05_comparison.ipynb), or on to your own project: three lines are enough.
