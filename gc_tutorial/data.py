@@ -13,19 +13,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
-from PIL import Image
 
 from gc_tutorial.drawn import DrawnHorsesOrHumans
+from gc_tutorial.folder import SPLITS, DataError, check_folder
 
 REAL = "horses_or_humans"
-SPLITS = ("train", "test")
 DOWNLOAD = "https://storage.googleapis.com/download.tensorflow.org/data/horse-or-human.zip"
 PROBE_SECONDS = 3
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
-
-
-class DataError(ValueError):
-    """Data that cannot be had or read; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ def load_data(source="auto", image_size=300):
     Args:
         source: `"auto"` (Horses or Humans where it is prepared or can be downloaded, else the drawn set, with a line
             that says so), `"horses_or_humans"`, `"drawn"`, `"drawn_small"` (128 and 64 images), or the path of a
-            folder with `train/<class>/*` and `test/<class>/*` (PNG or JPEG, two classes or more).
+            folder with `train/<class>/*` and `test/<class>/*` (PNG or JPEG, two classes).
         image_size: side in pixels to which images are resized, by area averaging.
 
     Returns:
@@ -93,7 +87,9 @@ def _find_builder(source):
     if source in ("drawn", "drawn_small"):
         return _drawn_builder("full" if source == "drawn" else "small")
     if Path(source).is_dir():
-        return _folder_builder(Path(source))
+        check_folder(Path(source))
+        with _silence():
+            return tfds.ImageFolder(str(source))
     raise DataError(
         f"There is no data source {str(source)!r}: it is not a folder on this machine, and not one of "
         f"'auto', '{REAL}', 'drawn', 'drawn_small'."
@@ -185,56 +181,6 @@ def _silence():
             yield
     finally:
         logging.set_verbosity(verbosity)
-
-
-def _folder_builder(folder):
-    classes = {split: _classes(folder / split) for split in SPLITS}
-    if classes["train"].keys() != classes["test"].keys():
-        raise DataError(
-            f"The classes in {folder / 'train'} ({', '.join(classes['train'])}) and in {folder / 'test'} "
-            f"({', '.join(classes['test'])}) differ. Use the same folder names in both."
-        )
-    _check_images([path for of_split in classes.values() for paths in of_split.values() for path in paths])
-    with _silence():
-        return tfds.ImageFolder(str(folder))
-
-
-def _classes(folder):
-    """The images of each class in one split's folder, or an error that says what is missing."""
-    subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] not in "._") if folder.is_dir() else []
-    found = {sub.name: sorted(p for p in sub.iterdir() if p.is_file() and p.name[0] != ".") for sub in subfolders}
-    if not found:
-        raise DataError(
-            f"{folder} holds no classes. Put the images of each class into a folder of its own: "
-            f"{folder / '<class>' / 'image.png'}."
-        )
-    if len(found) == 1:
-        raise DataError(f"{folder} holds only one class, {next(iter(found))!r}. A classifier needs two or more.")
-    empty = [str(folder / name) for name, images in found.items() if not images]
-    if empty:
-        raise DataError(f"No images in {', '.join(empty)}. Put some there, or remove the folder.")
-    return found
-
-
-def _check_images(paths):
-    """Open every file before training starts, and name all that would fail in the middle of it."""
-    broken = []
-    for path in paths:
-        try:
-            if path.suffix.lower() not in IMAGE_ENDINGS:
-                raise OSError(f"its ending is not one of {', '.join(IMAGE_ENDINGS)}")
-            with Image.open(path) as image:
-                image.load()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else error
-            broken.append(f"  {path}: {reason}")
-    if broken:
-        more = f"\n  ... and {len(broken) - 10} more" if len(broken) > 10 else ""
-        raise DataError(
-            f"{len(broken)} of {len(paths)} files cannot be read as images. Mend or remove them:\n"
-            + "\n".join(broken[:10])
-            + more
-        )
 
 
 def _in_memory(builder, split, image_size):

@@ -183,6 +183,7 @@ def write(path, content):
         (remove("train/cats", "train/dogs"), ["train holds no classes", "image.png"]),
         (remove("test"), ["test holds no classes"]),
         (remove("train/dogs"), ["only one class, 'cats'", "two or more"]),
+        (lambda folder: (folder / "train" / "owls").mkdir(), ["train holds 3 classes (cats, dogs, owls)", "two apart"]),
         (empty("train/dogs"), ["No images in", "train/dogs"]),
         (lambda folder: (folder / "test" / "dogs").rename(folder / "test" / "wolves"), ["differ", "wolves"]),
         (truncate("test/cats/1.png"), ["1 of 8 files", "test/cats/1.png"]),
