@@ -27,11 +27,12 @@ benchmark: $(INSTALLED)
 
 # Write each .ipynb from its .py, keeping the outputs of cells that did not change.
 sync: $(INSTALLED)
-	$(BIN)/jupytext --sync --quiet notebooks/*.py
+	$(BIN)/jupytext --to ipynb --update --quiet notebooks/[0-9]*.py
 
-# Run the notebooks and commit what they show: needs the real images, see CONTRIBUTING in the README.
+# Run the notebooks on the real images, and write what they show into the .ipynb files (NOTEBOOKS="01_data": only that).
 outputs: $(INSTALLED)
-	GC_TUTORIAL_PROFILE=standard GC_TUTORIAL_DATA=horses_or_humans $(BIN)/python tools/run_notebooks.py --in-place
+	GC_TUTORIAL_PROFILE=standard GC_TUTORIAL_DATA=horses_or_humans $(BIN)/python tools/run_notebooks.py --in-place $(NOTEBOOKS)
+	$(MAKE) sync
 
 # HTML pages of the notebooks as they are committed.
 render: $(INSTALLED)
