@@ -73,21 +73,20 @@ def _axes_from_path(path, rank):
     if rank < 2 or LEFT_ALONE.search(path):
         return None
     if rank > 2 and DEPTHWISE.search(path):  # (*window, channels, multiplier): every channel has its own vectors
-        return range(rank - 2)
+        return list(range(rank - 2))
     if rank == 3 and ATTENTION.search(path):  # (features, heads, head size)
-        return (0,)
-    return range(rank - 1)
+        return [0]
+    return list(range(rank - 1))
 
 
 def _axes_in_layer(layer, variable):
     rank = len(variable.shape)
-    if rank < 2 or LEFT_ALONE.search(variable.name):
-        return None
-    if isinstance(layer, keras.layers.EinsumDense) and variable.name == "kernel":
+    if variable.name == "kernel" and isinstance(layer, keras.layers.EinsumDense):
         _, kernel, output = re.split(",|->", layer.equation.replace(" ", ""))
         return [axis for axis, letter in enumerate(kernel) if letter not in output] or None
-    depthwise = isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D))
-    return list(range(rank - 2 if depthwise or variable.name == "depthwise_kernel" else rank - 1))
+    if variable.name == "kernel" and isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)):
+        return list(range(rank - 2))
+    return _axes_from_path(variable.name, rank)  # the layer's type is known, so its name must not matter
 
 
 def layer_axes(model):
@@ -258,12 +257,8 @@ class GradientCentralization:
             axes = [self._axes[self._var_key(variable)] for variable in self._trainable_variables]
         elif excluded:
             raise ValueError("Build the optimizer before saving it: what it excludes is not yet settled.")
-        return {
-            **super().get_config(),
-            "centralize": self.centralize,
-            "conv_only": self.conv_only,
-            "axes": _plain(axes),
-        }
+        config = super().get_config()
+        return {**config, "centralize": self.centralize, "conv_only": self.conv_only, "axes": _plain(axes)}
 
 
 def _plain(axes):
