@@ -108,7 +108,7 @@ from gc_tutorial.plotting import COLOURS, LABELS, show
 
 figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
 for mode, marker in {"gradient": "o", "update": "s"}.items():
-    axis.scatter(drifts[mode].values(), drifts[mode].keys(), 60, COLOURS[mode], marker, label=LABELS[mode])
+    axis.plot(drifts[mode].values(), drifts[mode].keys(), marker, ms=8, color=COLOURS[mode], label=LABELS[mode])
 axis.set(xscale="log", xlabel="largest shift of a weight vector's mean", title="Only GC on the update holds every mean")
 axis.invert_yaxis()
 axis.grid(axis="x", alpha=0.3)
@@ -203,13 +203,14 @@ print("told by the model:", channel_means(layer_axes(stem)))
 #
 # ## On another backend
 #
-# Keras runs on TensorFlow, JAX and PyTorch, and chooses once, when it is imported. So this program goes to a process
-# of its own for each of them: the same lines, with no word about any backend.
+# Keras runs on TensorFlow, JAX and PyTorch, and chooses once, when it is imported. So the program below runs here, and then
+# goes to a process of its own for each other backend: the same lines, with no word about any of them.
 
 # %%
 program = """
 import keras, numpy as np
 from gc_tutorial import GCSGD
+keras.utils.set_random_seed(0)
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(1)])
 model.compile(GCSGD(learning_rate=0.1, momentum=0.9), "mse")
 before = model.get_weights()[0]
@@ -220,19 +221,21 @@ print(f"{keras.backend.backend()}: weights moved by up to {np.abs(after - before
 """
 
 # %%
+exec(program)
+
+# %%
 import importlib.util
 import os
 import subprocess
 import sys
 
-for backend in ("tensorflow", "jax", "torch"):
-    if importlib.util.find_spec(backend) is None:
+for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}):
+    if importlib.util.find_spec(backend):
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+        print(done.stdout or done.stderr, end="")
+    else:
         print(f"{backend}: not installed here; `pip install {backend}` and run this cell again")
-        continue
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    print(
-        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True).stdout, end=""
-    )
 
 # %% [markdown]
 # ## Exercise
