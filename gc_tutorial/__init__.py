@@ -12,12 +12,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules={"plotting"},
     submod_attrs={
-        "augmentation": ["Ranges", "training_batches"],
+        "augmentation": ["STRONGER", "Ranges", "training_batches"],
         "callbacks": ["TimeHistory", "WeightMeanDrift"],
         "config": ["Settings", "settings"],
         "data": ["Data", "load_data"],
         "experiment": ["compare"],
-        "models": ["build_cnn"],
+        "models": ["build_cnn", "build_three_block_cnn", "loss_for"],
         "startup": ["start"],
         "optimizers": [
             "GCAdam",

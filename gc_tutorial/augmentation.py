@@ -1,7 +1,7 @@
-"""Random flips, rotation and zoom of training images, in one resampling of uint8 pixels.
+"""Random flips, rotation, zoom, shear and shifts of training images, in one resampling of uint8 pixels.
 
-Three Keras layers in a row resample, and so blur, each image up to three times, in float32. A flip, a rotation and a
-zoom are each an affine map, and so is their product: one `cv2.warpAffine` with the product does the work of all three.
+Keras layers in a row resample, and so blur, each image several times, in float32. A flip, a rotation, a zoom, a shear
+and a shift are each an affine map, and so is their product: one `cv2.warpAffine` with it does the work of all of them.
 """
 
 import itertools
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import tensorflow as tf
+
+FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,29 @@ class Ranges:
         rotation: largest rotation either way, as a fraction of a full turn (0.3 is 108 degrees).
         zoom: largest change of the visible field either way, as a fraction: at 0.2 between 0.8 (the subject is
             larger) and 1.2 times (smaller) the image's side.
+        shear: largest slant either way: at 0.2 the image's top and bottom are up to 0.2 of its side apart.
+            (`ImageDataGenerator(shear_range=0.2)` means 0.2 *degrees*, which nobody could see.)
+        shift: largest shift either way, to the side and up or down, as a fraction of the image's side.
+        fill: what stands beyond the edge: `"reflect"`, the image mirrored, or `"nearest"`, its outermost pixels.
+
+    Raises:
+        ValueError: for an unknown `fill`.
     """
 
     horizontal_flip: bool = True
     vertical_flip: bool = True
     rotation: float = 0.3
     zoom: float = 0.2
+    shear: float = 0.0
+    shift: float = 0.0
+    fill: str = "reflect"
+
+    def __post_init__(self):
+        if self.fill not in FILLS:
+            raise ValueError(f"fill={self.fill!r} is unknown. Choose from: {', '.join(FILLS)}.")
+
+
+STRONGER = Ranges(vertical_flip=False, rotation=40 / 360, zoom=0.2, shear=0.2, shift=0.2, fill="nearest")
 
 
 def draw_matrices(generator, count, image_size, ranges=None):
@@ -40,7 +59,8 @@ def draw_matrices(generator, count, image_size, ranges=None):
 
     Returns:
         float64 array of shape (count, 2, 3): row vectors that map an output pixel (x, y, 1) to the place in the
-        input where its colour is taken from, turning about the image's centre.
+        input where its colour is taken from, turning about the image's centre. A range of zero takes no number
+        from the generator.
     """
     ranges = ranges or Ranges()
     angle = generator.uniform(-ranges.rotation, ranges.rotation, count) * 2 * np.pi
@@ -52,18 +72,23 @@ def draw_matrices(generator, count, image_size, ranges=None):
     linear[:, 0, 1] = flip_x * zoom * -np.sin(angle)
     linear[:, 1, 0] = flip_y * zoom * np.sin(angle)
     linear[:, 1, 1] = flip_y * zoom * np.cos(angle)
+    # Drawn last, and only if asked for: whatever is added here, the draws of the published ranges stay what they were.
+    if ranges.shear:
+        linear[:, :, 1] += generator.uniform(-ranges.shear, ranges.shear, (count, 1)) * linear[:, :, 0]
     centre = np.full(2, (image_size - 1) / 2)
-    return np.concatenate([linear, (centre - linear @ centre)[..., None]], axis=2)
+    offset = centre - linear @ centre
+    if ranges.shift:
+        offset += generator.uniform(-ranges.shift, ranges.shift, (count, 2)) * image_size
+    return np.concatenate([linear, offset[..., None]], axis=2)
 
 
-def warp(images, matrices):
+def warp(images, matrices, fill="reflect"):
     """Apply to each image its affine map, with bilinear interpolation, once.
-
-    Pixels from beyond the edge are mirrored at it, as `fill_mode="reflect"` does in Keras.
 
     Args:
         images: uint8 array of shape (count, height, width, channels).
         matrices: array of shape (count, 2, 3), as from `draw_matrices`.
+        fill: `"reflect"` or `"nearest"`, as in `Ranges`; what Keras calls `fill_mode`.
 
     Returns:
         uint8 array of the shape of `images`.
@@ -76,7 +101,7 @@ def warp(images, matrices):
             image.shape[1::-1],
             dst=target,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REFLECT,
+            borderMode=FILLS[fill],
         )
     return warped
 
@@ -93,12 +118,13 @@ def training_batches(images, labels, batch_size, seed, ranges=None):
         labels: integer array of shape (count,).
         batch_size: images in a batch; the last batch of an epoch may be smaller.
         seed: int, 0 or more.
-        ranges: `Ranges`, or None for the published ones.
+        ranges: `Ranges`, or None for the published ones; `STRONGER` holds those of the guide to image folders.
 
     Returns:
         `tf.data.Dataset` of (uint8 images of shape (batch, size, size, 3), labels of shape (batch,)).
     """
     size = images.shape[1]
+    ranges = ranges or Ranges()
     epochs = itertools.count()
 
     def plan():
@@ -110,7 +136,7 @@ def training_batches(images, labels, batch_size, seed, ranges=None):
 
     def augment(chosen, draw_seed):
         matrices = draw_matrices(np.random.default_rng(draw_seed), len(chosen), size, ranges)
-        return warp(images[chosen], matrices), labels[chosen]
+        return warp(images[chosen], matrices, ranges.fill), labels[chosen]
 
     def augment_in_graph(chosen, draw_seed):
         batch = tf.numpy_function(augment, [chosen, draw_seed], (tf.uint8, labels.dtype), stateful=False)

@@ -15,7 +15,7 @@ from gc_tutorial import store
 from gc_tutorial.augmentation import training_batches
 from gc_tutorial.callbacks import TimeHistory
 from gc_tutorial.data import load_data
-from gc_tutorial.models import build_cnn
+from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.optimizers import centralized
 
 # "recompiled" is the control: no GC at all, but after the last epoch `compile` is called again, which keeps the
@@ -124,7 +124,7 @@ def prepare_run(data, configuration, arm, seed):
     """
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    model = build_cnn(configuration["image_size"])
+    model = build_cnn(configuration["image_size"], classes=data.info.features["label"].num_classes)
     _compile(model, configuration, arm)
     return model, training_batches(data.train_images, data.train_labels, configuration["batch_size"], seed)
 
@@ -135,7 +135,7 @@ def _compile(model, configuration, arm):
         optimizer_class, arguments = centralized(optimizer_class), {**arguments, "centralize": arm}
     model.compile(
         optimizer=optimizer_class(configuration["learning_rate"], **arguments),
-        loss="binary_crossentropy",
+        loss=loss_for(model),
         metrics=["accuracy"],
     )
 

@@ -1,53 +1,108 @@
-"""The convolutional network of the tutorial."""
+"""The convolutional networks of the tutorial."""
 
 import keras
 from keras import layers
 
 from gc_tutorial.config import SMALLEST_IMAGE
 
+SMALLEST_IMAGE_THREE_BLOCKS = 22  # pixels; three times (a 3×3 valid convolution, then a halving) leave one of them
 
-def build_cnn(image_size=300, dropout=0.5):
-    """Build the five-block CNN for two classes: 1,704,097 parameters at 300×300.
+
+def build_cnn(image_size=300, dropout=0.5, classes=2):
+    """Build the five-block CNN: 1,704,097 parameters for two classes at 300×300.
 
     The model takes images of shape (batch, image_size, image_size, 3) with values 0 to 255, uint8 or float, which it
-    scales to 0 to 1 itself (so that a batch travels to the device as uint8), and returns float32 of shape
-    (batch, 1), the probability of class 1.
+    scales to 0 to 1 itself (so that a batch travels to the device as uint8). It returns float32: for two classes of
+    shape (batch, 1), the probability of class 1; for more of shape (batch, classes), the probability of each.
 
     Args:
         image_size: side of the square images in pixels, at least 94.
         dropout: fraction of activations dropped, in the three places where the published example drops them.
+        classes: number of classes, at least 2.
 
     Returns:
-        A `keras.Sequential`, not compiled.
+        A `keras.Sequential`, not compiled; `loss_for` names the loss that fits it.
 
     Raises:
-        ValueError: if `image_size` leaves nothing for the last pooling.
+        ValueError: if `image_size` leaves nothing for the last pooling, or for fewer than two classes.
     """
-    if image_size < SMALLEST_IMAGE:
-        raise ValueError(
-            f"image_size={image_size} is too small for five convolutions and poolings: "
-            f"the smallest that works is {SMALLEST_IMAGE}."
-        )
+    _check_size(image_size, "five", SMALLEST_IMAGE)
     return keras.Sequential(
         [
-            keras.Input((image_size, image_size, 3)),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(16, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.Dropout(dropout),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.Dropout(dropout),
-            layers.MaxPooling2D(),
+            *_three_blocks(image_size, dropout),
             layers.Conv2D(64, 3, activation="relu"),
             layers.MaxPooling2D(),
             layers.Conv2D(64, 3, activation="relu"),
             layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dropout(dropout),
-            layers.Dense(512, activation="relu"),
-            # float32 also under a mixed-precision policy: a half-precision probability rounds to 0 or 1 too soon.
-            layers.Dense(1, activation="sigmoid", dtype="float32"),
+            *_head(dropout, classes),
         ]
     )
+
+
+def build_three_block_cnn(image_size=300, dropout=0.5, classes=2):
+    """Build the first three blocks of `build_cnn` with its head: 40,165,409 parameters for two classes at 300×300.
+
+    Two poolings fewer leave 16 times as many numbers for the first dense layer, and with them most of the parameters.
+
+    Args:
+        image_size: side of the square images in pixels, at least 22.
+        dropout, classes: as for `build_cnn`.
+
+    Returns:
+        A `keras.Sequential`, not compiled, with the inputs and outputs of `build_cnn`.
+
+    Raises:
+        ValueError: as from `build_cnn`.
+    """
+    _check_size(image_size, "three", SMALLEST_IMAGE_THREE_BLOCKS)
+    return keras.Sequential([*_three_blocks(image_size, dropout), *_head(dropout, classes)])
+
+
+def loss_for(model):
+    """Name the loss that fits the output of `build_cnn` or `build_three_block_cnn`.
+
+    (The metric `"accuracy"` fits both: Keras looks at the output itself.)
+
+    Args:
+        model: a `keras.Model` with one output of shape (batch, 1), or (batch, classes) for more than two classes.
+
+    Returns:
+        str: `"binary_crossentropy"` or `"sparse_categorical_crossentropy"`.
+    """
+    return "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
+
+
+def _check_size(image_size, blocks, smallest):
+    if image_size < smallest:
+        raise ValueError(
+            f"image_size={image_size} is too small for {blocks} convolutions and poolings: "
+            f"the smallest that works is {smallest}."
+        )
+
+
+def _three_blocks(image_size, dropout):
+    return [
+        keras.Input((image_size, image_size, 3)),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(16, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Conv2D(32, 3, activation="relu"),
+        layers.Dropout(dropout),
+        layers.MaxPooling2D(),
+        layers.Conv2D(64, 3, activation="relu"),
+        layers.Dropout(dropout),
+        layers.MaxPooling2D(),
+    ]
+
+
+def _head(dropout, classes):
+    if classes < 2:
+        raise ValueError(f"classes={classes} makes no sense: a classifier tells at least two classes apart.")
+    units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
+    return [
+        layers.Flatten(),
+        layers.Dropout(dropout),
+        layers.Dense(512, activation="relu"),
+        # float32 also under a mixed-precision policy: a half-precision probability rounds to 0 or 1 too soon.
+        layers.Dense(units, activation=activation, dtype="float32"),
+    ]

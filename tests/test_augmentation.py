@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from gc_tutorial import Ranges, training_batches
+from gc_tutorial import STRONGER, Ranges, training_batches
 from gc_tutorial.augmentation import draw_matrices, warp
 
 SIZE = 40
@@ -26,15 +26,16 @@ def smooth_image():
     return ndimage.gaussian_filter(IMAGES[0].astype(float), (2, 2, 0)).round().astype(np.uint8)
 
 
+@pytest.mark.parametrize("ranges", [Ranges(), STRONGER])
 @pytest.mark.parametrize("number", range(5))
-def test_pixels_agree_with_scipy(number):
-    matrix = draw_matrices(np.random.default_rng(number), 1, SIZE)
-    (warped,) = warp(smooth_image()[None], matrix)
+def test_pixels_agree_with_scipy(number, ranges):
+    matrix = draw_matrices(np.random.default_rng(number), 1, SIZE, ranges)
+    (warped,) = warp(smooth_image()[None], matrix, ranges.fill)
     # SciPy counts rows first, so that x and y change places.
     linear, offset = matrix[0, ::-1, 1::-1], matrix[0, ::-1, 2]
     for channel in range(3):
         plane = smooth_image()[..., channel].astype(float)
-        expected = ndimage.affine_transform(plane, linear, offset, order=1, mode="reflect")
+        expected = ndimage.affine_transform(plane, linear, offset, order=1, mode=ranges.fill)
         assert np.abs(expected - warped[..., channel]).max() <= 1.5
 
 
@@ -118,3 +119,78 @@ def test_everything_follows_from_the_seed_alone():
     assert not np.array_equal(epochs(2)[0], images)
     first, second = np.split(images, 2)
     assert not np.array_equal(first, second)
+
+
+# ----- the stronger ranges of the guide to image folders
+
+
+@pytest.mark.parametrize(
+    ("layer", "matrices"),
+    [
+        (
+            keras.layers.RandomTranslation((0.2, 0.2), (0.1, 0.1), fill_mode="nearest"),
+            [[[1, 0, x * 4.0], [0, 1, y * 8.0]] for x in (-1, 1) for y in (-1, 1)],
+        ),
+        (
+            keras.layers.RandomShear((0.2, 0.2), 0.0, fill_mode="nearest"),
+            # Keras slants about the upper left corner.
+            [[[1, sign * 0.2, 0.0], [0, 1, 0]] for sign in (-1, 1)],
+        ),
+    ],
+)
+def test_shifts_and_shear_mean_what_the_layers_of_keras_mean(layer, matrices):
+    """The same numbers move a picture as far, and its edge is drawn out in the same way."""
+    image = smooth_image()
+    expected = keras.ops.convert_to_numpy(layer(image[None].astype("float32"), training=True))[0]
+    errors = [np.abs(warp(image[None], np.array([m], float), "nearest")[0] - expected).mean() for m in matrices]
+    assert min(errors) < 1.0 < sorted(errors)[1]
+
+
+def test_shear_alone_slants_by_up_to_its_range():
+    matrices = draw_matrices(np.random.default_rng(0), 20_000, SIZE, replace(STILL, shear=0.2))
+    np.testing.assert_array_equal(matrices[:, [0, 1, 1], [0, 0, 1]], np.tile([1.0, 0.0, 1.0], (20_000, 1)))
+    slant = matrices[:, 0, 1]
+    assert -0.2 <= slant.min() < -0.199
+    assert 0.199 < slant.max() <= 0.2
+    centre = np.array([(SIZE - 1) / 2] * 2 + [1.0])
+    np.testing.assert_allclose(matrices @ centre, np.tile(centre[:2], (20_000, 1)))
+
+
+def test_shifts_alone_move_both_ways_along_both_axes():
+    matrices = draw_matrices(np.random.default_rng(0), 20_000, SIZE, replace(STILL, shift=0.2))
+    shifts = matrices[:, :, 2] / SIZE
+    assert (shifts >= -0.2).all()
+    assert (shifts <= 0.2).all()
+    assert (shifts.min(axis=0) < -0.199).all()
+    assert (shifts.max(axis=0) > 0.199).all()
+    assert abs(np.corrcoef(shifts.T)[0, 1]) < 0.03
+
+
+def test_the_stronger_ranges_are_those_of_the_guide():
+    assert Ranges(True, False, 40 / 360, 0.2, 0.2, 0.2, "nearest") == STRONGER
+    matrices = draw_matrices(np.random.default_rng(0), 1000, SIZE, STRONGER)
+    determinant = np.linalg.det(matrices[:, :, :2])  # shear and shifts leave areas as they are
+    assert np.sqrt(np.abs(determinant)).min() >= 0.8
+    assert np.sqrt(np.abs(determinant)).max() <= 1.2
+    assert (matrices[:, 1, 1] > 0).all()  # never upside down
+
+
+def test_the_edge_is_drawn_out_with_nearest_and_mirrored_with_reflect():
+    image = np.zeros((1, 6, 6, 3), np.uint8)
+    image[:, :, 4], image[:, :, 5] = 100, 200
+    right = np.array([[[1.0, 0, 3], [0, 1, 0]]])  # three pixels from beyond the right edge
+    assert warp(image, right, "nearest")[0, 0, :, 0].tolist() == [0, 100, 200, 200, 200, 200]
+    assert warp(image, right, "reflect")[0, 0, :, 0].tolist() == [0, 100, 200, 200, 100, 0]
+
+
+def test_the_pipeline_fills_as_its_ranges_say():
+    images = np.zeros((4, SIZE, SIZE, 3), np.uint8)
+    images[:, :, -1] = 255  # only the last column: the mirrored edge shows nothing like a broad band of it
+    pipeline = training_batches(images, LABELS[:4], 4, seed=1, ranges=replace(STILL, shift=0.5, fill="nearest"))
+    widths = (collect(pipeline, epochs=5)[0][:, 0, :, 0] == 255).sum(axis=1)
+    assert widths.max() > 5
+
+
+def test_an_unknown_fill_is_refused():
+    with pytest.raises(ValueError, match=r"fill=.wrap. is unknown. Choose from: reflect, nearest"):
+        Ranges(fill="wrap")

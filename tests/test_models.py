@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from gc_tutorial import build_cnn
+from gc_tutorial import build_cnn, build_three_block_cnn, loss_for
 
 
 def test_published_network_at_300_pixels():
@@ -30,3 +30,44 @@ def test_smallest_image_works_and_a_smaller_one_says_so():
     assert build_cnn(94).layers[-4].output.shape == (None, 64)  # one pixel of 64 channels is left
     with pytest.raises(ValueError, match=r"image_size=93 is too small.*smallest that works is 94"):
         build_cnn(93)
+
+
+def test_the_three_blocks_of_the_guide_at_300_pixels():
+    model = build_three_block_cnn(300)
+    assert model.count_params() == 40_165_409
+    kernels = [layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")]
+    assert kernels == [(3, 3, 3, 16), (3, 3, 16, 32), (3, 3, 32, 64), (35 * 35 * 64, 512), (512, 1)]
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.5, 0.5, 0.5]
+
+
+def test_smallest_image_for_three_blocks():
+    assert build_three_block_cnn(22).layers[-4].output.shape == (None, 64)
+    with pytest.raises(ValueError, match=r"image_size=21 is too small for three.*smallest that works is 22"):
+        build_three_block_cnn(21)
+
+
+@pytest.mark.parametrize(("build", "size"), [(build_cnn, 94), (build_three_block_cnn, 22)])
+@pytest.mark.parametrize(
+    ("classes", "loss", "outputs"),
+    [(2, "binary_crossentropy", 1), (3, "sparse_categorical_crossentropy", 3)],
+)
+def test_head_loss_and_accuracy_follow_the_number_of_classes(build, size, classes, loss, outputs):
+    keras.utils.set_random_seed(0)
+    model = build(size, dropout=0.0, classes=classes)
+    assert model.output_shape == (None, outputs)
+    assert loss_for(model) == loss
+    model.compile("sgd", loss_for(model), metrics=["accuracy"])
+    images = np.random.default_rng(0).integers(0, 256, (6, size, size, 3), dtype=np.uint8)
+    labels = np.arange(6) % classes
+    measured = model.evaluate(images, labels, return_dict=True, verbose=0)
+    probability = model.predict(images, verbose=0)
+    if classes == 2:
+        probability = np.hstack([1 - probability, probability])
+    np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
+    assert measured["accuracy"] == pytest.approx((probability.argmax(axis=1) == labels).mean())
+    assert measured["loss"] == pytest.approx(-np.log(probability[range(6), labels]).mean(), rel=1e-4)
+
+
+def test_fewer_than_two_classes_are_refused():
+    with pytest.raises(ValueError, match="classes=1 makes no sense"):
+        build_cnn(94, classes=1)
