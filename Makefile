@@ -25,7 +25,7 @@ test-backends:
 benchmark: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/optimizer_cost.py
 
-# Write each .ipynb from its .py, keeping the outputs of cells that did not change.
+# Write each .ipynb from its .py, keeping its outputs.
 sync: $(INSTALLED)
 	$(BIN)/jupytext --to ipynb --update --quiet notebooks/[0-9]*.py
 

@@ -74,7 +74,9 @@ def paired_differences(table, baseline="none", loss_goal=None):
     """Compare every arm with the baseline, seed by seed.
 
     Within a seed the arms share initial weights, batches and augmentation, so that their difference is what the arm
-    did. The interval is a bootstrap over seeds (`scipy.stats.bootstrap`, BCa, 9,999 resamples).
+    did. Two 95% intervals for the mean difference: a bootstrap over seeds (`scipy.stats.bootstrap`, BCa, 9,999
+    resamples) and Student's t. Over few seeds a bootstrap comes out too narrow: where nothing differs, it misses zero
+    in about one case out of four with 3 seeds and one out of ten with 10, instead of one out of twenty.
 
     Args:
         table: `pandas.DataFrame` as from `compare`.
@@ -83,7 +85,8 @@ def paired_differences(table, baseline="none", loss_goal=None):
 
     Returns:
         `pandas.DataFrame` with a row per arm and outcome: arm, outcome, baseline (its mean), difference (mean of arm
-        minus baseline), low and high (95% interval), seeds (pairs used) and diverged (pairs left out because one of
+        minus baseline), low and high (bootstrap interval), t_low and t_high (Student's), seeds
+        (pairs used) and diverged (pairs left out because one of
         the two runs diverged).
 
     Raises:
@@ -110,7 +113,7 @@ def paired_differences(table, baseline="none", loss_goal=None):
             )
         for outcome in OUTCOMES:
             differences = (other[outcome] - base[outcome]).to_numpy(float)
-            low, high = _interval(differences)
+            (low, high), (t_low, t_high) = _intervals(differences)
             rows.append(
                 {
                     "arm": arm,
@@ -119,6 +122,8 @@ def paired_differences(table, baseline="none", loss_goal=None):
                     "difference": differences.mean(),
                     "low": low,
                     "high": high,
+                    "t_low": t_low,
+                    "t_high": t_high,
                     "seeds": len(differences),
                     "diverged": int(diverged.sum()),
                 }
@@ -126,20 +131,25 @@ def paired_differences(table, baseline="none", loss_goal=None):
     return pd.DataFrame(rows)
 
 
-def _interval(differences):
-    if np.ptp(differences) == 0:  # nothing to resample: the bootstrap would return NaN and a warning
-        return differences[0], differences[0]
-    found = stats.bootstrap((differences,), np.mean, confidence_level=CONFIDENCE, n_resamples=9999, rng=0)
-    return found.confidence_interval
+def _intervals(differences):
+    if np.ptp(differences) == 0:  # no spread to judge by: both methods would return NaN and a warning
+        return (differences[0],) * 2, (differences[0],) * 2
+    bootstrap = stats.bootstrap((differences,), np.mean, confidence_level=CONFIDENCE, n_resamples=9999, rng=0)
+    return bootstrap.confidence_interval, stats.ttest_1samp(differences, 0).confidence_interval(CONFIDENCE)
 
 
 def verdict(row):
-    """Say in words what one row of `paired_differences` shows: a null result is called one.
+    """Say in words what one row of `paired_differences` shows.
+
+    A difference counts as shown only where both intervals leave out zero; a null result is called one.
 
     Returns:
-        str, such as `"lower by 0.12 (95% interval -0.16 to -0.075, 10 seeds)"`.
+        str, such as `"lower by 0.12 (95%: -0.16 to -0.075 by bootstrap, -0.16 to -0.07 by t; 10 seeds)"`.
     """
-    interval = f"95% interval {row['low']:+.3g} to {row['high']:+.3g}, {row['seeds']:.0f} seeds"
+    interval = (
+        f"95%: {row['low']:+.3g} to {row['high']:+.3g} by bootstrap, {row['t_low']:+.3g} to {row['t_high']:+.3g} by t; "
+        f"{row['seeds']:.0f} seeds"
+    )
     if row["diverged"]:
         interval += f"; {row['diverged']:.0f} left out in which a run diverged"
     if _direction(row) == NULL:
@@ -162,6 +172,6 @@ def finding(differences, arm="gradient", outcomes=("train_loss", "test_accuracy"
 
 
 def _direction(row):
-    if row["low"] <= 0 <= row["high"]:
+    if min(row["low"], row["t_low"]) <= 0 <= max(row["high"], row["t_high"]):
         return NULL
     return "higher" if row["difference"] > 0 else "lower"

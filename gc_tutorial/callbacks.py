@@ -5,6 +5,8 @@ import time
 import keras
 import numpy as np
 
+from gc_tutorial.optimizers import layer_axes
+
 
 class TimeHistory(keras.callbacks.Callback):
     """Record how long each epoch took, training and validation apart.
@@ -36,12 +38,12 @@ class WeightMeanDrift(keras.callbacks.Callback):
     """Record how far the means of the weight vectors have moved since training began.
 
     Under gradient centralization with SGD they do not move (Yong et al. 2020, section 4.1: eᵀw stays constant),
-    which makes this the best test that it runs. A weight vector is what belongs to one output unit of a kernel:
-    a kernel's elements over all axes but the last.
+    which makes this the best test that it runs. Which of a kernel's axes make up a weight vector is read from the
+    model's layers (`layer_axes`).
 
     Attributes:
         drift: list of float, after each epoch the largest absolute shift of any weight vector's mean, over all
-            trainable variables of rank 2 and above.
+            kernels that gradient centralization applies to.
     """
 
     def on_train_begin(self, logs=None):
@@ -53,8 +55,8 @@ class WeightMeanDrift(keras.callbacks.Callback):
         self.drift.append(float(max(shifts)))
 
     def _means(self):
-        kernels = [v for v in self.model.trainable_variables if len(v.shape) >= 2]
         return [
-            np.mean(keras.ops.convert_to_numpy(kernel), axis=tuple(range(len(kernel.shape) - 1)), dtype="float64")
-            for kernel in kernels
+            np.mean(keras.ops.convert_to_numpy(variable), axis=tuple(axes), dtype="float64")
+            for variable, axes in zip(self.model.trainable_variables, layer_axes(self.model), strict=True)
+            if axes
         ]

@@ -146,15 +146,16 @@ def paired_differences(differences, title=None):
         title: str, the finding.
 
     Returns:
-        `matplotlib.figure.Figure`. Points are mean differences over seeds, bars 95% intervals; the line at zero is
-        no difference.
+        `matplotlib.figure.Figure`. Points are mean differences over seeds, thick bars 95% bootstrap intervals, thin
+        ones Student's t; the line at zero is no difference.
     """
     outcomes = differences["outcome"].unique()
     figure, axes = plt.subplots(1, len(outcomes), figsize=(2.9 * len(outcomes), 2.6), layout="constrained")
     for axis, outcome in zip(axes, outcomes, strict=True):
         rows = differences[differences["outcome"] == outcome]
         for place, row in enumerate(rows.itertuples()):
-            axis.plot([row.low, row.high], [place, place], color=COLOURS[row.arm], lw=3, solid_capstyle="butt")
+            axis.plot([row.t_low, row.t_high], [place, place], color=COLOURS[row.arm], lw=1, marker="|")
+            axis.plot([row.low, row.high], [place, place], color=COLOURS[row.arm], lw=4, solid_capstyle="butt")
             axis.plot(row.difference, place, "o", color=COLOURS[row.arm], markeredgecolor="white", markersize=9)
         axis.axvline(0, color="black", lw=1, ls="--")
         axis.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)), yticklabels=[])

@@ -52,7 +52,11 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 
 # %% [markdown]
-# The result has the two splits as `tf.data` pipelines, and the data set's own description.
+# The first line above names the **profile**, which says how much is computed: `quick`, `standard` (the default) or `full`. Only
+# `full` has the published settings; the others take smaller pictures and batches, and fewer epochs. The environment variable
+# `GC_TUTORIAL_PROFILE` chooses.
+#
+# The result of `load_data` has the two splits as `tf.data` pipelines, and the data set's own description.
 
 # %%
 names = data.info.features["label"].names
@@ -73,7 +77,7 @@ print(f"label: {label.numpy()}, which means {names[label.numpy()]!r}")
 # %% [markdown]
 # ## Are the classes balanced?
 #
-# Count before you train. With as many horses as humans, a model that guesses is right half of the time, and an accuracy
+# Count before you train. With about as many horses as humans, a model that guesses is right about half of the time, and an accuracy
 # means something only by how far it lies above that.
 
 # %%
@@ -118,7 +122,7 @@ show(
 # %% [markdown]
 # ## The trap
 #
-# The two rows of pictures do not come from the same world. Let us measure it: how much of each picture is white?
+# The two sets of pictures do not come from the same world. Let us measure it: how much of each picture is white?
 
 
 # %%
@@ -145,6 +149,8 @@ show(
     figure,
     alt="Histogram of the share of white pixels: near zero for training images, well above half for test images.",
 )
+
+# %%
 Markdown(
     f"In the median training picture **{np.median(white['train']):.0%}** of the pixels are white, in the median held-out "
     f"picture **{np.median(white['test']):.0%}**."
@@ -155,9 +161,9 @@ Markdown(
 # consequences that the published versions of this tutorial pass over.
 #
 # 1. **Training accuracy says little.** A model may learn the backgrounds, and do well where they are and badly where they
-#    are not. Every comparison here is therefore made on the held-out images.
-# 2. **Held-out accuracy is noisy.** It can swing by tens of percentage points from one epoch to the next, so one run
-#    proves nothing. Notebook 5 repeats each run with several seeds and gives intervals.
+#    are not. Every comparison here therefore includes the held-out images.
+# 2. **Held-out accuracy is noisy.** It can jump from one epoch to the next, as notebook 3 shows, so one run proves little. Notebook 5
+#    repeats each run with several seeds (starting points of the random numbers) and gives intervals.
 
 # %% [markdown]
 # ## Exercise
@@ -175,10 +181,12 @@ Markdown(
 # centres = np.array([colours["train"][labels["train"] == k].mean(axis=0) for k in range(len(names))])
 # for split in ("train", "test"):
 #     distances = np.linalg.norm(colours[split][:, None] - centres, axis=2)
-#     print(split, (distances.argmin(axis=1) == labels[split]).mean())
+#     print(split, (distances.argmin(axis=1) == labels[split]).mean(), np.bincount(distances.argmin(axis=1), minlength=2))
 # ```
 #
-# Whatever you find above one half is what colour alone gives away; shape has to do the rest.
+# What lies above one half on the training pictures is what colour gives away. Now look at the counts for the held-out pictures:
+# white is a bright colour, and where brightness decides, all of them may get the same class. That is how a domain shift
+# hurts, and you may meet an accuracy of exactly 50% again.
 #
 # </details>
 
@@ -189,5 +197,5 @@ Markdown(
 # - Training pictures stand on busy backgrounds and held-out pictures on white: a domain shift.
 # - So results are to be judged on held-out pictures, and over several runs.
 #
-# Next: [2. Augmentation](02_augmentation.ipynb), which makes the training pictures more varied without photographing
+# Next: [2. Augmentation](02_augmentation.ipynb), which makes the training pictures more varied without rendering
 # another horse.

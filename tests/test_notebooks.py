@@ -14,7 +14,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(ROOT.glob("notebooks/[0-9]*.py"))
 ADDRESS = dict(url.split(", ") for url in metadata("gc-tutorial").get_all("Project-URL"))["Repository"]
-MACHINE_PATH = re.compile(r"(?<![\w.:/])/(home|root|work|tmp|Users|mnt|opt|usr|var|content)/|[A-Z]:\\\\")
+sys.path.insert(0, str(ROOT / "tools"))
+from run_notebooks import code_digest  # noqa: E402
+
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(home|root|work|tmp|Users|mnt|opt|usr|var|content)/|(?<!\w)[A-Z]:\\\\")
 
 pytestmark = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
@@ -32,6 +35,12 @@ def test_pair_is_in_step(source):
     script = [(cell.cell_type, cell.source) for cell in jupytext.read(source).cells]
     notebook = [(cell.cell_type, cell.source) for cell in nbformat.read(source.with_suffix(".ipynb"), 4).cells]
     assert script == notebook, "run `make sync`, and `make outputs` where code changed"
+
+
+def test_outputs_are_those_of_the_code(source):
+    """`make sync` keeps outputs even where a cell changed; only a new run makes them true again."""
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    assert notebook.metadata.get("executed") == code_digest(notebook), f"run `make outputs NOTEBOOKS={source.stem}`"
 
 
 def test_every_cell_was_executed_in_order(source):

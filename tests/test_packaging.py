@@ -2,6 +2,10 @@ import re
 from importlib.metadata import metadata, requires
 from pathlib import Path
 
+import pytest
+
+from gc_tutorial.analysis import load_study, paired_differences, verdict
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -17,8 +21,30 @@ def test_the_placeholder_address_cannot_be_a_real_account():
     assert owner != "your_name_here" or not re.fullmatch(r"[A-Za-z0-9-]+", owner)
 
 
-def test_the_results_travel_with_the_package():
-    import gc_tutorial.analysis
+@pytest.mark.parametrize(
+    ("name", "arms", "seeds", "setting"),
+    [
+        ("rmsprop", ["none", "gradient", "update"], 10, {"optimizer": "rmsprop", "image_size": 150, "epochs": 12}),
+        ("sgd", ["none", "gradient", "update"], 5, {"optimizer": "sgd", "image_size": 150, "epochs": 12}),
+        (
+            "published_recipe",
+            ["none", "gradient", "update"],
+            3,
+            {"optimizer": "rmsprop", "image_size": 300, "epochs": 10},
+        ),
+        ("control", ["recompiled"], 1, {"optimizer": "rmsprop", "image_size": 300, "epochs": 10}),
+    ],
+)
+def test_the_results_travel_with_the_package_and_are_what_they_are_called(name, arms, seeds, setting):
+    study = load_study(name)
+    assert list(study["arm"].unique()) == arms
+    assert (study.groupby("arm")["seed"].nunique() >= seeds).all()
+    assert (study[list(setting)] == list(setting.values())).all().all()
+    assert set(study["data"]) == {"horses_or_humans/3.0.0"}
 
-    for name in ("rmsprop", "sgd", "published_recipe", "control", "published_progress"):
-        assert len(gc_tutorial.analysis.load_study(name)) > 0
+
+def test_the_readme_says_what_the_results_say():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    differences = paired_differences(load_study("rmsprop"))
+    for row in differences[differences["outcome"].isin(["train_loss", "test_accuracy"])].to_dict("records"):
+        assert verdict(row) in readme

@@ -5,6 +5,7 @@ that the outputs are to be committed.
 """
 
 import argparse
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -77,8 +78,15 @@ def run(source):
     for cell in notebook.cells:
         merge_streams(cell)
     # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
+    notebook.metadata["executed"] = code_digest(notebook)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return notebook
+
+
+def code_digest(notebook):
+    """A digest of all code of a notebook, kept with its outputs to tell later whether they still belong to it."""
+    code = "\0".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode()).hexdigest()
 
 
 def merge_streams(cell):
