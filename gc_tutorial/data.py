@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import os
+import re
 import tempfile
+import textwrap
 import threading
 import urllib.parse
 import urllib.request
@@ -15,9 +18,12 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from gc_tutorial.drawn import DrawnHorsesOrHumans
-from gc_tutorial.folder import SPLITS, DataError, check_folder
+from gc_tutorial.errors import DataError
+from gc_tutorial.folder import load_folder
+from gc_tutorial.layout import SPLITS
 
 REAL = "horses_or_humans"
+KNOWN = ("auto", REAL, "drawn", "drawn_small")
 DOWNLOAD = "https://storage.googleapis.com/download.tensorflow.org/data/horse-or-human.zip"
 PROBE_SECONDS = 3
 
@@ -31,6 +37,7 @@ class Data:
         train_images: uint8 array of shape (count, size, size, 3), the images of `train`.
         train_labels: int64 array of shape (count,).
         info: `tfds.core.DatasetInfo`: `info.name`, `info.features["label"].names`, `info.splits`.
+        test_files: tuple of str, the name of each held-out image within the folder or zip; empty for other sources.
     """
 
     train: tf.data.Dataset
@@ -38,34 +45,69 @@ class Data:
     train_images: np.ndarray
     train_labels: np.ndarray
     info: tfds.core.DatasetInfo
+    test_files: tuple = ()
 
 
-def load_data(source="auto", image_size=300):
+def load_data(source="auto", image_size=300, *, test_fraction=0.2, seed=0, on_error="raise", progress=True):
     """Load the images, decode them once, and keep them in memory as uint8.
 
     Args:
         source: `"auto"` (Horses or Humans where it is prepared or can be downloaded, else the drawn set, with a line
-            that says so), `"horses_or_humans"`, `"drawn"`, `"drawn_small"` (128 and 64 images), or the path of a
-            folder with `train/<class>/*` and `test/<class>/*` (PNG or JPEG, two classes).
+            that says so), `"horses_or_humans"`, `"drawn"`, `"drawn_small"` (128 and 64 images); or the path of a
+            folder, or of a zip of one, with `train/<class>/*` and `test/<class>/*`, or with `<class>/*`. Two classes
+            or more; PNG, JPEG, WebP, GIF (first frame) and BMP of any size, turned upright as their EXIF data say.
         image_size: side in pixels to which images are resized, by area averaging.
+        test_fraction, seed: for a folder without `train` and `test`: the part of each class to hold out (at least
+            one image), and the seed by which it is drawn.
+        on_error: for a folder: `"raise"`, or `"skip"` to go on without the files that cannot be used.
+        progress: for a folder: whether to show a bar while many images are read.
 
     Returns:
         `Data`.
 
     Raises:
-        DataError: for an unknown source, data that cannot be had, or a folder that cannot be used.
+        DataError: for an unknown source, data that cannot be had, or a folder or zip that cannot be used.
+
+    Warns:
+        UserWarning: where the same picture of a folder is in train and in test.
     """
-    builder = _find_builder(source)
-    print(f"{_describe(builder.info)}, {image_size}×{image_size} pixels.")
-    train, test = (_in_memory(builder, split, image_size) for split in SPLITS)
+    _check_source(source)
+    if not image_size >= 1:
+        raise DataError(f"image_size={image_size!r} makes no sense. Give a whole number of pixels, such as 150.")
+    if source in KNOWN:
+        builder = _find_builder(source)
+        print(f"{_describe(builder.info)}, {image_size}×{image_size} pixels.")
+        train, test = (_in_memory(builder, split, image_size) for split in SPLITS)
+        info, files = builder.info, ()
+    else:
+        train, test, info, files = load_folder(
+            source, image_size, test_fraction=test_fraction, seed=seed, on_error=on_error, progress=progress
+        )
+        print(f"{_describe(info)}, {image_size}×{image_size} pixels.")
     return Data(
         train=tf.data.Dataset.from_tensor_slices(train),
         test=tf.data.Dataset.from_tensor_slices(test),
         # Views of the tensors: the images are in memory once.
         train_images=train[0].numpy(),
         train_labels=train[1].numpy(),
-        info=builder.info,
+        info=info,
+        test_files=files,
     )
+
+
+def _check_source(source):
+    choices = f"one of {', '.join(map(repr, KNOWN))}, or the path of a folder of images or a zip of one"
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise DataError(f"source={source!r} makes no sense. Give {choices}.")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):
+        raise DataError(
+            f"{source} is a web address. Download it first, and give the path that you get: for a zip, "
+            f"load_data(keras.utils.get_file(origin={str(source)!r})) does both."
+        )
+    if source not in KNOWN and not os.path.exists(Path(source).expanduser()):
+        raise DataError(
+            f"There is no data source {str(source)!r} on this machine. Check its spelling, or give {choices}."
+        )
 
 
 def _find_builder(source):
@@ -84,16 +126,7 @@ def _find_builder(source):
                 "TFDS_DATA_DIR to the folder that holds it; or use source='drawn'."
             )
         return builder
-    if source in ("drawn", "drawn_small"):
-        return _drawn_builder("full" if source == "drawn" else "small")
-    if Path(source).is_dir():
-        check_folder(Path(source))
-        with _silence():
-            return tfds.ImageFolder(str(source))
-    raise DataError(
-        f"There is no data source {str(source)!r}: it is not a folder on this machine, and not one of "
-        f"'auto', '{REAL}', 'drawn', 'drawn_small'."
-    )
+    return _drawn_builder("full" if source == "drawn" else "small")
 
 
 def _describe(info):
@@ -102,7 +135,8 @@ def _describe(info):
         REAL: "Horses or Humans (Laurence Moroney, CC BY 2.0)",
         DrawnHorsesOrHumans.name: "Drawn images",
     }
-    return f"{titles.get(info.name, 'Your images')}: {counts}"
+    yours = f"Your images ({textwrap.shorten(', '.join(info.features['label'].names), 80, placeholder=' ...')})"
+    return f"{titles.get(info.name, yours)}: {counts}"
 
 
 def _real_builder():

@@ -1,0 +1,505 @@
+"""Folders and zips of images, good and bad, through the one door that readers use."""
+
+import os
+import shutil
+import socket
+import stat
+import unicodedata
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from gc_tutorial import archive, compare, load_data, pictures
+from gc_tutorial.errors import DataError
+from gc_tutorial.folder import read_folder
+
+SIZE = 8
+_colours = np.random.default_rng(0)
+
+
+def write_image(path, kind=None):
+    """A picture like no other: random colours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(_colours.integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    image.resize((60, 40), Image.Resampling.NEAREST).save(path, kind)
+
+
+def write_folder(folder, classes=("cats", "dogs"), splits=("train", "test"), count=2):
+    for split in splits:
+        for name in classes:
+            for number in range(count):
+                write_image(folder / split / name / f"{number}.png")
+    return folder
+
+
+def pack(folder, path=None):
+    """A zip of the folder, with its own name around it, as file managers pack."""
+    return Path(shutil.make_archive(str(path or folder), "zip", folder.parent, folder.name))
+
+
+def names(data):
+    return data.info.features["label"].names
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "photos")
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """Classes of 10, 20 and 3 images, not split."""
+    for name, count in (("cats", 10), ("dogs", 20), ("owls", 3)):
+        write_folder(tmp_path / "flat", (name,), ("",), count)
+    return tmp_path / "flat"
+
+
+# ----- good folders
+
+
+def test_a_folder_gives_the_same_elements_as_every_source(folder):
+    data = load_data(folder, SIZE)
+    assert names(data) == ["cats", "dogs"]
+    assert (len(data.train), len(data.test)) == (4, 4)
+    for dataset in (data.train, data.test):
+        images, labels = next(iter(dataset.batch(9)))
+        assert (images.shape, images.dtype, labels.dtype) == ((4, SIZE, SIZE, 3), "uint8", "int64")
+        assert labels.numpy().tolist() == [0, 0, 1, 1]
+    for name, image, label in zip(data.test_files, *next(iter(data.test.batch(9))), strict=True):
+        np.testing.assert_array_equal(image, pictures.decode((folder / name).read_bytes(), SIZE))
+        assert name.split("/")[:2] == ["test", names(data)[label]]
+    assert data.info.splits["train"].num_examples == 4
+    assert load_data(str(folder), SIZE).train_images.tobytes() == data.train_images.tobytes()
+
+
+@pytest.mark.parametrize("form", ["photos around it", "nothing around it"])
+def test_a_zip_gives_what_its_folder_gives(folder, tmp_path, form):
+    packed = pack(folder) if form == "photos around it" else Path(shutil.make_archive(folder, "zip", folder))
+    before = sorted(tmp_path.rglob("*"))
+    first, second = load_data(folder, SIZE), load_data(packed, SIZE)
+    np.testing.assert_array_equal(first.train_images, second.train_images)
+    np.testing.assert_array_equal(first.train_labels, second.train_labels)
+    assert first.info.full_name == second.info.full_name
+    assert sorted(tmp_path.rglob("*")) == before  # nothing is unpacked
+
+
+def test_a_folder_without_splits_is_split_class_by_class(flat, capsys):
+    data = load_data(flat, SIZE)
+    assert "Your images (cats, dogs, owls): 26 train and 7 test" in capsys.readouterr().out
+    assert np.bincount(data.train_labels).tolist() == [8, 16, 2]
+    assert np.bincount([label for _, label in data.test.as_numpy_iterator()]).tolist() == [2, 4, 1]
+    assert load_data(flat, SIZE, test_fraction=0.5).info.splits["test"].num_examples == 5 + 10 + 2
+    assert load_data(flat, SIZE, test_fraction=0.99).info.splits["train"].num_examples == 3  # one of each class is left
+
+
+def test_the_split_follows_from_the_seed_and_the_names(flat, tmp_path):
+    again = shutil.copytree(flat, tmp_path / "elsewhere" / "copy")
+    files = load_data(flat, SIZE).test_files
+    assert load_data(again, SIZE).test_files == files
+    assert load_data(pack(again), SIZE).test_files == tuple(f"copy/{name}" for name in files)
+    assert load_data(flat, SIZE, seed=1).test_files != files
+    assert not {image.tobytes() for image, _ in load_data(flat, SIZE).test.as_numpy_iterator()} & {
+        image.tobytes() for image in load_data(flat, SIZE).train_images
+    }
+
+
+def test_formats_may_be_mixed_and_endings_do_not_matter(folder):
+    for number, kind in enumerate(("JPEG", "WEBP", "GIF", "BMP", "PNG")):
+        write_image(folder / "train" / "cats" / f"more{number}.{'x' if number else 'JPG'}", kind)
+    assert np.bincount(load_data(folder, SIZE).train_labels).tolist() == [7, 2]
+
+
+def test_names_may_be_odd(tmp_path):
+    odd = ("with space", "größe 猫 🐴", "x" * 200, "_underscore", "a'b\"c")
+    folder = write_folder(tmp_path / "own pictures é", odd)
+    for split in ("train", "test"):
+        write_image(folder / split / odd[1] / f"{'long' * 60}.png")
+        write_image(folder / split / odd[1] / "猫 (1).PNG")
+    assert names(load_data(folder, SIZE)) == sorted(odd)
+    assert load_data(pack(folder), SIZE).info.full_name == load_data(folder, SIZE).info.full_name
+
+
+def test_a_name_that_is_no_unicode_can_be_read_and_told(folder, capsys):
+    place = os.fsencode(folder / "train" / "cats")
+    shutil.copy(folder / "train" / "cats" / "0.png", place + b"/\xff.png")
+    Path(os.fsdecode(place + b"/bad\xfe.png")).write_bytes(b"")
+    load_data(folder, SIZE, on_error="skip")
+    assert "train/cats/bad\N{REPLACEMENT CHARACTER}.png: empty" in capsys.readouterr().out
+
+
+def test_one_name_in_two_unicode_forms_is_one_class(folder):
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        (folder / split / "cats").rename(folder / split / unicodedata.normalize(form, "Kätzchen"))
+    assert names(load_data(folder, SIZE)) == ["Kätzchen", "dogs"]
+
+
+def test_the_files_of_systems_and_editors_are_passed_over(folder):
+    clean = load_data(folder, SIZE).info.full_name
+    for hidden in (
+        ".ipynb_checkpoints",
+        "train/.ipynb_checkpoints",
+        "train/cats/.ipynb_checkpoints",
+        "__MACOSX/train/cats",
+    ):
+        write_image(folder / hidden / "0.png")
+    for file in (".DS_Store", "train/cats/.DS_Store", "train/cats/Thumbs.db", "test/dogs/desktop.ini", "README.txt"):
+        (folder / file).write_bytes(b"x")
+    (folder / "validation" / "cats").mkdir(parents=True)
+    assert load_data(folder, SIZE).info.full_name == clean
+    assert load_data(pack(folder), SIZE).info.full_name == clean
+
+
+def test_links_within_a_folder_are_followed_but_not_in_circles(folder, tmp_path):
+    (folder / "train" / "dogs").rename(tmp_path / "elsewhere")
+    (folder / "train" / "dogs").symlink_to(tmp_path / "elsewhere")
+    (folder / "circle").symlink_to(folder)
+    assert len(load_data(folder, SIZE).train) == 4
+
+
+def test_a_tilde_is_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert len(load_data("~/photos", SIZE).train) == 4
+
+
+def test_files_that_cannot_be_used_are_skipped_on_demand(folder, capsys):
+    (folder / "train" / "cats" / "0.png").write_bytes(b"")
+    (folder / "train" / "cats" / "notes.txt").write_text("hello")
+    data = load_data(folder, SIZE, on_error="skip")
+    assert np.bincount(data.train_labels).tolist() == [1, 2]
+    said = capsys.readouterr().out
+    assert f"Skipped 2 of 9 files in {folder}" in said
+    assert "  train/cats/0.png: empty, zero bytes\n  train/cats/notes.txt: not a PNG" in said
+
+
+def test_at_most_ten_files_are_named_and_the_rest_counted(folder, capsys):
+    for number in range(15):
+        (folder / "train" / "cats" / f"broken{number:02}.png").write_bytes(b"x")
+    with pytest.raises(DataError) as error:
+        load_data(folder)
+    assert "15 of 23 files" in str(error.value)
+    assert "broken09.png" in str(error.value)
+    assert "broken10.png" not in str(error.value)
+    assert str(error.value).endswith("... and 5 more")
+    load_data(folder, SIZE, on_error="skip")
+    assert "... and 5 more" in capsys.readouterr().out
+
+
+def test_the_same_picture_in_train_and_test_is_told_by_name(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_data(folder, SIZE)
+    shutil.copy(folder / "train" / "cats" / "0.png", folder / "test" / "cats" / "same.png")
+    Image.open(folder / "train" / "dogs" / "1.png").save(folder / "test" / "dogs" / "other format.bmp")
+    with pytest.warns(UserWarning, match="same picture is in train and in test") as warned:
+        load_data(folder, SIZE)
+    (warning,) = warned
+    assert str(warning.message).splitlines()[1:] == [
+        "  train/cats/0.png and test/cats/same.png",
+        "  train/dogs/1.png and test/dogs/other format.bmp",
+    ]
+    assert warning.filename == __file__
+
+
+def test_the_name_of_the_data_follows_their_pixels(folder):
+    first = load_data(folder, SIZE).info.full_name
+    assert first.startswith("your_images/")
+    write_image(folder / "train" / "cats" / "0.png")
+    assert load_data(folder, SIZE).info.full_name != first
+
+
+def test_three_classes_can_be_compared(flat):
+    rows = compare(flat, seeds=1, arms=("none", "gradient"), image_size=94, batch_size=8, epochs=1, progress=False)
+    assert list(rows["arm"]) == ["none", "gradient"]
+    assert np.isfinite(rows["test_loss"]).all()
+    assert rows["train_loss"].between(0.3, 3).all()
+
+
+# ----- what cannot be used: how it came to be so, and what must be told
+
+
+def bad(*told, change=None, source=None, **options):
+    """One case: `change` is done to a good folder, `source` makes of the folder what is given to `load_data`."""
+    return told, change or (lambda folder: None), source or (lambda folder: folder), options
+
+
+def write(path, content):
+    return lambda folder: (folder / path).write_bytes(content)
+
+
+def remove(*paths):
+    return lambda folder: [shutil.rmtree(folder / path) for path in paths]
+
+
+def rename(path, name):
+    return lambda folder: (folder / path).rename(folder / path / ".." / name)
+
+
+def unlink(pattern):
+    return lambda folder: [file.unlink() for file in folder.glob(pattern)]
+
+
+def truncate(path):
+    return lambda folder: (folder / path).write_bytes((folder / path).read_bytes()[:60])
+
+
+def image_at(path):
+    return lambda folder: write_image(folder / path)
+
+
+def wide(folder):
+    """More pixels than are allowed in these tests."""
+    Image.new("1", (3000, 3000)).save(folder / "test" / "cats" / "wide.png")
+
+
+def socket_in(path):
+    def change(folder):
+        here = os.getcwd()
+        os.chdir(folder / path)  # because a socket's path may not be long
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind("socket.png")
+        os.chdir(here)
+
+    return change
+
+
+def instead(path):
+    return lambda folder: folder / path
+
+
+def zip_with(name, content=b"x", mode=stat.S_IFREG | 0o644):
+    """A zip of the folder with one more member."""
+
+    def source(folder):
+        packed = pack(folder)
+        member = zipfile.ZipInfo(name)
+        member.external_attr = mode << 16
+        with zipfile.ZipFile(packed, "a") as file:
+            file.writestr(member, content, zipfile.ZIP_DEFLATED)
+        return packed
+
+    return source
+
+
+def zip_changed(offset, value, of="directory"):
+    """A zip of the folder, overwritten at an offset within one member's entry in the directory, or within its data."""
+
+    def source(folder):
+        packed = pack(folder)
+        content = bytearray(packed.read_bytes())
+        name = b"photos/train/cats/0.png"
+        place = (content.rindex(name) - 46 if of == "directory" else content.index(name) + len(name)) + offset
+        content[place : place + len(value)] = value
+        packed.write_bytes(content)
+        return packed
+
+    return source
+
+
+def zip_cut(folder):
+    packed = pack(folder)
+    packed.write_bytes(packed.read_bytes()[:500])
+    return packed
+
+
+UPWARDS = "a path that leads out of the archive"
+BAD = {
+    # the source
+    "no such path": bad("There is no data source", "nowhere", "'drawn'", "'auto'", source=instead("nowhere")),
+    "a path too long for the system": bad("There is no data source", source=instead("x" * 5000)),
+    "a web address": bad(
+        "web address",
+        "Download it first",
+        "get_file(origin='https://example.com/horses.zip')",
+        source=lambda folder: "https://example.com/horses.zip",
+    ),
+    "a web address as a path": bad("web address", source=lambda folder: Path("https://example.com/horses.zip")),
+    "a bucket": bad("web address", source=lambda folder: "gs://bucket/horses"),
+    "an empty name": bad("source='' makes no sense", "'auto'", source=lambda folder: ""),
+    "None": bad("source=None makes no sense", source=lambda folder: None),
+    "a list": bad("makes no sense", "path of a folder", source=lambda folder: [folder]),
+    "an image instead of a folder": bad("0.png is neither a folder nor a zip", source=instead("train/cats/0.png")),
+    "a device instead of a folder": bad("neither a folder nor a zip", source=lambda folder: os.devnull),
+    "a text that is called zip": bad(
+        "a.zip is a damaged zip archive, or none",
+        "Download it or pack it again",
+        change=write("a.zip", b"hello"),
+        source=instead("a.zip"),
+    ),
+    "a zip of no bytes": bad("is a damaged zip archive", change=write("a.zip", b""), source=instead("a.zip")),
+    "a zip that breaks off": bad("photos.zip is a damaged zip archive, or none", source=zip_cut),
+    "another kind of archive": bad(
+        "photos.tar.gz is neither a folder nor a zip",
+        source=lambda folder: shutil.make_archive(str(folder), "gztar", folder),
+    ),
+    # the layout
+    "an empty folder": bad("photos holds no classes: it is empty", "<class>/<image>", change=remove("train", "test")),
+    "an empty zip": bad("photos.zip holds no classes: it is empty", change=remove("train", "test"), source=pack),
+    "a zip without members": bad(
+        "empty.zip holds no classes: it is empty",
+        change=lambda folder: zipfile.ZipFile(folder / "empty.zip", "w").close(),
+        source=instead("empty.zip"),
+    ),
+    "images without classes": bad("cats holds no classes: 2 files lie in it directly", source=instead("train/cats")),
+    "no classes in train": bad("train holds no classes: it is empty", change=remove("train/cats", "train/dogs")),
+    "no test": bad("photos holds train but no test (folders found: train)", "at random", change=remove("test")),
+    "no train": bad("photos holds test but no train (folders found: test)", change=remove("train")),
+    "test by another name": bad("no test (folders found: train, val)", "rename", change=rename("test", "val")),
+    "one class": bad("train holds only one class, 'cats'", "two or more", change=remove("train/dogs")),
+    "one class, not split": bad("only one class, 'cats'", change=remove("train/dogs"), source=instead("train")),
+    "an empty class": bad("train holds no images of dogs", "remove the folder", change=unlink("train/dogs/*")),
+    "two empty classes": bad("train holds no images of cats, dogs", change=unlink("train/*/*")),
+    "an empty class in a zip": bad("train holds no images of dogs", change=unlink("train/dogs/*"), source=pack),
+    "other classes in test": bad(
+        "classes in train (cats, dogs) and in test (cats, wolves) differ", change=rename("test/dogs", "wolves")
+    ),
+    "a class too many in train": bad(
+        "train (cats, dogs, owls) and in test (cats, dogs)", change=image_at("train/owls/0.png")
+    ),
+    "one image of a class, not split": bad(
+        "Class 'cats' has one usable image only", change=unlink("train/cats/1.png"), source=instead("train")
+    ),
+    "a folder in a class": bad(
+        "1 of 9 files", "train/cats/2019/: a folder inside a class", "up", change=image_at("train/cats/2019/0.png")
+    ),
+    "a folder in a class of a zip": bad(
+        "train/cats/2019/: a folder inside a class", change=image_at("train/cats/2019/0.png"), source=pack
+    ),
+    # single files
+    "a file of no bytes": bad(
+        "1 of 8 files", "train/cats/0.png: empty, zero bytes", change=write("train/cats/0.png", b"")
+    ),
+    "a file that is no image": bad("train/cats/0.png: not a PNG, JPEG", change=write("train/cats/0.png", b"hello")),
+    "a note among the images": bad("cats/notes.txt: not a PNG", "skip", change=write("test/cats/notes.txt", b"hello")),
+    "a truncated image": bad("1 of 8 files", "test/cats/1.png: damaged", change=truncate("test/cats/1.png")),
+    "a truncated image in a zip": bad("test/cats/1.png: damaged", change=truncate("test/cats/1.png"), source=pack),
+    "an image of too many pixels": bad("test/cats/wide.png: too large, 3,000×3,000 pixels", "smaller", change=wide),
+    "a file of too many bytes": bad(
+        "train/cats/0.png: too large, 512 MiB of at most 512",
+        change=lambda folder: os.truncate(folder / "train" / "cats" / "0.png", archive.LARGEST_FILE + 1),
+    ),
+    "a link to nothing": bad(
+        "train/cats/link.png: a link to nothing",
+        change=lambda folder: (folder / "train" / "cats" / "link.png").symlink_to(folder / "gone.png"),
+    ),
+    "a pipe": bad(
+        "train/cats/pipe.png: not a regular file",
+        change=lambda folder: os.mkfifo(folder / "train" / "cats" / "pipe.png"),
+    ),
+    "a socket": bad("train/cats/socket.png: not a regular file", change=socket_in("train/cats")),
+    "nothing usable in a class": bad(
+        "too few usable images are left. Classes that test still has: cats",
+        change=lambda folder: [write(f"test/dogs/{number}.png", b"x")(folder) for number in range(2)],
+        on_error="skip",
+    ),
+    "a class of three with nothing usable": bad(
+        "too few usable images are left",
+        change=lambda folder: [write_folder(folder, ("owls",))] + [f.write_bytes(b"") for f in folder.glob("*/owls/*")],
+        on_error="skip",
+    ),
+    "nothing usable at all": bad(
+        "too few usable images are left. Classes that train still has: none",
+        change=lambda folder: [file.write_bytes(b"x") for file in folder.rglob("*.png")],
+        on_error="skip",
+    ),
+    # zips that are not to be trusted
+    "a zip with a path upwards": bad("'../../evil.png'", UPWARDS, source=zip_with("../../evil.png")),
+    "a zip with a path upwards within": bad(UPWARDS, source=zip_with("photos/../../evil.png")),
+    "a zip with an absolute path": bad("'/etc/evil.png'", UPWARDS, source=zip_with("/etc/evil.png")),
+    "a zip with a drive": bad("'C:/evil.png'", UPWARDS, source=zip_with("C:/evil.png")),
+    "a zip with backslashes upwards": bad(UPWARDS, source=zip_with("..\\evil.png")),
+    "a zip with a link": bad(
+        "holds a link, 'photos/link'",
+        "Pack the images themselves",
+        source=zip_with("photos/link", b"/etc", stat.S_IFLNK | 0o777),
+    ),
+    "a zip with a device": bad(
+        "holds a special file, 'photos/tty'", source=zip_with("photos/tty", mode=stat.S_IFCHR | 0o666)
+    ),
+    "a zip with a file that is a folder, too": bad("a file and a folder at once", source=zip_with("photos/train")),
+    "a zip that swells": bad(
+        "would unpack to",
+        "times its size",
+        "at most 200 times",
+        source=zip_with("photos/train/cats/big.png", bytes(20_000_000)),
+    ),
+    "a zip of too many bytes": bad(
+        "would unpack to 4.0 GiB; at most 1 are read", source=zip_changed(24, b"\xff" * 3 + b"\xfe")
+    ),
+    "an encrypted zip": bad("photos.zip is encrypted", "password", source=zip_changed(8, b"\x01")),
+    "a zip with a damaged member": bad(
+        "1 of 8 files", "train/cats/0.png: damaged in the archive", source=zip_changed(20, b"\xff" * 20, of="data")
+    ),
+    "a zip with a wrong checksum": bad("damaged in the archive (Bad CRC-32", source=zip_changed(16, b"\x00" * 4)),
+    "a zip with an unknown compression": bad(
+        "damaged in the archive (That compression", source=zip_changed(10, b"\x09")
+    ),
+    # the other arguments
+    "an unknown way with errors": bad("on_error='ignore' is unknown", "'skip'", on_error="ignore"),
+    "a fraction of everything": bad("test_fraction=1 makes no sense", test_fraction=1),
+    "no pixels": bad("image_size=0 makes no sense", image_size=0),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_used_is_explained(folder, case, monkeypatch):
+    told, change, make_source, options = BAD[case]
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 1_000_000)
+    monkeypatch.setattr(archive, "LARGEST_ARCHIVE", 2**30)
+    change(folder)
+    source = make_source(folder)
+    before = {path: path.lstat().st_mtime_ns for path in folder.parent.rglob("*")}
+    with pytest.raises(DataError) as error:
+        load_data(source, **{"image_size": SIZE, **options})
+    for part in told:
+        assert part in str(error.value)
+    assert len(str(error.value).splitlines()) <= 12
+    # Nothing is unpacked, mended or removed.
+    assert {path: path.lstat().st_mtime_ns for path in folder.parent.rglob("*")} == before
+
+
+def test_there_are_at_least_thirty_bad_cases():
+    assert len(BAD) >= 30
+
+
+def test_a_folder_that_may_not_be_listed_is_told(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"photos cannot be listed \(Permission denied\)"):
+        load_data(folder, SIZE)
+
+
+def test_a_file_that_may_not_be_read_is_told(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"0.png: cannot be read \(Permission denied\)"):
+        load_data(folder, SIZE)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    return pack(write_folder(tmp_path_factory.mktemp("fuzz") / "photos"))
+
+
+@settings(max_examples=200, deadline=5000)
+@given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=8), st.floats(0, 2))
+def test_a_damaged_zip_gives_images_or_a_reason(packed, changed, kept):
+    content = bytearray(packed.read_bytes())
+    for place, value in changed:
+        content[-place % len(content)] = value
+    damaged = packed.with_name("damaged.zip")
+    damaged.write_bytes(content[: int(kept * len(content))] if kept < 1 else content)
+    try:
+        table, images = read_folder(damaged, SIZE, progress=False)
+    except DataError:
+        return
+    assert sorted(table["name"]) == sorted(images)

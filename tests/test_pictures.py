@@ -1,0 +1,206 @@
+import io
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from gc_tutorial import pictures
+from gc_tutorial.errors import DataError
+from gc_tutorial.pictures import decode, decode_all
+
+RED, GREEN = (220, 20, 20), (20, 220, 20)
+
+
+def encode(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def halves(mode="RGB", size=(40, 20)):
+    """Red on the left, green on the right."""
+    image = Image.new("RGB", size, RED)
+    image.paste(GREEN, (size[0] // 2, 0, *size))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_every_format_gives_the_same_picture(kind):
+    picture = decode(encode(halves(), kind), 10)
+    assert (picture.shape, picture.dtype) == ((10, 10, 3), np.uint8)
+    assert np.abs(picture[:, :4] - np.array(RED, int)).max() < 12
+    assert np.abs(picture[:, 6:] - np.array(GREEN, int)).max() < 12
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_kind_of_png_becomes_three_channels(mode):
+    grey = np.tile(np.arange(0, 256, 16, dtype=np.uint8), (16, 1))
+    image = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    picture = decode(encode(image, "PNG"), 16)
+    expected = np.asarray(Image.fromarray(grey).convert("1").convert("L")) if mode == "1" else grey
+    for channel in range(3):
+        np.testing.assert_allclose(picture[..., channel].astype(int), expected, atol=2)
+
+
+def test_a_cmyk_jpeg_keeps_its_colours():
+    picture = decode(encode(halves("CMYK"), "JPEG"), 10)
+    assert np.abs(picture[:, 0] - np.array(RED, int)).max() < 30
+
+
+def test_sixteen_bit_colour_keeps_its_colours():
+    """As other programs write it; Pillow cannot."""
+    import cv2
+
+    colour = np.full((8, 8, 3), [20 * 257, 120 * 257, 220 * 257], np.uint16)  # OpenCV: blue, green, red
+    _, content = cv2.imencode(".png", colour)
+    np.testing.assert_array_equal(decode(content.tobytes(), 4)[0, 0], [220, 120, 20])
+
+
+def test_what_is_transparent_becomes_white():
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    image.paste((*RED, 255), (0, 0, 4, 8))
+    for content in (encode(image, "PNG"), encode(image, "WEBP", lossless=True), encode(image, "GIF")):
+        picture = decode(content, 8)
+        assert (picture[:, 5:] == 255).all()
+        assert (picture[:, :4, 0] > 200).all()
+        assert (picture[:, :4, 1] < 40).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_images_are_turned_upright(kind, orientation):
+    upright = halves(size=(40, 40))
+    upright.paste((20, 20, 220), (0, 20, 40, 40))  # blue below, so that all eight ways differ
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # EXIF's number: the transposition that Pillow counts so
+    stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = decode(encode(stored, kind, exif=exif), 8)
+    np.testing.assert_allclose(picture[1, 1], RED, atol=12)
+    np.testing.assert_allclose(picture[1, 6], GREEN, atol=12)
+    np.testing.assert_allclose(picture[6, 3], (20, 20, 220), atol=12)
+
+
+def test_only_the_first_frame_of_an_animation_counts():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN)]
+    for kind in ("GIF", "WEBP", "PNG"):
+        picture = decode(encode(frames[0], kind, save_all=True, append_images=frames[1:]), 4)
+        np.testing.assert_allclose(picture[0, 0], RED, atol=12)
+
+
+def test_resizing_averages_areas():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 60, 3), dtype=np.uint8))
+    expected = np.asarray(image, float).reshape(10, 3, 10, 6, 3).mean(axis=(1, 3))
+    assert np.abs(decode(encode(image, "PNG"), 10) - expected).max() <= 1
+
+
+def test_a_large_photograph_is_shrunk_while_it_is_decoded():
+    picture = halves(size=(4000, 3000))
+    content = encode(picture, "JPEG")
+    np.testing.assert_allclose(decode(content, 30)[:, :14], np.full((30, 14, 3), RED), atol=12)
+    np.testing.assert_allclose(decode(content, 30)[:, 16:], np.full((30, 14, 3), GREEN), atol=12)
+
+
+def test_an_image_of_any_shape_can_be_read():
+    for size in ((1, 1), (1, 500), (500, 1), (3, 2)):
+        assert decode(encode(Image.new("RGB", size, RED), "PNG"), 20).shape == (20, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "empty, zero bytes"),
+        (b"hello", "not a PNG, JPEG, WebP, GIF or BMP image"),
+        (encode(halves(), "TIFF"), "not a PNG, JPEG, WebP, GIF or BMP image"),
+        (encode(halves(), "PNG")[:-40], "damaged"),
+        (encode(halves(size=(400, 400)), "JPEG")[:1500], "damaged"),
+        (encode(halves(size=(400, 400)), "WEBP")[:100], "damaged"),
+    ],
+)
+def test_why_a_file_cannot_be_decoded(content, told):
+    with pytest.raises(DataError, match=told):
+        decode(content, 10)
+
+
+def test_a_decompression_bomb_is_not_decoded(monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 799)
+    with pytest.raises(DataError, match="too large, 40×20 pixels of at most 799"):
+        decode(encode(halves(), "PNG"), 10)
+
+
+def test_a_bomb_beyond_pillows_own_limit_is_not_decoded():
+    content = bytearray(encode(halves(), "PNG"))
+    content[16:24] = struct.pack(">II", 30_000, 30_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    with pytest.raises(DataError, match="too large, far too many pixels"):
+        decode(bytes(content), 10)
+
+
+def test_results_come_in_order_with_errors_in_their_places():
+    def slow(number):
+        time.sleep(0.02 * (5 - number))
+        if number == 3:
+            raise DataError("gone")
+        return encode(Image.new("RGB", (4, 4), (number, 0, 0)), "PNG")
+
+    results = decode_all([lambda number=number: slow(number) for number in range(6)], 4, progress=False)
+    assert str(results[3]) == "gone"
+    assert [int(results[number][0, 0, 0]) for number in (0, 1, 2, 4, 5)] == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.parametrize(("progress", "after", "shown"), [(True, 0.05, True), (True, 60, False), (False, 0.05, False)])
+def test_a_bar_shows_the_progress_of_long_work_only(monkeypatch, capsys, progress, after, shown):
+    monkeypatch.setattr(pictures, "BAR_AFTER_SECONDS", after)
+    content = encode(halves(), "PNG")
+
+    def read():
+        time.sleep(0.03)
+        return content
+
+    decode_all([read] * 60, 4, progress)
+    said = capsys.readouterr()
+    assert said.err == ""  # a notebook keeps what is written there, and marks it red
+    assert ("Reading images:" in said.out) == shown
+    assert "".join(said.out.split("\r")[-2:]).strip() == ""  # and nothing of it stays
+
+
+# ----- damaged bytes
+
+ORIGINALS = [
+    *(encode(halves(), kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP")),
+    *(encode(halves("P"), kind) for kind in ("PNG", "GIF", "BMP")),
+    encode(Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8)), "PNG"),
+    encode(halves("RGBA"), "WEBP", lossless=True),
+    encode(halves("CMYK"), "JPEG", progressive=True),
+]
+changes = st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=8)
+
+
+@settings(max_examples=400, deadline=5000)
+@given(original=st.sampled_from(ORIGINALS), changed=changes, kept=st.floats(0, 1), added=st.binary(max_size=20))
+def test_damaged_bytes_give_a_picture_or_a_reason(original, changed, kept, added):
+    content = bytearray(original)
+    for place, value in changed:
+        content[place % len(content)] = value
+    if kept < 0.5:
+        content = content[: int(2 * kept * len(content))]
+    try:
+        picture = decode(bytes(content) + added, 8)
+    except DataError as error:
+        assert str(error).startswith(("empty", "not a", "damaged", "too large"))
+    else:
+        assert (picture.shape, picture.dtype) == ((8, 8, 3), np.uint8)
+
+
+def test_every_way_to_break_off_is_a_reason_or_a_picture():
+    for original in ORIGINALS:
+        for length in range(0, len(original), 7):
+            try:
+                decode(original[:length], 8)
+            except DataError:
+                continue
