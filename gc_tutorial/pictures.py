@@ -8,11 +8,11 @@ import io
 import os
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm import tqdm
-from tqdm.contrib.concurrent import thread_map
+from tqdm import tqdm  # tqdm.auto would draw a widget, which needs a further package and is not kept in a notebook
 
 from gc_tutorial.errors import DataError
 
@@ -86,13 +86,11 @@ def decode_all(readers, image_size, progress=True):
         except DataError as error:
             return error
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # of Pillow: an image that can be decoded is good enough, odd as it may be
-        return thread_map(
-            one,
-            readers,
-            max_workers=min(8, os.cpu_count() or 1),
-            tqdm_class=tqdm,  # not the notebook's widget, which needs a further package and is not kept in a notebook
+        bar = tqdm(
+            pool.map(one, readers),
+            total=len(readers),
             file=sys.stdout,
             desc="Reading images",
             unit="image",
@@ -100,3 +98,4 @@ def decode_all(readers, image_size, progress=True):
             leave=False,
             disable=not progress,
         )
+        return list(bar)

@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import time
 import zlib
 
@@ -167,6 +168,10 @@ def test_a_bar_shows_the_progress_of_long_work_only(monkeypatch, capsys, progres
     assert said.err == ""  # a notebook keeps what is written there, and marks it red
     assert ("Reading images:" in said.out) == shown
     assert "".join(said.out.split("\r")[-2:]).strip() == ""  # and nothing of it stays
+
+
+def test_the_bar_is_not_the_one_that_warns_where_a_notebook_has_no_widgets():
+    assert "tqdm.auto" not in sys.modules
 
 
 # ----- damaged bytes
