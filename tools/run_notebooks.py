@@ -14,6 +14,7 @@ import jupytext
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -48,7 +49,7 @@ def run(source):
     """Execute one notebook from its .py; a cell that fails ends the program with the cell's own error."""
     notebook = jupytext.read(source)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
-    began = {}
+    began, joined = {}, CoalesceStreamsPreprocessor()
 
     def before(cell, cell_index):
         if cell.cell_type == "code":
@@ -58,6 +59,8 @@ def run(source):
 
     def after(cell, cell_index, execute_reply):
         print(f"{time.perf_counter() - began[cell_index]:6.1f} s", flush=True)
+        # Joins what was printed in pieces, cut differently in every run, and drops progress bars that were wiped away.
+        joined.preprocess_cell(cell, {}, cell_index)
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stdout" and output.text.count("\n") <= 3:
                 print("".join(f"          {line}\n" for line in output.text.splitlines()), end="", flush=True)
@@ -75,8 +78,6 @@ def run(source):
         client.execute()
     except CellExecutionError as error:
         sys.exit(f"\n\nA cell of {source.name} failed:\n{error.ename}: {error.evalue}")
-    for cell in notebook.cells:
-        merge_streams(cell)
     # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
     notebook.metadata["executed"] = code_digest(notebook)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
@@ -87,18 +88,6 @@ def code_digest(notebook):
     """A digest of all code of a notebook, kept with its outputs to tell later whether they still belong to it."""
     code = "\0".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     return hashlib.sha256(code.encode()).hexdigest()
-
-
-def merge_streams(cell):
-    """Join text that was printed in several pieces, which are cut differently in every run."""
-    outputs = []
-    for output in cell.get("outputs", []):
-        if outputs and output.output_type == "stream" and outputs[-1].get("name") == output.name:
-            outputs[-1].text += output.text
-        else:
-            outputs.append(output)
-    if outputs:
-        cell.outputs = outputs
 
 
 def headline(code):
