@@ -57,7 +57,7 @@ for split, pictures in {"train": data.train, "test": data.test}.items():
     for number, (picture, label) in enumerate(pictures.as_numpy_iterator()):
         path = folder / split / classes[label] / f"{number:04}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(path)
+        Image.fromarray(picture).save(path, compress_level=1)
 
 # %%
 import pandas as pd
@@ -177,7 +177,7 @@ from gc_tutorial import GCRMSprop, TimeHistory, loss_for
 def train(images, optimizer):
     """Ten epochs of eight steps from seed 0; returns the model and a table of its epochs."""
     keras.utils.set_random_seed(0)
-    model = build_three_block_cnn(settings.image_size, classes=len(names))
+    model = build_three_block_cnn(settings.image_size, classes=images.info.features["label"].num_classes)
     model.compile(optimizer, loss_for(model), metrics=["accuracy"])
     batches = training_batches(images.train_images, images.train_labels, settings.batch_size, seed=0, ranges=STRONGER)
     times, test = TimeHistory(), images.test.batch(32)
