@@ -155,6 +155,16 @@ def test_the_files_of_systems_and_editors_are_passed_over(folder):
     assert load_data(pack(folder), SIZE).info.full_name == clean
 
 
+def test_what_a_mac_adds_to_a_zip_is_passed_over(flat):
+    packed = pack(flat)
+    clean = load_data(packed, SIZE)
+    with zipfile.ZipFile(packed, "a") as file:
+        for name in file.namelist():
+            if name.endswith(".png"):
+                file.writestr(f"__MACOSX/{name.replace('/0', '/._0')}", b"Mac OS X")
+    assert load_data(packed, SIZE).info.full_name == clean.info.full_name
+
+
 def test_links_within_a_folder_are_followed_but_not_in_circles(folder, tmp_path):
     (folder / "train" / "dogs").rename(tmp_path / "elsewhere")
     (folder / "train" / "dogs").symlink_to(tmp_path / "elsewhere")
