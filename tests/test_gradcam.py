@@ -22,7 +22,6 @@ def colour_model(units):
             layers.Dense(units, activation="sigmoid" if units == 1 else "softmax"),
         ]
     )
-    # Times a thousand: so confident that the probability is 1 to the last bit, and its gradient 0.
     dense = np.array([[-1.0], [1.0], [0.0]]) if units == 1 else np.eye(3)
     model.set_weights([np.eye(3)[None, None], np.zeros(3), 1000 * dense, np.zeros(units)])
     return model
@@ -34,6 +33,16 @@ def test_the_map_lies_where_the_colour_of_the_class_is(units, label, quarter):
     assert (heat.shape, heat.dtype) == ((SIZE, SIZE), np.float32)
     quarters = [heat[:8, :8], heat[:8, 8:], heat[8:, :8], heat[8:, 8:]]
     assert [float(part.mean()) for part in quarters] == [float(number == quarter) for number in range(4)]
+
+
+@pytest.mark.parametrize(("units", "label"), [(1, 0), (1, 1), (3, 0), (3, 2)])
+def test_a_confident_answer_has_a_map_too(units, label):
+    """The probability is 0 or 1 to the last bit, where its own gradient is 0."""
+    only = PICTURE * np.eye(3, dtype=np.float32)[label]
+    probability = colour_model(units).predict(only, verbose=0)
+    assert set(np.unique(probability)) <= {0.0, 1.0}
+    (heat,) = grad_cam(colour_model(units), only, np.array([label]))
+    np.testing.assert_array_equal(heat, only[0].max(axis=-1))
 
 
 def test_nothing_speaks_for_a_class_whose_colour_is_missing():
