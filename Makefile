@@ -13,7 +13,7 @@ tutorial: $(INSTALLED)
 
 # Every test, and every notebook in the quick profile.
 test: $(INSTALLED)
-	$(BIN)/pytest --nbmake tests notebooks
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --nbmake tests notebooks
 
 # The optimizers once more on JAX and on PyTorch, in an environment of their own.
 test-backends:

@@ -22,7 +22,7 @@ def _parser():
     )
     add = compare.add_argument
     add("folder", help="where finished runs are kept")
-    add("--data", default="auto", help="auto, horses_or_humans, drawn, drawn_small, or a folder of images")
+    add("--data", default="auto", help="auto, horses_or_humans, drawn, drawn_small, or a folder or zip of images")
     add("--optimizer", default="rmsprop", help="rmsprop, or sgd (momentum 0.9)")
     add("--learning-rate", type=float, default=1e-3)
     add(

@@ -73,6 +73,7 @@ def run(source):
         on_cell_executed=after,
         record_timing=False,
         store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],  # else each kernel opens with a warning about its transport
     )
     try:
         client.execute()
