@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 
 import keras
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -102,7 +101,8 @@ def compare(
                 if folder:
                     store.write_run(folder, name, configuration, finished[name])
             rows += finished[name]
-    return pd.DataFrame(rows).fillna(np.nan).assign(**configuration)
+    rows = [{key: math.nan if value is None else value for key, value in row.items()} for row in rows]
+    return pd.DataFrame(rows).assign(**configuration)
 
 
 def _epochs(arm, epochs):

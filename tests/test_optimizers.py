@@ -211,9 +211,19 @@ def test_the_table_of_optimizers_is_complete():
     } <= (set(CLASSES))
 
 
+def skip_where_keras_itself_fails(name):
+    """Muon of Keras 3.10 asks TensorFlow's variables for a path, which they do not have: without GC, too."""
+    if name == "Muon" and BACKEND == "tensorflow":
+        try:
+            steps(make(name, CLASSES[name]), make_variables(), random_gradients())
+        except AttributeError:
+            pytest.skip(f"Keras {keras.__version__}'s own Muon fails on TensorFlow")
+
+
 @pytest.mark.parametrize("extra", [{}, {"weight_decay": 0.1, "clipvalue": 0.3}, {"clipnorm": 0.3}], ids=str)
 @pytest.mark.parametrize("name", CLASSES)
 def test_centralizing_the_update_holds_the_means_under_every_optimizer(name, extra):
+    skip_where_keras_itself_fails(name)
     variables = make_variables()
     before = [to_numpy(variable) for variable in variables]
     optimizer = make(name, centralized(CLASSES[name]), {"centralize": "update"}, **extra)
@@ -228,6 +238,7 @@ def test_centralizing_the_update_holds_the_means_under_every_optimizer(name, ext
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_centralizing_the_gradient_is_feeding_the_optimizer_centralized_gradients(name):
+    skip_where_keras_itself_fails(name)
     gradients = random_gradients()
     by_hand = [[to_numpy(centralize(gradient)) for gradient in step] for step in gradients]
     result = steps(make(name, centralized(CLASSES[name])), make_variables(), gradients)
