@@ -60,7 +60,8 @@ def compare(
         was not finite; such a run ends there), and the configuration.
 
     Raises:
-        ValueError: for an unknown arm or optimizer, or no seeds.
+        ValueError: for an unknown arm or optimizer, no seeds or a negative one, or a learning rate that is not a
+            finite number above 0.
         DataError, StoreError: for data or a results folder that cannot be used.
     """
     arms = _known(arms, ARMS, "arm")
@@ -68,9 +69,11 @@ def compare(
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds or epochs < 1 or batch_size < 1:
         raise ValueError(f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed.")
-    data = (
-        load_data(source, image_size) if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__") else source
-    )
+    if min(seeds) < 0:
+        raise ValueError(f"seeds={seeds}: a seed is a whole number, 0 or more.")
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate={learning_rate} makes no sense. Give a number above 0, such as 0.001.")
+    data = load_data(source, image_size) if isinstance(source, (str, os.PathLike)) else source
     configuration = {
         "data": data.info.full_name,
         "optimizer": optimizer,

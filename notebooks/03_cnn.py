@@ -160,8 +160,8 @@ Markdown(
 #
 # ## How far can one curve be trusted?
 #
-# This was *one* run. Here are the ten runs without GC of the study that comes with the package (150×150 pixels, the real images; notebook 5
-# has all of it): the same method, ten seeds.
+# This was *one* run. Here are the runs without GC of the study that comes with the package (150×150 pixels, the real images; notebook 5
+# has all of it): the same method, a line for each seed.
 
 # %%
 from gc_tutorial.analysis import load_study
