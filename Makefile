@@ -5,7 +5,7 @@ PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: tutorial test test-backends benchmark sync outputs render lint clean
+.PHONY: tutorial test test-backends benchmark sync outputs render address lint clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
 tutorial: $(INSTALLED)
@@ -37,6 +37,10 @@ outputs: $(INSTALLED)
 # HTML pages of the notebooks as they are committed.
 render: $(INSTALLED)
 	$(BIN)/jupyter nbconvert --to html --output-dir build/site notebooks/*.ipynb
+
+# Publish under another address: make address ADDRESS=https://github.com/owner/name
+address: $(INSTALLED)
+	$(BIN)/python tools/address.py $(ADDRESS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass, replace
 
+from gc_tutorial.errors import SettingsError
+
 PREFIX = "GC_TUTORIAL_"
 SMALLEST_IMAGE = 94  # pixels; five times (a 3×3 valid convolution, then a halving) leave one of them
 SMALLEST = {"epochs": 1, "image_size": SMALLEST_IMAGE, "batch_size": 1, "seeds": 1}
@@ -39,10 +41,6 @@ PROFILES = {
         Settings("full", "auto", image_size=300, batch_size=128, epochs=10, seeds=3, learning_rate=1e-4),
     )
 }
-
-
-class SettingsError(ValueError):
-    """A `GC_TUTORIAL_*` environment variable has a value that makes no sense."""
 
 
 def settings(environment=None):

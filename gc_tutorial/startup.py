@@ -4,6 +4,7 @@ import contextlib
 import os
 
 from gc_tutorial.config import settings
+from gc_tutorial.errors import VersionError
 
 
 def start():
@@ -14,16 +15,35 @@ def start():
 
     Raises:
         SettingsError: for a `GC_TUTORIAL_*` variable that makes no sense.
+        VersionError: for Keras 2, or where TensorFlow is told to use it.
     """
     chosen = settings()
+    _check_legacy(os.environ.get("TF_USE_LEGACY_KERAS", ""))
     import_quietly()
     import keras
 
+    _check_version(keras.__version__)
     print(
         f"Profile {chosen.profile}: {chosen.image_size}×{chosen.image_size} pixels, batches of {chosen.batch_size}, "
         f"{chosen.epochs} epochs. Keras {keras.__version__} on {keras.backend.backend()}."
     )
     return chosen
+
+
+def _check_legacy(setting):
+    if setting.lower() in ("1", "true"):
+        raise VersionError(
+            f"TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs Keras 3.\n"
+            "Restart the kernel without that variable; or run os.environ.pop('TF_USE_LEGACY_KERAS') before this cell."
+        )
+
+
+def _check_version(version):
+    if int(version.split(".")[0]) < 3:
+        raise VersionError(
+            f"This is Keras {version}, and this tutorial needs Keras 3: Keras 2 has none of the methods it builds on.\n"
+            "Run `pip install --upgrade keras tensorflow`, then restart the kernel."
+        )
 
 
 def import_quietly():

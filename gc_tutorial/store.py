@@ -6,12 +6,10 @@ import json
 import os
 from pathlib import Path
 
+from gc_tutorial.errors import StoreError
+
 ENDING = ".json"
 UNFINISHED = ".partial"
-
-
-class StoreError(ValueError):
-    """A results folder that cannot be used; the message says what to do."""
 
 
 def open_folder(folder, configuration):

@@ -16,6 +16,8 @@
 #
 # Takes about a minute; no GPU needed.
 #
+# [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/01_data.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/01_data.ipynb) · [日本語](ja/01_data.ipynb)
+#
 # In this notebook you will
 #
 # - load *Horses or Humans* with one call, and see what TensorFlow Datasets (TFDS) hands over;
@@ -23,14 +25,19 @@
 # - measure how the two differ, and learn why that difference is a trap.
 
 # %%
-# In Colab the helper package is not there yet; everywhere else this cell only imports it.
+# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
+address = "https://github.com/your_name_here/gradient-centralization-tutorial"
 try:
     import gc_tutorial
 except ImportError:
-    get_ipython().run_line_magic(
-        "pip", "install -q git+https://github.com/your_name_here/gradient-centralization-tutorial"
-    )
-    import gc_tutorial
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
+    try:
+        import gc_tutorial
+    except ImportError:
+        raise SystemExit(
+            f"The helper package could not be installed from {address}.\n"
+            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
+        ) from None
 settings = gc_tutorial.start()
 
 # %% [markdown]

@@ -15,6 +15,8 @@
 #
 # In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
 #
+# [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/04_gradient_centralization.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/04_gradient_centralization.ipynb) · [日本語](ja/04_gradient_centralization.ipynb)
+#
 # In this notebook you will
 #
 # - see what gradient centralization (GC) does to a gradient, in a formula and in a picture;
@@ -22,14 +24,19 @@
 # - prove that yours runs and that the published one does not, and train with and without it.
 
 # %%
-# In Colab the helper package is not there yet; everywhere else this cell only imports it.
+# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
+address = "https://github.com/your_name_here/gradient-centralization-tutorial"
 try:
     import gc_tutorial
 except ImportError:
-    get_ipython().run_line_magic(
-        "pip", "install -q git+https://github.com/your_name_here/gradient-centralization-tutorial"
-    )
-    import gc_tutorial
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
+    try:
+        import gc_tutorial
+    except ImportError:
+        raise SystemExit(
+            f"The helper package could not be installed from {address}.\n"
+            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
+        ) from None
 settings = gc_tutorial.start()
 
 # %%

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib.metadata import metadata
 from pathlib import Path
 
 import jupytext
@@ -13,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(ROOT.glob("notebooks/[0-9]*.py"))
-ADDRESS = dict(url.split(", ") for url in metadata("gc-tutorial").get_all("Project-URL"))["Repository"]
 sys.path.insert(0, str(ROOT / "tools"))
 from run_notebooks import code_digest  # noqa: E402
 
@@ -76,11 +74,6 @@ def test_every_figure_has_alternative_text(source):
         for kind in ("image/png", "image/jpeg"):
             if kind in output.get("data", {}):
                 assert len(output.metadata[kind]["alt"]) > 20
-
-
-def test_it_installs_from_the_address_of_the_project(source):
-    first = code_cells(source)[0].source
-    assert re.findall(r"git\+([^\"]+)", first) == [ADDRESS]
 
 
 def test_it_has_the_parts_of_a_lesson(source):

@@ -1,0 +1,78 @@
+"""The first cell of each notebook: what it says where it cannot go on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from gc_tutorial import startup
+from gc_tutorial.errors import DataError, SettingsError, StoreError, VersionError
+
+ROOT = Path(__file__).parent.parent
+FIRST = next(cell.source for cell in jupytext.read(ROOT / "notebooks/01_data.py").cells if cell.cell_type == "code")
+
+
+def run_first_cell(tmp_path, prepare="", **environment):
+    """What IPython shows for the first cell, in a process of its own and away from the repository."""
+    code = f"""
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+shell = TerminalInteractiveShell.instance(colors="NoColor")
+shell.run_cell({prepare!r})
+print("-" * 20)
+print("worked:", shell.run_cell({FIRST!r}).success)
+"""
+    (tmp_path / "cell.py").write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "cell.py"],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONWARNINGS": "ignore", **environment},
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.split("-" * 20)[1].strip().splitlines()
+
+
+def test_where_the_package_cannot_be_installed_it_says_what_is_needed(tmp_path):
+    shown = run_first_cell(
+        tmp_path,
+        prepare="import sys; sys.modules['gc_tutorial'] = None",  # what Python makes of a missing module
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0=f"url.{tmp_path}/nowhere.insteadOf",
+        GIT_CONFIG_VALUE_0="https://github.com/",
+    )
+    assert shown.pop() == "worked: False"
+    text = "\n".join(shown)
+    assert "could not be installed from https://github.com/" in text
+    assert "network, git, Python 3.10 or newer, and the right address" in text
+    assert len(shown) <= 6
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"TF_USE_LEGACY_KERAS": "1"}, ["VersionError: TF_USE_LEGACY_KERAS=1 makes", "Restart the kernel without"]),
+        ({"GC_TUTORIAL_PROFILE": "slow"}, ["SettingsError: GC_TUTORIAL_PROFILE='slow' is not a profile."]),
+    ],
+)
+def test_a_predictable_mistake_is_told_without_a_traceback(tmp_path, environment, told):
+    shown = run_first_cell(tmp_path, **environment)
+    assert shown.pop() == "worked: False"
+    assert len(shown) == len(told)
+    for line, start in zip(shown, told, strict=True):
+        assert line.startswith(start)
+
+
+def test_keras_2_is_named_with_what_to_do():
+    with pytest.raises(VersionError, match=r"Keras 2\.15\.0.*\n.*pip install --upgrade"):
+        startup._check_version("2.15.0")
+    startup._check_version("3.10.0")
+
+
+@pytest.mark.parametrize("error", [DataError, SettingsError, StoreError, VersionError])
+def test_notebooks_show_our_errors_in_a_line(error):
+    assert issubclass(error, ValueError)
+    assert error("no room")._render_traceback_() == [f"{error.__name__}: no room"]
