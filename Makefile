@@ -5,7 +5,7 @@ PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: tutorial test test-backends benchmark sync outputs render address lint clean
+.PHONY: tutorial test test-backends benchmark sync outputs translations render address lint clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
 tutorial: $(INSTALLED)
@@ -28,11 +28,16 @@ benchmark: $(INSTALLED)
 # Write each .ipynb from its .py, keeping its outputs.
 sync: $(INSTALLED)
 	$(BIN)/jupytext --to ipynb --update --quiet notebooks/[0-9]*.py
+	$(BIN)/python tools/translations.py
 
 # Run the notebooks on the real images, and write what they show into the .ipynb files (NOTEBOOKS="01_data": only that).
 outputs: $(INSTALLED)
 	GC_TUTORIAL_PROFILE=standard GC_TUTORIAL_DATA=horses_or_humans $(BIN)/python tools/run_notebooks.py --in-place $(NOTEBOOKS)
 	$(MAKE) sync
+
+# Build the editions in other languages: English code and outputs around prose of their own (sync and outputs end with it).
+translations: $(INSTALLED)
+	$(BIN)/python tools/translations.py
 
 # HTML pages of the notebooks as they are committed.
 render: $(INSTALLED)
