@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from gc_tutorial.config import PRECISIONS
+
 
 def _positive(text):
     if not text.isdigit() or int(text) < 1:
@@ -35,6 +37,7 @@ def _parser():
     add("--image-size", type=_positive, default=150, help="side in pixels, 94 or more")
     add("--batch-size", type=_positive, default=32)
     add("--epochs", type=_positive, default=12)
+    add("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="dtype policy of Keras")
     add("--csv", help="write the table of all epochs to this file, too")
     headline = commands.add_parser(
         "headline", help="draw the README's figure from the results that come with the package"
@@ -70,8 +73,11 @@ def _compare(options):
     from gc_tutorial.startup import import_quietly
 
     import_quietly()
+    import keras
+
     from gc_tutorial.experiment import compare
 
+    keras.config.set_dtype_policy(options.precision)
     table = compare(
         options.data,
         optimizer=options.optimizer,

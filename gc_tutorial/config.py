@@ -7,6 +7,7 @@ from gc_tutorial.errors import SettingsError
 
 PREFIX = "GC_TUTORIAL_"
 SMALLEST_IMAGE = 94  # pixels; five times (a 3×3 valid convolution, then a halving) leave one of them
+PRECISIONS = ("float32", "mixed_bfloat16")
 SMALLEST = {"epochs": 1, "image_size": SMALLEST_IMAGE, "batch_size": 1, "seeds": 1}
 
 
@@ -22,6 +23,8 @@ class Settings:
         epochs: passes over the training images.
         seeds: number of repetitions where a notebook repeats a run.
         learning_rate: of RMSprop.
+        precision: name of the Keras dtype policy: `"float32"`, or `"mixed_bfloat16"` (convolutions and products in
+            bfloat16, weights in float32), which is faster on processors and GPUs with bfloat16 arithmetic.
     """
 
     profile: str
@@ -31,6 +34,7 @@ class Settings:
     epochs: int
     seeds: int
     learning_rate: float
+    precision: str = PRECISIONS[0]
 
 
 PROFILES = {
@@ -47,7 +51,7 @@ def settings(environment=None):
     """Read the profile and its overrides from the environment.
 
     `GC_TUTORIAL_PROFILE` is `quick`, `standard` (the default) or `full`; `GC_TUTORIAL_EPOCHS`, `_IMAGE_SIZE`,
-    `_BATCH_SIZE`, `_SEEDS` and `_DATA` override single values of it.
+    `_BATCH_SIZE`, `_SEEDS`, `_PRECISION` and `_DATA` override single values of it.
 
     Args:
         environment: mapping of str to str; by default that of the process.
@@ -60,16 +64,23 @@ def settings(environment=None):
     """
     environment = os.environ if environment is None else environment
     name = environment.get(f"{PREFIX}PROFILE") or "standard"
-    if name not in PROFILES:
-        raise SettingsError(f"{PREFIX}PROFILE={name!r} is not a profile. Choose one of: {', '.join(PROFILES)}.")
+    _check_choice("PROFILE", name, PROFILES)
     overrides = {}
     for key, smallest in SMALLEST.items():
         text = environment.get(PREFIX + key.upper())
         if text:
             overrides[key] = _whole_number(PREFIX + key.upper(), text, smallest)
-    if environment.get(f"{PREFIX}DATA"):
-        overrides["data"] = environment[f"{PREFIX}DATA"]
-    return replace(PROFILES[name], **overrides)
+    for key in ("data", "precision"):
+        if environment.get(PREFIX + key.upper()):
+            overrides[key] = environment[PREFIX + key.upper()]
+    chosen = replace(PROFILES[name], **overrides)
+    _check_choice("PRECISION", chosen.precision, PRECISIONS)
+    return chosen
+
+
+def _check_choice(key, value, choices):
+    if value not in choices:
+        raise SettingsError(f"{PREFIX}{key}={value!r} is not a {key.lower()}. Choose one of: {', '.join(choices)}.")
 
 
 def _whole_number(variable, text, smallest):

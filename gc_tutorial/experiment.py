@@ -42,6 +42,8 @@ def compare(
 ):
     """Train the CNN once for every arm and seed, each time anew, and tabulate every epoch.
 
+    Models are built under the Keras dtype policy in force (`keras.config.set_dtype_policy`).
+
     Args:
         source: for `load_data`, or a `Data` already loaded at `image_size`.
         optimizer: `"rmsprop"`, or `"sgd"` (momentum 0.9).
@@ -82,6 +84,7 @@ def compare(
         "image_size": image_size,
         "batch_size": batch_size,
         "epochs": epochs,
+        **_precision(),
         **{package: version(package) for package in ("keras", "tensorflow", "gc-tutorial")},
     }
     finished, damaged = store.open_folder(folder, configuration) if folder else ({}, [])
@@ -106,6 +109,12 @@ def compare(
             rows += finished[name]
     rows = [{key: math.nan if value is None else value for key, value in row.items()} for row in rows]
     return pd.DataFrame(rows).assign(**configuration)
+
+
+def _precision():
+    """The dtype policy in force; float32 is not named, as in results from before there was a choice."""
+    policy = keras.config.dtype_policy().name
+    return {} if policy == "float32" else {"precision": policy}
 
 
 def _epochs(arm, epochs):

@@ -10,6 +10,8 @@ from gc_tutorial.errors import VersionError
 def start():
     """Import Keras and TensorFlow without their log lines, read the profile, and print one line about both.
 
+    The profile's precision becomes Keras's global dtype policy.
+
     Returns:
         `Settings`.
 
@@ -23,9 +25,10 @@ def start():
     import keras
 
     _check_version(keras.__version__)
+    keras.config.set_dtype_policy(chosen.precision)
     print(
         f"Profile {chosen.profile}: {chosen.image_size}×{chosen.image_size} pixels, batches of {chosen.batch_size}, "
-        f"{chosen.epochs} epochs. Keras {keras.__version__} on {keras.backend.backend()}."
+        f"{chosen.epochs} epochs, {chosen.precision}. Keras {keras.__version__} on {keras.backend.backend()}."
     )
     return chosen
 

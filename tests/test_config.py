@@ -29,9 +29,11 @@ def test_single_settings_are_overridden():
             "GC_TUTORIAL_BATCH_SIZE": "5",
             "GC_TUTORIAL_SEEDS": "3",
             "GC_TUTORIAL_DATA": "drawn",
+            "GC_TUTORIAL_PRECISION": "mixed_bfloat16",
         }
     )
     assert (chosen.epochs, chosen.image_size, chosen.batch_size, chosen.seeds, chosen.data) == (7, 120, 5, 3, "drawn")
+    assert chosen.precision == "mixed_bfloat16"
     assert chosen.learning_rate == PROFILES["quick"].learning_rate
 
 
@@ -39,6 +41,7 @@ def test_single_settings_are_overridden():
     ("variable", "value", "told"),
     [
         ("PROFILE", "fast", "quick, standard, full"),
+        ("PRECISION", "float16", "float32, mixed_bfloat16"),
         ("EPOCHS", "0", "at least 1"),
         ("EPOCHS", "ten", "whole number"),
         ("BATCH_SIZE", "-4", "at least 1"),

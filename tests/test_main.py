@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import keras
 import pandas as pd
 import pytest
 
@@ -33,6 +34,17 @@ def test_compare_writes_the_table_and_prints_means_and_intervals(tmp_path, capsy
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
         f"{arm}-seed{seed:03d}.json" for arm in ("gradient", "none") for seed in (0, 1)
     ]
+
+
+def test_compare_in_bfloat16_says_so_in_the_table_and_is_not_mixed_with_float32(tmp_path, capsys):
+    arguments = ["compare", str(tmp_path / "runs"), *SMALL, "--seeds", "1", "--arms", "none"]
+    try:
+        assert main([*arguments, "--precision", "mixed_bfloat16", "--csv", str(tmp_path / "table.csv")]) == 0
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert set(pd.read_csv(tmp_path / "table.csv")["precision"]) == {"mixed_bfloat16"}
+    assert main(arguments) == 1
+    assert "precision is 'mixed_bfloat16' there, None here" in capsys.readouterr().err
 
 
 def test_diverged_runs_are_named_and_not_averaged(tmp_path, capsys):
