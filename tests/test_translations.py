@@ -99,9 +99,11 @@ def test_numbers_are_the_english_ones(path):
     for source, cell, place in pairs(path):
         ours, theirs = (prose(without_links_line(one.source)) for one in (source, cell))
         numbers, translated = Counter(NUMBER.findall(ours)), Counter(NUMBER.findall(theirs))
-        assert not numbers - translated, f"missing in {place}"
+        missing = set(numbers - translated)
+        assert not missing, f"{missing} missing in {place}"
         words = {str(WORDS[word]) for word in re.findall(r"[a-z]+", ours.lower()) if word in WORDS}
-        assert set(translated - numbers) <= words, f"too much in {place}"
+        added = set(translated - numbers) - words
+        assert not added, f"{added} not in the English text of {place}"
 
 
 def targets(text, folder):
@@ -111,6 +113,12 @@ def targets(text, folder):
             file = (folder / target.split("#")[0]).resolve()
             target = str(file).replace(str(folder), str(NOTEBOOKS))
         yield target
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_links_of_the_readme_lead_somewhere(language):
+    folder = NOTEBOOKS / language
+    assert list(targets((folder / "README.md").read_text(encoding="utf-8"), folder))
 
 
 @on_each
@@ -129,6 +137,7 @@ def test_it_reads_as_japanese_is_written(path):
         pytest.skip("rules of one language")
     for _, cell, place in pairs(path):
         text = prose(without_links_line(cell.source))
+        assert re.search(r"[぀-ヿ一-鿿]", text), f"no Japanese in {place}"
         assert not re.search(r"[，．０-９Ａ-Ｚａ-ｚ｡-ﾟ]", text), f"full-width digits or letters, or ，．, in {place}"
         # A line break within a paragraph would be shown as a space.
         assert not re.search(r"[^\x00-\x7f\n]\n(?!\d+\. )[^\s#<>|$`-]", text), f"broken line in {place}"

@@ -1,0 +1,195 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] translates="553c61e2358d"
+# # 1. 画像
+#
+# **このあとのノートブックすべてで訓練に使う画像と、結果の読み方を左右するその 1 つの性質を知りましょう。**
+#
+# 所要時間は約 1 分です。GPU は要りません。
+#
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/01_data.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/01_data.ipynb) · [English](../01_data.ipynb)
+#
+# このノートブックで行うこと
+#
+# - *Horses or Humans*（馬か人か）を 1 回の呼び出しで読み込み、TensorFlow Datasets（TFDS）が何を渡してくれるかを見ます。
+# - 訓練用画像（training images）と、訓練に使わずに取り分けた評価用画像（held-out images）を見ます。
+# - 両者がどう違うかを測り、その違いがなぜ落とし穴になるのかを学びます。
+
+# %%
+# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
+address = "https://github.com/your_name_here/gradient-centralization-tutorial"
+try:
+    import gc_tutorial
+except ImportError:
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
+    try:
+        import gc_tutorial
+    except ImportError:
+        raise SystemExit(
+            f"The helper package could not be installed from {address}.\n"
+            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
+        ) from None
+settings = gc_tutorial.start()
+
+# %% [markdown] translates="aa263f8d5381"
+# ## 1 回の呼び出し
+#
+# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、コンピュータで描かれた馬と人の画像のデータセット（data set）です。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入り、自分で呼び出すなら次のように書きます。
+#
+# ```python
+# tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
+# ```
+#
+# `load_data` はこの呼び出しを行い、すべての画像を一度だけデコードして大きさをそろえ、メモリに置きます。データセットが手に入らないときは、代わりに馬と人を描き、そのことを表示します。
+
+# %%
+from gc_tutorial import load_data
+
+data = load_data(settings.data, settings.image_size)
+
+# %% [markdown] translates="2621dd64605e"
+# 最初に出力された行には、**プロファイル**（profile）の名前が出ています。どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開されている例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチ（batch）も小さく、エポック（epoch）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
+#
+# `load_data` の結果には、訓練用と評価用の 2 つの分割（split）が `tf.data` のパイプライン（pipeline）として入っていて、データセット自身の説明も付いています。
+
+# %%
+names = data.info.features["label"].names
+for split in ("train", "test"):
+    print(f"{split:>5}: {data.info.splits[split].num_examples:,} images")
+print("classes:", dict(enumerate(names)))
+
+# %% [markdown] translates="638bc6b38755"
+# 要素の 1 つ 1 つは、画像 1 枚とそのラベル（label）です。画像は 0 から 255 までの整数（`uint8`）でできていて、各画素の赤、緑、青がそれぞれ 1 バイトです。モデルに渡す直前まで、このままの形で持っておきます。`float32` にすると、4 倍のメモリが必要になるからです。
+
+# %%
+image, label = next(iter(data.train))
+print(f"image: shape {image.shape}, {image.dtype.name}, values {image.numpy().min()} to {image.numpy().max()}")
+print(f"label: {label.numpy()}, which means {names[label.numpy()]!r}")
+
+# %% [markdown] translates="da79aec78074"
+# ## クラスの数は釣り合っているか
+#
+# 訓練する前に、まず数えましょう。馬と人がほぼ同数なら、でたらめに答えるモデルでも約半分は当たります。ですから正解率（accuracy）は、それをどれだけ上回るかで初めて意味を持ちます。
+
+# %%
+import numpy as np
+import pandas as pd
+
+labels = {
+    split: np.array([label for _, label in getattr(data, split).as_numpy_iterator()]) for split in ("train", "test")
+}
+counts = pd.DataFrame({split: np.bincount(values, minlength=2) for split, values in labels.items()}, index=names)
+counts
+
+# %% [markdown] translates="951691d4b36f"
+# ## 画像を見る
+#
+# 訓練に使う画像を 12 枚見てみましょう。図の見出しは「訓練用画像、背景はにぎやか」という意味です。
+
+# %%
+from gc_tutorial.plotting import image_grid, show
+
+
+def first(split, count=12):
+    """The first pictures of a split and the names of their classes."""
+    pairs = list(getattr(data, split).take(count).as_numpy_iterator())
+    return [image for image, _ in pairs], [names[label] for _, label in pairs]
+
+
+show(
+    image_grid(*first("train"), title="Training images: busy backgrounds"),
+    alt="Twelve training images of horses and humans, each in front of a background full of colour and texture.",
+)
+
+# %% [markdown] translates="ad968561de22"
+# 次は、評価のために取り分けた画像 12 枚です。図の見出しは「評価用画像、背景は白」という意味です。
+
+# %%
+show(
+    image_grid(*first("test"), title="Held-out images: white backgrounds"),
+    alt="Twelve held-out images of horses and humans, each in front of a plain white background.",
+)
+
+# %% [markdown] translates="0f25895f8be0"
+# ## 落とし穴
+#
+# 2 組の画像は、同じ世界のものではありません。それぞれの画像のどれだけが白いのか、測ってみましょう。
+#
+# 次の図は、白い画素の割合（横軸、%）ごとに画像の枚数（縦軸）を示したものです。見出しは、大部分が白い画像の割合を、評価用画像（held-out）、訓練用画像（training）の順に述べています。図の下の文は、中央値（median）にあたる画像で画素の何 % が白いかを、訓練用画像、評価用画像の順に述べています。
+
+
+# %%
+def white_share(split):
+    """For each picture, the share of its pixels in which red, green and blue are all above 240."""
+    return np.array([(image > 240).all(axis=-1).mean() for image, _ in getattr(data, split).as_numpy_iterator()])
+
+
+white = {split: white_share(split) for split in ("train", "test")}
+
+# %%
+import matplotlib.pyplot as plt
+from IPython.display import Markdown
+from gc_tutorial.plotting import SPLIT_COLOURS
+
+figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+for split, colour in SPLIT_COLOURS.items():
+    axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=colour, alpha=0.8, label=f"{split} images")
+half = {split: (values > 0.5).mean() for split, values in white.items()}
+axis.set(xlabel="white pixels in the picture (%)", ylabel="pictures")
+axis.set_title(f"{half['test']:.0%} of held-out pictures are mostly white, {half['train']:.0%} of training pictures")
+axis.legend()
+show(
+    figure,
+    alt="Histogram of the share of white pixels: near zero for training images, well above half for test images.",
+)
+
+# %%
+Markdown(
+    f"In the median training picture **{np.median(white['train']):.0%}** of the pixels are white, in the median held-out "
+    f"picture **{np.median(white['test']):.0%}**."
+)
+
+# %% [markdown] translates="2fffd2e8190a"
+# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**（domain shift）と呼びます。ここから、このチュートリアルの公開されている版では見過ごされている 2 つのことが導かれます。
+#
+# 1. **訓練正解率（training accuracy）からは、あまり多くは分かりません。** モデルは背景を覚えてしまい、その背景があるところではよく当たり、ないところでは外れるのかもしれません。そのため、このチュートリアルの比較には必ず評価用画像も含めます。
+# 2. **評価正解率（held-out accuracy）は大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあるので、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（seed、乱数の出発点）で訓練を繰り返し、区間を示します。
+
+# %% [markdown] translates="bbf96d398581"
+# ## 練習問題
+#
+# モデルは、形をまったく見なくてもクラスを見分けられるでしょうか。訓練用画像それぞれの平均の色を計算し、どの画像にも、平均の色がいちばん近いクラスを割り当ててください。それぞれの分割で、どのくらいの割合が当たるでしょうか。
+#
+# <details><summary>解答例</summary>
+#
+# ```python
+# def mean_colours(split):
+#     return np.array([image.mean(axis=(0, 1)) for image, _ in getattr(data, split).as_numpy_iterator()])
+#
+# colours = {split: mean_colours(split) for split in ("train", "test")}
+# centres = np.array([colours["train"][labels["train"] == k].mean(axis=0) for k in range(len(names))])
+# for split in ("train", "test"):
+#     distances = np.linalg.norm(colours[split][:, None] - centres, axis=2)
+#     print(split, (distances.argmin(axis=1) == labels[split]).mean(), np.bincount(distances.argmin(axis=1), minlength=2))
+# ```
+#
+# 訓練用画像での割合が半分を上回る分だけ、色からクラスが分かってしまうということです。次に、評価用画像での個数を見てください。白は明るい色なので、明るさで決まるなら、すべての画像が同じクラスになることもあります。ドメインシフトはこのように害を及ぼします。ちょうど 50% という正解率には、また出会うかもしれません。
+#
+# </details>
+
+# %% [markdown] translates="cf0edd76afa2"
+# ## この章のまとめ
+#
+# - 1 回の呼び出しで、画像が `uint8` のまま、一度だけデコードされて読み込まれ、データセット自身の情報も付いてきます。
+# - 訓練用画像の背景はにぎやかで、評価用画像の背景は白です。これがドメインシフトです。
+# - したがって、結果は評価用画像で、しかも何回もの訓練から判断しなければなりません。
+#
+# 次は [2. データ拡張](02_augmentation.ipynb) です。馬を 1 頭も描き足さずに、訓練用画像の種類を増やします。
