@@ -17,6 +17,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
+from gc_tutorial.cache import allocate
 from gc_tutorial.drawn import DrawnHorsesOrHumans
 from gc_tutorial.errors import DataError
 from gc_tutorial.folder import load_folder
@@ -33,7 +34,7 @@ class Data:
     """Images to train on and images held out.
 
     Attributes:
-        train, test: `tf.data.Dataset` of (uint8 image of shape (size, size, 3), int64 label), held in memory.
+        train, test: `tf.data.Dataset` of (uint8 image of shape (size, size, 3), int64 label).
         train_images: uint8 array of shape (count, size, size, 3), the images of `train`.
         train_labels: int64 array of shape (count,).
         info: `tfds.core.DatasetInfo`: `info.name`, `info.features["label"].names`, `info.splits`.
@@ -49,7 +50,7 @@ class Data:
 
 
 def load_data(source="auto", image_size=300, *, test_fraction=0.2, seed=0, on_error="raise", progress=True):
-    """Load the images, decode them once, and keep them in memory as uint8.
+    """Load the images, decode them once, and keep them as uint8, in memory or (above 1 GiB) in a temporary file.
 
     Args:
         source: `"auto"` (Horses or Humans where it is prepared or can be downloaded, else the drawn set, with a line
@@ -77,7 +78,7 @@ def load_data(source="auto", image_size=300, *, test_fraction=0.2, seed=0, on_er
     if source in KNOWN:
         builder = _find_builder(source)
         print(f"{_describe(builder.info)}, {image_size}×{image_size} pixels.")
-        train, test = (_in_memory(builder, split, image_size) for split in SPLITS)
+        train, test = (read_split(builder, split, image_size) for split in SPLITS)
         info, files = builder.info, ()
     else:
         train, test, info, files = load_folder(
@@ -85,11 +86,10 @@ def load_data(source="auto", image_size=300, *, test_fraction=0.2, seed=0, on_er
         )
         print(f"{_describe(info)}, {image_size}×{image_size} pixels.")
     return Data(
-        train=tf.data.Dataset.from_tensor_slices(train),
-        test=tf.data.Dataset.from_tensor_slices(test),
-        # Views of the tensors: the images are in memory once.
-        train_images=train[0].numpy(),
-        train_labels=train[1].numpy(),
+        train=_dataset(*train),
+        test=_dataset(*test),
+        train_images=train[0],
+        train_labels=train[1],
         info=info,
         test_files=files,
     )
@@ -217,8 +217,21 @@ def _silence():
         logging.set_verbosity(verbosity)
 
 
-def _in_memory(builder, split, image_size):
-    """The images and labels of a split, decoded and resized, as two tensors."""
+def read_split(builder, split, image_size):
+    """Decode and resize the images of a split of a TFDS builder.
+
+    Args:
+        builder: prepared `tfds.core.DatasetBuilder` with the features image and label.
+        split: str, such as `"train"` or `"train[:100]"`.
+        image_size: side in pixels to which images are resized, by area averaging.
+
+    Returns:
+        tuple of uint8 images of shape (count, image_size, image_size, 3) and int64 labels of shape (count,), in the
+        order of the files.
+
+    Raises:
+        DataError: if there is no room for the images.
+    """
 
     def resize(image, label):
         image = tf.image.resize(image, (image_size, image_size), method="area")
@@ -232,4 +245,21 @@ def _in_memory(builder, split, image_size):
         read_config=tfds.ReadConfig(interleave_cycle_length=1),
     )
     dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return next(iter(dataset.batch(builder.info.splits[split].num_examples)))
+    count = builder.info.splits[split].num_examples
+    images, labels = allocate(count, image_size), np.empty(count, np.int64)
+    for number, (image, label) in enumerate(dataset.as_numpy_iterator()):
+        images[number], labels[number] = image, label
+    return images, labels
+
+
+def _dataset(images, labels):
+    """The images one by one, read from where they are kept, so that they are there only once."""
+
+    def element(number):
+        return images[number], labels[number]
+
+    def element_in_graph(number):
+        image, label = tf.numpy_function(element, [number], (tf.uint8, tf.int64), stateful=False)
+        return tf.ensure_shape(image, images.shape[1:]), tf.ensure_shape(label, [])
+
+    return tf.data.Dataset.range(len(images)).map(element_in_graph)

@@ -8,11 +8,10 @@ import warnings
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from gc_tutorial.archive import LARGEST_FILE, open_archive
+from gc_tutorial.cache import allocate
 from gc_tutorial.errors import DataError
 from gc_tutorial.layout import LAYOUT, SPLITS, draw_split, find_images, is_hidden
 from gc_tutorial.pictures import decode_all
@@ -22,13 +21,13 @@ _DEEPEST = 6  # levels of folders looked into: a wrapper or two, the split, the 
 
 
 def load_folder(source, image_size, **options):
-    """Read a folder or a zip into tensors, described as TFDS describes a data set.
+    """Read a folder or a zip into arrays, described as TFDS describes a data set.
 
     Args:
         source, image_size, options: as for `read_folder`.
 
     Returns:
-        tuple of train and test, each (uint8 tensor of shape (count, image_size, image_size, 3), int64 tensor of shape
+        tuple of train and test, each (uint8 array of shape (count, image_size, image_size, 3), int64 array of shape
         (count,)), a `tfds.core.DatasetInfo`, and the names of the test images as a tuple of str. The info's
         `full_name` holds a digest of all pixels and labels: results of other images cannot be mistaken for these.
 
@@ -38,13 +37,16 @@ def load_folder(source, image_size, **options):
     table, images = read_folder(source, image_size, **options)
     classes = sorted(set(table["label"]))
     digest = hashlib.sha256()
-    tensors, counts = {}, {}
+    arrays = {}
     for split in SPLITS:
         rows = table[table["split"] == split]
-        pixels = np.stack([images.pop(name) for name in rows["name"]])
+        pixels = allocate(len(rows), image_size)
+        for number, name in enumerate(rows["name"]):
+            pixels[number] = images[name]
         labels = rows["label"].map(classes.index).to_numpy("int64")
-        digest.update(pixels.tobytes() + labels.tobytes())
-        tensors[split], counts[split] = (tf.constant(pixels), tf.constant(labels)), len(rows)
+        digest.update(pixels.reshape(-1))
+        digest.update(labels)
+        arrays[split] = pixels, labels
     identity = tfds.core.DatasetIdentity(
         name="your_images",
         version=tfds.core.Version("1.0.0"),
@@ -62,9 +64,11 @@ def load_folder(source, image_size, **options):
         features=tfds.features.FeaturesDict(features),
         supervised_keys=("image", "label"),
     )
-    splits = [tfds.core.SplitInfo(name=name, shard_lengths=[n], num_bytes=0) for name, n in counts.items()]
+    splits = [
+        tfds.core.SplitInfo(name=name, shard_lengths=[len(labels)], num_bytes=0) for name, (_, labels) in arrays.items()
+    ]
     info.set_splits(tfds.core.SplitDict(splits))
-    return tensors["train"], tensors["test"], info, tuple(table.loc[table["split"] == "test", "name"])
+    return arrays["train"], arrays["test"], info, tuple(table.loc[table["split"] == "test", "name"])
 
 
 def read_folder(source, image_size, *, test_fraction=0.2, seed=0, on_error="raise", progress=True):

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm  # tqdm.auto would draw a widget, which needs a further package and is not kept in a notebook
 
+from gc_tutorial.cache import allocate
 from gc_tutorial.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -79,17 +80,19 @@ def decode_all(readers, image_size, progress=True):
     Returns:
         list with, for each reader, its uint8 array of shape (image_size, image_size, 3) or its `DataError`.
     """
+    images = allocate(len(readers), image_size)
 
-    def one(read):
+    def one(number):
         try:
-            return decode(read(), image_size)
+            images[number] = decode(readers[number](), image_size)
+            return images[number]
         except DataError as error:
             return error
 
     with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # of Pillow: an image that can be decoded is good enough, odd as it may be
         bar = tqdm(
-            pool.map(one, readers),
+            pool.map(one, range(len(readers))),
             total=len(readers),
             file=sys.stdout,
             desc="Reading images",
