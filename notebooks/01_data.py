@@ -59,7 +59,7 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 
 # %% [markdown]
-# The first line above names the **profile**, which says how much is computed: `quick`, `standard` (the default) or `full`. Only
+# The line that the first cell printed names the **profile**, which says how much is computed: `quick`, `standard` (the default) or `full`. Only
 # `full` has the published settings; the others take smaller pictures and batches, and fewer epochs. The environment variable
 # `GC_TUTORIAL_PROFILE` chooses.
 #
@@ -165,7 +165,7 @@ Markdown(
 
 # %% [markdown]
 # A model is trained on one kind of picture and tested on another: this is called a **domain shift**. It has two
-# consequences that the published versions of this tutorial pass over.
+# consequences that published tutorials on these images pass over.
 #
 # 1. **Training accuracy says little.** A model may learn the backgrounds, and do well where they are and badly where they
 #    are not. Every comparison here therefore includes the held-out images.

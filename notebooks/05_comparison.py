@@ -215,8 +215,7 @@ verdicts(recipe_differences)
 
 # %% [markdown]
 # With so few seeds the intervals of Student's t are wide: only a large effect could show here.
-
-# %% [markdown]
+#
 # ## How the published gain arose
 #
 # The [published example](https://keras.io/examples/vision/gradient_centralization/) sums up: loss 0.53 without GC and 0.40 with it,

@@ -94,8 +94,8 @@ from_zip = load_data(shutil.make_archive(folder, "zip", folder), settings.image_
 print("same pixels:", np.array_equal(from_folder.train_images, from_zip.train_images))
 
 # %% [markdown]
-# What it cannot take, it refuses in a sentence. The guide that this notebook follows stops at its first step, because it
-# hands a web address to a function that wants a folder:
+# What it cannot take, it refuses in a sentence. The hands-on guide to gradient centralization whose settings this notebook
+# takes up stops at its first step, because it hands a web address to a function that wants a folder:
 
 # %%
 try:
