@@ -1,0 +1,105 @@
+"""How much memory the recipe takes, and how loading and augmenting grow with the number of images.
+
+    make benchmark
+
+Each number comes from a process of its own. Memory is what the system could not take back: the process's own pages,
+without those that only mirror a file (`RssAnon` of Linux).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import speed  # imports TensorFlow quietly
+import tensorflow_datasets as tfds
+
+from gc_tutorial import load_data, training_batches
+from gc_tutorial.data import REAL, read_split
+from gc_tutorial.drawn import DrawnHorsesOrHumans
+
+COUNTS = (1_000, 2_000, 5_000, 10_000, 20_000)
+MANY = Path(__file__).resolve().parents[2] / "build" / "many_drawn"
+
+
+class Peak(threading.Thread):
+    """Watch this process's memory; `gibibytes` is the most it ever held."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.gibibytes = 0.0
+        self.start()
+
+    def run(self):
+        while True:
+            kibibytes = Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]
+            self.gibibytes = max(self.gibibytes, int(kibibytes) / 2**20)
+            time.sleep(0.01)
+
+
+class ManyDrawn(DrawnHorsesOrHumans):
+    """The drawn set, larger."""
+
+    COUNTS = {"full": {"train": max(COUNTS), "test": 2}}  # noqa: RUF012
+
+
+def many_drawn():
+    tfds.disable_progress_bar()
+    builder = ManyDrawn(config="full", data_dir=MANY)
+    builder.download_and_prepare()
+    return builder
+
+
+def recipe(arm):
+    peak = Peak()
+    data = load_data(REAL, speed.SIZE)
+    if arm in speed.EPOCH_ARMS:
+        speed.fit(*speed.EPOCH_ARMS[arm](data.train_images, data.train_labels))
+    return {"peak_gib": round(peak.gibibytes, 2)}
+
+
+def growth(count):
+    peak, builder = Peak(), many_drawn()
+    began = time.perf_counter()
+    images, labels = read_split(builder, f"train[:{count}]", speed.SIZE)
+    loading = time.perf_counter() - began
+    batches = training_batches(images, labels, speed.BATCH, seed=0)
+    began = time.perf_counter()
+    for _ in range(2):
+        speed.exhaust(batches)
+    augmenting = (time.perf_counter() - began) / 2
+    return {
+        "loading_ms_per_image": round(1000 * loading / int(count), 2),
+        "augmenting_ms_per_image": round(1000 * augmenting / int(count), 2),
+        "peak_gib": round(peak.gibibytes, 2),
+    }
+
+
+def in_a_process(part, arm):
+    done = subprocess.run([sys.executable, __file__, "--one", part, arm], check=True, stdout=subprocess.PIPE, text=True)
+    row = {"part": part, "arm": arm, **json.loads(done.stdout.splitlines()[-1])}
+    print(f"  {row}", file=sys.stderr, flush=True)
+    return row
+
+
+def main():
+    parts = {"recipe": ["loading the images alone", *speed.EPOCH_ARMS], "growth": [str(count) for count in COUNTS]}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=list(parts), help=f"of {', '.join(parts)}; all by default")
+    parser.add_argument("--csv", help="write the table to this file, too")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        part, arm = options.one
+        print(json.dumps({"recipe": recipe, "growth": growth}[part](arm)))
+        return
+    if "growth" in options.parts:
+        many_drawn()
+    speed.finish([in_a_process(part, arm) for part in options.parts for arm in parts[part]], options.csv)
+
+
+if __name__ == "__main__":
+    main()
