@@ -134,7 +134,9 @@ def prepare_run(data, configuration, arm, seed):
     Returns:
         tuple of (the compiled, untrained `keras.Model`, the `tf.data.Dataset` of its training batches).
     """
-    keras.backend.clear_session()
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()  # which forgets the policy, too
+    keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
     model = build_cnn(configuration["image_size"], classes=data.info.features["label"].num_classes)
     _compile(model, configuration, arm)

@@ -36,15 +36,21 @@ def test_compare_writes_the_table_and_prints_means_and_intervals(tmp_path, capsy
     ]
 
 
-def test_compare_in_bfloat16_says_so_in_the_table_and_is_not_mixed_with_float32(tmp_path, capsys):
-    arguments = ["compare", str(tmp_path / "runs"), *SMALL, "--seeds", "1", "--arms", "none"]
+def test_compare_in_bfloat16_is_that_and_is_not_mixed_with_float32(tmp_path, capsys):
+    arguments = ["compare", str(tmp_path / "runs"), *SMALL, "--seeds", "1", "--arms", "none", "--csv"]
+    half, single = tmp_path / "half.csv", tmp_path / "single.csv"
     try:
-        assert main([*arguments, "--precision", "mixed_bfloat16", "--csv", str(tmp_path / "table.csv")]) == 0
+        assert main([*arguments, str(half), "--precision", "mixed_bfloat16"]) == 0
     finally:
         keras.config.set_dtype_policy("float32")
-    assert set(pd.read_csv(tmp_path / "table.csv")["precision"]) == {"mixed_bfloat16"}
-    assert main(arguments) == 1
+    assert set(pd.read_csv(half)["precision"]) == {"mixed_bfloat16"}
+    assert main([*arguments, str(single)]) == 1
     assert "precision is 'mixed_bfloat16' there, None here" in capsys.readouterr().err
+    arguments[1] = str(tmp_path / "other_runs")
+    assert main([*arguments, str(single)]) == 0
+    losses = [pd.read_csv(table)["train_loss"][0] for table in (half, single)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
 
 
 def test_diverged_runs_are_named_and_not_averaged(tmp_path, capsys):
