@@ -86,14 +86,14 @@ def warp(images, matrices, fill="reflect"):
     """Apply to each image its affine map, with bilinear interpolation, once.
 
     Args:
-        images: uint8 array of shape (count, height, width, channels).
+        images: uint8 array of shape (count, height, width, channels), or a list of its images.
         matrices: array of shape (count, 2, 3), as from `draw_matrices`.
         fill: `"reflect"` or `"nearest"`, as in `Ranges`; what Keras calls `fill_mode`.
 
     Returns:
-        uint8 array of the shape of `images`.
+        uint8 array of shape (count, height, width, channels).
     """
-    warped = np.empty_like(images)
+    warped = np.empty((len(images), *images[0].shape), np.uint8)
     for image, matrix, target in zip(images, matrices, warped, strict=True):
         cv2.warpAffine(
             image,
@@ -136,7 +136,7 @@ def training_batches(images, labels, batch_size, seed, ranges=None):
 
     def augment(chosen, draw_seed):
         matrices = draw_matrices(np.random.default_rng(draw_seed), len(chosen), size, ranges)
-        return warp(images[chosen], matrices, ranges.fill), labels[chosen]
+        return warp([images[number] for number in chosen], matrices, ranges.fill), labels[chosen]
 
     def augment_in_graph(chosen, draw_seed):
         batch = tf.numpy_function(augment, [chosen, draw_seed], (tf.uint8, labels.dtype), stateful=False)
