@@ -76,3 +76,11 @@ def test_keras_2_is_named_with_what_to_do():
 def test_notebooks_show_our_errors_in_a_line(error):
     assert issubclass(error, ValueError)
     assert error("no room")._render_traceback_() == [f"{error.__name__}: no room"]
+
+
+def test_importing_the_package_waits_with_what_takes_seconds():
+    heavy = ["keras", "tensorflow", "tensorflow_datasets", "matplotlib", "pandas", "scipy", "cv2", "numpy"]
+    code = f"import gc_tutorial, sys; print([name for name in {heavy} if name in sys.modules], dir(gc_tutorial))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("[] [")
+    assert "'GCRMSprop'" in done.stdout
