@@ -5,7 +5,7 @@ PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: tutorial test test-backends benchmark sync outputs translations render address lint clean
+.PHONY: tutorial test test-matrix test-lowest test-backends test-colab benchmark sync outputs translations render address lint clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
 tutorial: $(INSTALLED)
@@ -15,11 +15,9 @@ tutorial: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --nbmake tests notebooks
 
-# The optimizers once more on JAX and on PyTorch, in an environment of their own.
-test-backends:
-	$(PYTHON) -m venv build/backends
-	build/backends/bin/python -m pip install --quiet --disable-pip-version-check -e ".[backends]" hypothesis pytest
-	build/backends/bin/python -m pytest -m backends tests/test_backends.py
+# In environments of their own (noxfile.py): on every Python; with the lowest versions; on JAX and PyTorch; as in Colab.
+test-matrix test-lowest test-backends test-colab: $(INSTALLED)
+	$(BIN)/nox --session $(@:test-%=%)
 
 # What gradient centralization costs, beside the least it could cost.
 benchmark: $(INSTALLED)
@@ -52,7 +50,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf build .venv
+	rm -rf build .nox .venv
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(f'Python 3.10 or newer is needed, and $(PYTHON) is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' if v < (3, 10) else 0)"

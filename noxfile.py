@@ -1,0 +1,96 @@
+"""Environments like those the tutorial is run in: `nox --list` names them, and the Makefile has a verb for each.
+
+A session whose Python is not on the machine is skipped, with a word; where CI=true, it fails.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+
+ROOT = Path(__file__).parent
+ENVIRONMENTS = ROOT / "tests" / "environments"
+ADDRESS = nox.project.load_toml("pyproject.toml")["project"]["urls"]["Repository"]
+PYTEST = ["pytest", "--numprocesses", "2", "--dist", "loadfile", "--nbmake"]  # as `make test` calls it
+
+
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+def matrix(session):
+    """Every test, with the newest versions there are for that Python."""
+    session.install("-r", "requirements.txt")
+    session.run(*PYTEST, *(session.posargs or ["tests", "notebooks"]))
+
+
+@nox.session(python="3.10")
+def lowest(session):
+    """Every test, with exactly the lowest versions that requirements.txt promises."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    # Pinned as well, because uv rises above a bound where that gives a newer version of what is needed indirectly.
+    exact = [line.split("#")[0].strip().replace(">=", "==") for line in lines if ">=" in line]
+    session.install("--resolution", "lowest-direct", "-e", ".", *exact)
+    session.run(*PYTEST, *(session.posargs or ["tests", "notebooks"]))
+
+
+@nox.session
+def backends(session):
+    """The optimizers once more on JAX and on PyTorch. UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA."""
+    session.install("-e", ".[backends]", "hypothesis", "pytest")
+    session.run("pytest", "-m", "backends", "tests/test_backends.py")
+
+
+@nox.session
+def render(session):
+    """The site, in build/site, and a browser's look at every page of it."""
+    session.install("-r", "docs/requirements.txt")
+    session.run("python", "docs/site/build.py")
+    session.run("pytest", "--confcutdir", "tests/site", "--numprocesses", "2", "tests/site/browser.py")
+
+
+@nox.session(python="3.12")
+def colab(session):
+    """The last commit as Colab meets it: the first cell adds the package, replaces nothing, and every notebook runs."""
+    # Without dependencies, because the published list is not complete in itself.
+    session.install("--no-deps", "-r", str(ENVIRONMENTS / "colab.txt"))
+    with tempfile.TemporaryDirectory() as folder:
+        clone, home = Path(folder, "clone"), Path(folder, "home")
+        home.mkdir()
+        session.run("git", "clone", "--quiet", str(ROOT), str(clone), external=True)
+        session.env.update(
+            HOME=str(home),
+            GC_TUTORIAL_PROFILE="quick",
+            TFDS_DATA_DIR=None,
+            PYDEVD_DISABLE_FILE_VALIDATION="1",  # or each kernel opens with advice on debugging
+            # The address need not exist: git takes the clone for it.
+            GIT_CONFIG_COUNT="1",
+            GIT_CONFIG_KEY_0=f"url.{clone}.insteadOf",
+            GIT_CONFIG_VALUE_0=ADDRESS,
+        )
+        notebooks = copies(sorted(clone.glob("notebooks/[0-9]*.ipynb")), home)
+        before = versions(session)
+        run_notebooks(session, "--first-cell", notebooks[0])
+        after = versions(session)
+        replaced = [f"{name} {before[name]} by {after.get(name)}" for name in before if after.get(name) != before[name]]
+        if replaced:
+            session.error(f"The first cell replaced {', '.join(replaced)}: lower the bound in requirements.txt.")
+        added = [f"{name} {after[name]}" for name in after if name not in before]
+        session.log(f"The first cell replaced nothing, and added {', '.join(added)}.")
+        run_notebooks(session, *notebooks)
+
+
+def copies(notebooks, folder):
+    """Each notebook alone in a folder of its own, as someone who opens that one has it."""
+    return [shutil.copy(notebook, Path(tempfile.mkdtemp(dir=folder), notebook.name)) for notebook in notebooks]
+
+
+def versions(session):
+    listed = session.run("python", "-m", "pip", "list", "--format=freeze", silent=True)
+    return dict(line.split("==") for line in listed.splitlines() if "==" in line)
+
+
+def run_notebooks(session, *arguments):
+    session.run("python", str(ENVIRONMENTS / "run.py"), *map(str, arguments))
