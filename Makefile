@@ -37,9 +37,9 @@ outputs: $(INSTALLED)
 translations: $(INSTALLED)
 	$(BIN)/python tools/translations.py
 
-# HTML pages of the notebooks as they are committed.
+# The site of the notebooks as they are committed, in build/site, and a browser's look at every page (needs chromium).
 render: $(INSTALLED)
-	$(BIN)/jupyter nbconvert --to html --output-dir build/site notebooks/*.ipynb
+	$(BIN)/nox -s render
 
 # Publish under another address: make address ADDRESS=https://github.com/owner/name
 address: $(INSTALLED)

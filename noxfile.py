@@ -3,6 +3,7 @@
 A session whose Python is not on the machine is skipped, with a word; where CI=true, it fails.
 """
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -82,6 +83,31 @@ def colab(session):
         run_notebooks(session, *notebooks)
 
 
+@nox.session(python="3.11")  # as binder/runtime.txt says
+def binder(session):
+    """The last commit as Binder builds and starts it: every notebook beside JupyterLab, within the memory it gives."""
+    session.install("pip")
+    with tempfile.TemporaryDirectory() as folder:
+        clone, home = Path(folder, "clone"), Path(folder, "home")
+        home.mkdir()
+        session.run("git", "clone", "--quiet", str(ROOT), str(clone), external=True)
+        session.chdir(clone)
+        # Docker is not needed: without building, repo2docker tells what it would build.
+        dockerfile = session.run(
+            *["uv", "tool", "run", "jupyter-repo2docker", "--no-build", "--debug", "."], silent=True, external=True
+        )
+        for expected in (f"python={session.python}\n", 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"'):
+            if expected not in dockerfile:
+                session.error(f"{expected!r} is not in what repo2docker makes of the folder:\n{dockerfile}")
+        session.env.update(
+            HOME=str(home), TFDS_DATA_DIR=None, REPO_DIR=str(clone), KERNEL_PYTHON_PREFIX=str(session.env_dir)
+        )
+        for step in re.findall("^RUN (.*binder/.*)$", dockerfile, re.MULTILINE):
+            session.run("bash", "-c", step, external=True)
+        notebooks = copies(sorted(clone.glob("notebooks/[0-9]*.ipynb")), home)
+        run_notebooks(session, "--lab", "--limit", 2048, *notebooks, start=["binder/start"])
+
+
 def copies(notebooks, folder):
     """Each notebook alone in a folder of its own, as someone who opens that one has it."""
     return [shutil.copy(notebook, Path(tempfile.mkdtemp(dir=folder), notebook.name)) for notebook in notebooks]
@@ -92,5 +118,5 @@ def versions(session):
     return dict(line.split("==") for line in listed.splitlines() if "==" in line)
 
 
-def run_notebooks(session, *arguments):
-    session.run("python", str(ENVIRONMENTS / "run.py"), *map(str, arguments))
+def run_notebooks(session, *arguments, start=()):
+    session.run(*start, "python", str(ENVIRONMENTS / "run.py"), *map(str, arguments), external=bool(start))

@@ -69,6 +69,27 @@ def test_it_renders_on_a_code_host(source):
     assert kinds <= {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg"}
 
 
+def test_it_reads_the_same_where_styles_and_scripts_are_stripped(source):
+    """As a code host does. Of pandas's own style only the alignment of headings is lost."""
+    cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    outside_code = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
+    assert set(re.findall(r"<[a-z/!][^>]*>", outside_code)) <= {"<details>", "<summary>", "</summary>", "</details>"}
+    for output in outputs(source):
+        data = output.get("data", {})
+        html = re.sub(r"<style scoped>.*?</style>", "", data.get("text/html", ""), flags=re.DOTALL)
+        assert set(re.findall(r"<([a-z]+)", html)) <= {"div", "table", "thead", "tbody", "tr", "th", "td"}
+        assert set(re.findall(r'style="([^"]*)"', html)) <= {"text-align: right;"}
+        assert "<" not in data.get("text/markdown", "")
+
+
+def test_its_links_to_files_lead_somewhere(source):
+    prose = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", prose)
+    assert links, "each notebook links to the next"
+    assert [link for link in links if not (source.parent / link).exists()] == []
+
+
 def test_every_figure_has_alternative_text(source):
     for output in outputs(source):
         for kind in ("image/png", "image/jpeg"):
