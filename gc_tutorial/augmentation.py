@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from gc_tutorial.pipeline import THREADS, untuned
+
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
 
 
@@ -143,9 +145,9 @@ def training_batches(images, labels, batch_size, seed, ranges=None):
         return tf.ensure_shape(batch[0], [None, *images.shape[1:]]), tf.ensure_shape(batch[1], [None])
 
     signature = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([3], tf.int64))
-    return (
+    return untuned(
         tf.data.Dataset.from_generator(plan, output_signature=signature)
         .apply(tf.data.experimental.assert_cardinality(-(-len(images) // batch_size)))
-        .map(augment_in_graph, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
+        .map(augment_in_graph, num_parallel_calls=THREADS, deterministic=True)
+        .prefetch(2)
     )

@@ -22,6 +22,7 @@ from gc_tutorial.drawn import DrawnHorsesOrHumans
 from gc_tutorial.errors import DataError
 from gc_tutorial.folder import load_folder
 from gc_tutorial.layout import SPLITS
+from gc_tutorial.pipeline import THREADS, untuned
 
 REAL = "horses_or_humans"
 KNOWN = ("auto", REAL, "drawn", "drawn_small")
@@ -244,7 +245,7 @@ def read_split(builder, split, image_size):
         shuffle_files=False,
         read_config=tfds.ReadConfig(interleave_cycle_length=1),
     )
-    dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = untuned(dataset.map(resize, num_parallel_calls=THREADS, deterministic=True).prefetch(2))
     count = builder.info.splits[split].num_examples
     images, labels = allocate(count, image_size), np.empty(count, np.int64)
     for number, (image, label) in enumerate(dataset.as_numpy_iterator()):
@@ -262,4 +263,4 @@ def _dataset(images, labels):
         image, label = tf.numpy_function(element, [number], (tf.uint8, tf.int64), stateful=False)
         return tf.ensure_shape(image, images.shape[1:]), tf.ensure_shape(label, [])
 
-    return tf.data.Dataset.range(len(images)).map(element_in_graph)
+    return untuned(tf.data.Dataset.range(len(images)).map(element_in_graph))

@@ -31,6 +31,7 @@ from keras import layers  # noqa: E402
 from gc_tutorial import build_cnn, load_data, training_batches  # noqa: E402
 from gc_tutorial.augmentation import draw_matrices  # noqa: E402
 from gc_tutorial.data import REAL, read_split  # noqa: E402
+from gc_tutorial.pipeline import THREADS, untuned  # noqa: E402
 
 SIZE, BATCH = 300, 128
 FLOAT, BFLOAT = "float32", "mixed_bfloat16"
@@ -85,8 +86,7 @@ def in_memory(images, labels):
         pixels, classes = tf.numpy_function(batch, [start], (tf.uint8, tf.int64), stateful=False)
         return tf.ensure_shape(pixels, [None, SIZE, SIZE, 3]), tf.ensure_shape(classes, [None])
 
-    dataset = tf.data.Dataset.range(0, len(images), BATCH)
-    return dataset.map(batch_in_graph, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return untuned(tf.data.Dataset.range(0, len(images), BATCH).map(batch_in_graph, THREADS).prefetch(2))
 
 
 def transformed_batches(images, labels, transform):
@@ -101,7 +101,7 @@ def transformed_batches(images, labels, transform):
         matrices = tf.ensure_shape(tf.numpy_function(draw, [tf.shape(batch)[0]], tf.float32), [None, 8])
         return transform(batch, matrices), batch_labels
 
-    return in_memory(images, labels).map(augmented, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return untuned(in_memory(images, labels).map(augmented, THREADS).prefetch(2))
 
 
 def with_tensorflow(batch, matrices):
