@@ -1,9 +1,10 @@
 from importlib.metadata import requires
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from gc_tutorial.analysis import load_study, paired_differences, verdict
+from gc_tutorial.analysis import NULL, load_study, paired_differences, verdict
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,6 +26,7 @@ def test_the_package_and_the_requirements_name_the_same_bounds():
             3,
             {"optimizer": "rmsprop", "image_size": 300, "epochs": 10},
         ),
+        ("bfloat16", ["none"], 10, {"optimizer": "rmsprop", "image_size": 150, "precision": "mixed_bfloat16"}),
         ("control", ["recompiled"], 1, {"optimizer": "rmsprop", "image_size": 300, "epochs": 10}),
     ],
 )
@@ -41,3 +43,11 @@ def test_the_readme_says_what_the_results_say():
     differences = paired_differences(load_study("rmsprop"))
     for row in differences[differences["outcome"].isin(["train_loss", "test_accuracy"])].to_dict("records"):
         assert verdict(row) in readme
+
+
+def test_the_results_say_what_bfloat16_does():
+    readme = " ".join((ROOT / "gc_tutorial/results/README.md").read_text(encoding="utf-8").split())
+    float32 = load_study("rmsprop").query("arm == 'none'")
+    differences = paired_differences(pd.concat([float32, load_study("bfloat16").assign(arm="bfloat16")]))
+    for row in differences[differences["outcome"].isin(["train_loss", "test_accuracy"])].to_dict("records"):
+        assert verdict(row).removeprefix(NULL) in readme
