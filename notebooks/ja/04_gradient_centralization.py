@@ -1,0 +1,356 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] translates="1e5e0b270933"
+# # 4. 勾配集中化
+#
+# **Keras のための勾配集中化（Gradient Centralization、GC）を 10 行で書き、それが動いていることを証明しましょう。いちばんよく知られている公開コードでは、GC は動いていません。**
+#
+# `standard` プロファイルでは、プロセッサ 2 コアで 2〜3 分かかります。GPU は要りません。
+#
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/04_gradient_centralization.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/04_gradient_centralization.ipynb) · [English](../04_gradient_centralization.ipynb)
+#
+# このノートブックで行うこと
+#
+# - GC が勾配（gradient）に何をするのかを、式と図で見ます。
+# - GC を行うオプティマイザ（optimizer）を、Keras が呼び出すただ 1 つのメソッドを使って書きます。
+# - 自分で書いたものが動き、公開されているものが動かないことを証明し、GC ありと GC なしで訓練します。
+
+# %%
+# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
+address = "https://github.com/your_name_here/gradient-centralization-tutorial"
+try:
+    import gc_tutorial
+except ImportError:
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
+    try:
+        import gc_tutorial
+    except ImportError:
+        raise SystemExit(
+            f"The helper package could not be installed from {address}.\n"
+            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
+        ) from None
+settings = gc_tutorial.start()
+
+# %%
+from gc_tutorial import load_data
+
+data = load_data(settings.data, settings.image_size)
+
+# %% [markdown] translates="77605d0dc4a2"
+# ## 式
+#
+# 層の出力ユニット（output unit）を 1 つ取り上げます。その重みベクトル（weight vector）$w$ は $M$ 個の数からなり、損失（loss）をこの重みベクトルで微分した勾配を $g$ とします。勾配集中化は、勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。
+#
+# $$\mathrm{GC}(g) = g - \frac{1}{M}\sum_{i=1}^{M} g_i = P\,g, \qquad P = I - e\,e^{\mathsf T}, \quad
+# e = \tfrac{1}{\sqrt M}(1, \dots, 1)^{\mathsf T}$$
+#
+# $P$ は、成分の和がゼロになるベクトルからなる平面への射影（projection）です。Keras の全結合層（dense layer）と畳み込み層（convolutional layer）では、カーネル（kernel）の最後の軸が出力ユニットを数えるので、平均は残りのすべての軸にわたってとります。軸が 1 つしかないバイアス（bias）は、そのままにします。（デプスワイズ畳み込み（depthwise convolution）と注意機構（attention）の層では勝手が違い、埋め込み（embedding）はそのままにしておくべきです。パッケージはそれを心得ていて、どうしているかは[ノートブック 7](07_any_optimizer.ipynb) で示します。）
+#
+# なぜ、こんなことをするのでしょうか。論文は理由を 2 つ挙げています。第一に、ユニットの重み（weight）の和が動けないなら、すべての入力に共通するずれ $c$ に対するユニットの反応も動けません。$w^{\mathsf T}(x + c\,\mathbf 1) - w^{\mathsf T}x = c\sum_i w_i$ だからです。つまり、訓練でデータに合わせるためにこの反応を使うことはできず、これが正則化（regularization）になります。第二に、残された方向では損失がより滑らかで、そのため訓練が安定します。論文が報告している改善は、控えめなものです。ImageNet を ResNet-50 で分類する実験では、top-1 誤り率（top-1 error）が 23.71% から 23.21% に下がっています。
+
+# %%
+from keras import ops
+
+
+def centralize(gradient):
+    """Subtract from the gradient of each weight vector its mean."""
+    axes = list(range(len(gradient.shape) - 1))
+    return gradient - ops.mean(gradient, axis=axes, keepdims=True)
+
+
+# %% [markdown] translates="4237acddeac2"
+# 小さな例として、3 つの入力と 2 つのユニットをもつ全結合層の勾配を中心化（centralize）します。1 つの**列**が、1 つのユニットに対応します。出力の最後の行は、列ごとの平均（column means）です。
+
+# %%
+import numpy as np
+
+gradient = ops.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
+print(ops.convert_to_numpy(centralize(gradient)))
+print("column means:", ops.convert_to_numpy(ops.mean(centralize(gradient), axis=0)))
+
+# %% [markdown] translates="c13488d11b82"
+# ## 図
+#
+# 重みが 2 つだけなら、図に描けます。元の勾配に沿ったステップ（step）では、2 つの重みの差も和も変わることがあります。中心化した勾配に沿ったステップでは、和が保たれます。$w_1 + w_2$ が初めの値と同じになる破線の上に、とどまるのです。
+#
+# 図の見出しは「GC は重みの和を保つ」という意味です。凡例は上から順に、重みの和が変わらない線、元の勾配に沿ったステップ、中心化した勾配に沿ったステップです。
+
+# %%
+import matplotlib.pyplot as plt
+from gc_tutorial.plotting import COLOURS, show
+
+w, g = np.array([0.6, 0.4]), np.array([-0.9, -0.1])
+figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+line = np.array([-0.2, 1.6])
+axis.plot(line, w.sum() - line, "k--", lw=1, label=r"$w_1 + w_2$ unchanged")
+for step, colour, name in (
+    (-g, COLOURS["none"], "step along $-g$"),
+    (g.mean() - g, COLOURS["gradient"], "step along $-$GC$(g)$"),
+):
+    axis.annotate("", w + step, w, arrowprops={"arrowstyle": "->", "color": colour, "lw": 2})
+    axis.plot([], [], color=colour, lw=2, label=name)
+axis.plot(*w, "ko")
+axis.set(
+    xlabel="$w_1$", ylabel="$w_2$", xlim=line, ylim=(-0.3, 1.2), aspect="equal", title="GC keeps the sum of the weights"
+)
+axis.legend(fontsize=8, loc="upper right")
+show(
+    figure,
+    alt="Two arrows from one point: the raw step leaves the dashed line of constant sum, the centralized one follows it.",
+)
+
+# %% [markdown] translates="031fcc515e3a"
+# ## オプティマイザ
+#
+# では、これをどこに書けばよいのでしょうか。Keras のオプティマイザはどれも、`apply` という 1 つのメソッドを通して勾配を受け取ります。`fit` は、バックエンド（backend）が TensorFlow、JAX、PyTorch のどれであっても、このメソッドを呼び出します。自分で書いた訓練ループでも同じです。ですから、ここで中心化し、あとはオプティマイザに、いつもどおりの仕事をさせればよいのです。
+
+# %%
+import keras
+
+
+class GCRMSprop(keras.optimizers.RMSprop):
+    """RMSprop that centralizes the gradient of every kernel."""
+
+    def apply(self, grads, trainable_variables=None):
+        grads = [g if g is None or len(g.shape) < 2 else centralize(g) for g in grads]
+        return super().apply(grads, trainable_variables)
+
+
+# %% [markdown] translates="a399b342d8f8"
+# ## そして、公開されているもの
+#
+# GC の[よく知られた Keras の例](https://keras.io/examples/vision/gradient_centralization/)と、それを写したコードは、別のメソッド `get_gradients` を上書きしています。骨組みは次のとおりです。
+#
+# セルの最後では、Keras 自身の RMSprop に `get_gradients` というメソッドがあるかどうかを出力します（True なら「ある」、False なら「ない」です）。
+
+
+# %%
+class PublishedGCRMSprop(keras.optimizers.RMSprop):
+    """How the published optimizer is built; the counter is ours."""
+
+    calls = 0
+
+    def get_gradients(self, loss, params):
+        PublishedGCRMSprop.calls += 1
+        return [centralize(g) if len(g.shape) > 1 else g for g in super().get_gradients(loss, params)]
+
+
+print("Does Keras's own RMSprop have a method `get_gradients`?", hasattr(keras.optimizers.RMSprop, "get_gradients"))
+
+# %% [markdown] translates="29ac8852cd19"
+# ## 証明 1「重みは異なるか」
+#
+# GC が動いているなら、GC ありの訓練は、GC なしの訓練とは別の重みに行き着くはずです。同じネットワークを、同じ初期の重み（initial weights）から、同じ 128 枚の画像を同じ順序で使って、それぞれのオプティマイザで 1 回ずつ訓練します。
+#
+# 結果の表は、素の RMSprop（plain RMSprop）の重みとの差を、いちばん大きいところで示します（largest difference from RMSprop's weights）。行は上から、RMSprop、もう一度訓練した RMSprop（once more）、公開されているもの（published）、ここで書いたもの（ours）です。表の下の文は、公開されているオプティマイザのメソッドが何回呼ばれたか、その重みが素の RMSprop の重みと最後の 1 ビットまで同じ（the same to the last bit）かどうか、ここで書いたものの重みが最大でどれだけ異なるかを述べています。
+
+# %%
+from gc_tutorial import build_cnn, training_batches
+
+
+def train_briefly(optimizer, callbacks=()):
+    """Two short epochs from seed 0; returns the trained weights."""
+    keras.utils.set_random_seed(0)
+    model = build_cnn(settings.image_size)
+    model.compile(optimizer, "binary_crossentropy")
+    batches = training_batches(data.train_images[:128], data.train_labels[:128], batch_size=16, seed=0)
+    model.fit(batches, epochs=2, shuffle=False, verbose=0, callbacks=list(callbacks))
+    return model.get_weights()
+
+
+# %%
+weights = {
+    "RMSprop": train_briefly(keras.optimizers.RMSprop(1e-3)),
+    "RMSprop once more": train_briefly(keras.optimizers.RMSprop(1e-3)),
+    "published `get_gradients`": train_briefly(PublishedGCRMSprop(1e-3)),
+    "ours, `apply`": train_briefly(GCRMSprop(1e-3)),
+}
+
+# %%
+import pandas as pd
+
+
+def largest_difference(first, second):
+    return max(np.abs(a - b).max() for a, b in zip(first, second))
+
+
+differences = {name: largest_difference(trained, weights["RMSprop"]) for name, trained in weights.items()}
+pd.Series(differences, name="largest difference from RMSprop's weights").map("{:.2g}".format).to_frame()
+
+# %%
+from IPython.display import Markdown
+
+published, repeated = differences["published `get_gradients`"], differences["RMSprop once more"]
+if published == 0:
+    finding = "**the same to the last bit** as plain RMSprop's: it *is* plain RMSprop."
+else:  # a GPU may round differently in every run
+    finding = f"off by {published:.2g}, where plain RMSprop, run once more, is off by {repeated:.2g}: see proof 2."
+Markdown(
+    f"The published optimizer's `get_gradients` was called **{PublishedGCRMSprop.calls}** times, and its weights are {finding} "
+    f"Ours differ by up to {differences['ours, `apply`']:.2g}."
+)
+
+# %% [markdown] translates="d52c629d64f3"
+# ## 証明 2「更新に届くのは何か」
+#
+# 重みが異なるだけなら、何かの間違いのせいかもしれません。そこで、勾配そのものを、使われる直前に見てみましょう。`update_step` は、オプティマイザが 1 つの変数を変更するメソッドです。（`run_eagerly` を使うと、普通の Python のコードで中をのぞけます。）
+#
+# 結果の表は、更新（update）に届いた勾配の平均のうち、絶対値がいちばん大きいものです（largest mean of a gradient at the update）。
+
+
+# %%
+def largest_mean_at_update(optimizer_class):
+    """The largest mean of any weight vector's gradient that one training step hands to `update_step`."""
+    seen = []
+
+    class Watched(optimizer_class):
+        def update_step(self, gradient, variable, learning_rate):
+            if len(gradient.shape) > 1:
+                means = ops.mean(gradient, axis=list(range(len(gradient.shape) - 1)))
+                seen.append(float(ops.max(ops.abs(means))))
+            super().update_step(gradient, variable, learning_rate)
+
+    keras.utils.set_random_seed(0)
+    model = build_cnn(settings.image_size)
+    model.compile(Watched(1e-3), "binary_crossentropy", run_eagerly=True)
+    model.train_on_batch(data.train_images[:16], data.train_labels[:16])
+    return max(seen)
+
+
+# %%
+rows = {
+    "RMSprop": keras.optimizers.RMSprop,
+    "published `get_gradients`": PublishedGCRMSprop,
+    "ours, `apply`": GCRMSprop,
+}
+means = {name: f"{largest_mean_at_update(optimizer):.1e}" for name, optimizer in rows.items()}
+pd.Series(means, name="largest mean of a gradient at the update").to_frame()
+
+# %% [markdown] translates="b7c692135a99"
+# ## 証明 3「論文の不変量（訓練では変えられないもの）」
+#
+# 基本となる確率的勾配降下法（stochastic gradient descent、SGD）は、モーメンタム（momentum）があってもなくても、重みに勾配の定数倍を足していくだけです。どの勾配も平均がゼロなら、それぞれの重みベクトルの平均は決して動きません。これは重みだけを見て確かめられるので、SGD で訓練するプロジェクトで GC が動いているかどうかを調べるには、最良の方法です（ただし、`weight_decay` と `clipvalue` を使わないときに限ります。どちらも GC のあとに働いて、平均を動かすからです）。`WeightMeanDrift` は、平均のずれ（shift、drift）の最大値を記録します。
+#
+# SGD には、同じやり方で書かれた、パッケージの既製の `GCSGD` を使います。結果の表は、重みベクトルの平均のずれの最大値です（largest shift of a weight vector's mean）。
+
+# %%
+from gc_tutorial import GCSGD, WeightMeanDrift
+
+drifts = {}
+for name, optimizer in {"SGD": keras.optimizers.SGD(0.01, momentum=0.9), "GCSGD": GCSGD(0.01, momentum=0.9)}.items():
+    drifts[name] = WeightMeanDrift()
+    train_briefly(optimizer, [drifts[name]])
+pd.Series(
+    {name: f"{d.drift[-1]:.1e}" for name, d in drifts.items()}, name="largest shift of a weight vector's mean"
+).to_frame()
+
+# %% [markdown] translates="34fa469617ee"
+# `GCSGD` に残っているのは、丸め誤差（rounding）です。
+#
+# RMSprop と Adam は、勾配の成分の 1 つ 1 つを、異なる縮尺で割ります。そのため、これらのオプティマイザでは、GC が動いていても不変量（invariant）は保たれません。[ノートブック 5](05_comparison.ipynb) で、このことと、その対処法を示します。
+#
+# ## GC ありと GC なし
+#
+# いよいよ比較です。公平に行うために、**訓練のたびに新しいモデルを作り**（`compile` は重みをそのまま残すので、同じモデルをもう一度コンパイルするだけでは、2 回目の訓練が初めから有利になってしまいます）、初期の重みもバッチ（batch）も同じにし、訓練に使わずに取り分けた評価用画像（held-out images）を使います。
+#
+# 表と図では、no GC が GC なし、GC on the gradient が勾配への GC です。表の列は左から、最後のエポック（epoch）の訓練損失、評価損失、訓練正解率、評価正解率と、訓練にかかった秒数の合計です。図も同じ順に並び、エポック（横軸）ごとの値を示します。図の見出しは、この 1 組の訓練で、GC によって訓練損失と評価正解率がどれだけ変わったかを述べています。図の下の文も同じことを述べたうえで、1 組の訓練からはどちらとも証明できないこと、同じ方法の訓練どうしでも大きく離れること（前のノートブック）、次のノートブックではこれを多数のシード（seed、乱数の出発点）で繰り返すことを付け加えています。
+
+# %%
+from gc_tutorial import TimeHistory
+
+
+def train(optimizer):
+    """The full recipe from seed 0; returns a table of its epochs."""
+    keras.utils.set_random_seed(0)
+    model = build_cnn(settings.image_size)
+    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+    times = TimeHistory()
+    batches = training_batches(data.train_images, data.train_labels, settings.batch_size, seed=0)
+    test = data.test.batch(128)
+    history = model.fit(
+        batches, validation_data=test, epochs=settings.epochs, callbacks=[times], shuffle=False, verbose=0
+    )
+    columns = {
+        "loss": "train_loss",
+        "accuracy": "train_accuracy",
+        "val_loss": "test_loss",
+        "val_accuracy": "test_accuracy",
+    }
+    table = pd.DataFrame(history.history).rename(columns=columns)
+    return table.assign(epoch=table.index + 1, seconds=times.train_seconds, seed=0)
+
+
+# %%
+without = train(keras.optimizers.RMSprop(settings.learning_rate)).assign(arm="none")
+with_gc = train(GCRMSprop(settings.learning_rate)).assign(arm="gradient")
+runs = pd.concat([without, with_gc])
+
+# %%
+from gc_tutorial.plotting import LABELS
+
+summary = runs.groupby("arm", sort=False).agg(
+    train_loss=("train_loss", "last"),
+    test_loss=("test_loss", "last"),
+    train_accuracy=("train_accuracy", "last"),
+    test_accuracy=("test_accuracy", "last"),
+    seconds=("seconds", "sum"),
+)
+change = summary.loc["gradient"] - summary.loc["none"]
+accuracy = 100 * change["test_accuracy"]
+summary.rename(index=LABELS).round(3)
+
+# %%
+from gc_tutorial.plotting import learning_curves
+
+show(
+    learning_curves(
+        runs,
+        ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "seconds"),
+        title=f"One pair of runs: training loss {change['train_loss']:+.3f}, held-out accuracy {accuracy:+.1f} points with GC",
+    ),
+    alt="Loss and accuracy on training and held-out images, and seconds, by epoch, for one run without and one with GC.",
+)
+
+# %%
+Markdown(
+    f"In this one pair of runs GC changed the final training loss by {change['train_loss']:+.3f} and the held-out accuracy by "
+    f"{accuracy:+.1f} percentage points. **One pair proves nothing either way**: notebook 3 shows how far "
+    "runs of the *same* method lie apart. Notebook 5 repeats this over many seeds."
+)
+
+# %% [markdown] translates="8512fd6ad559"
+# ## 練習問題
+#
+# オプティマイザが `GCAdam` という名前のプロジェクトを、誰かから渡されたとします。そのコードを読まずに、中で勾配集中化が動いているかどうかが分かる確認を、3 行ほどで書いてください。
+#
+# <details><summary>解答例</summary>
+#
+# Adam では証明 3 の不変量が保たれないので、証明 2 を使います。1 つのカーネルに平均の大きな勾配を与え、何が更新に届くかを見ます。そのような勾配のうち、いちばん簡単なのは、すべての数が等しいものです。これは**全体**が平均なので、GC をかけると何も残らず、重みは動かないはずです。
+#
+# ```python
+# from gc_tutorial import GCAdam
+#
+# for optimizer in (GCAdam(0.1), keras.optimizers.Adam(0.1)):
+#     kernel = keras.Variable(np.zeros((3, 2)), name="kernel")
+#     optimizer.apply([ops.ones((3, 2))], [kernel])
+#     print(type(optimizer).__name__, "centralizes:", bool(ops.all(kernel == 0)))
+# ```
+#
+# </details>
+
+# %% [markdown] translates="bbdbc60db8ce"
+# ## この章のまとめ
+#
+# - GC は、それぞれの重みベクトルの勾配から、その平均を引きます。`Optimizer.apply` の中の 1 行です。
+# - 公開されているコードのように `get_gradients` を上書きしても、何も変わりません。Keras はこのメソッドを決して呼ばないからです。
+# - GC が動いていることの証明は 3 つです。重みが異なること、更新に届く勾配の平均がゼロであること、SGD では重みベクトルの平均が決して動かないことです。
+#
+# 次は [5. 比較](05_comparison.ipynb) です。多数のシードで比べ、区間を求め、判定を下します。
