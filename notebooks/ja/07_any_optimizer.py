@@ -1,0 +1,268 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] translates="b0f51f17d910"
+# # 7. どのオプティマイザでも
+#
+# **勾配集中化（Gradient Centralization、GC）を、自分のコードで使いましょう。Adam でも、ふだん使うどのオプティマイザ（optimizer）でも、自分の層でも、自分のバックエンド（backend）でも使えます。**
+#
+# 所要時間は、プロセッサ 2 コアで約 1 分です。GPU は要りません。
+#
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/07_any_optimizer.ipynb) · [English](../07_any_optimizer.ipynb)
+#
+# このノートブックで行うこと
+#
+# - Keras のどのオプティマイザにも、3 行で勾配集中化（GC）を加えます。
+# - 勾配への GC と更新量（update）への GC で、重みの平均を保つのはどのオプティマイザかを見ます。
+# - 層ごとに、カーネル（kernel）のどの軸で平均するのか、オプティマイザには知りようがないときにどうすればよいのかを学びます。
+
+# %%
+# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
+address = "https://github.com/your_name_here/gradient-centralization-tutorial"
+try:
+    import gc_tutorial
+except ImportError:
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
+    try:
+        import gc_tutorial
+    except ImportError:
+        raise SystemExit(
+            f"The helper package could not be installed from {address}.\n"
+            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
+        ) from None
+settings = gc_tutorial.start()
+
+# %%
+from gc_tutorial import load_data
+
+data = load_data(settings.data, settings.image_size)
+
+# %% [markdown] translates="7e2a654c0ec9"
+# ## 自分のコードで使う 3 行
+#
+# `GCSGD`、`GCRMSprop`、`GCAdam`、`GCAdamW` は、すぐに使えます。Keras のほかのオプティマイザからは、`centralized` で同じものを作れます。引数は、元のオプティマイザと同じです。何もインストールしたくないときは、`gc_tutorial/optimizers.py` という 1 つのファイルをコピーしてください。必要なのは Keras だけです。
+
+# %%
+import keras
+from gc_tutorial import centralized
+
+GCNadam = centralized(keras.optimizers.Nadam)
+optimizer = GCNadam(learning_rate=1e-3)
+
+# %% [markdown] translates="a42287576c41"
+# ## 勾配か、更新量か
+#
+# ノートブック 4 で見たように、SGD では重みベクトル（weight vector）の平均はまったく動きません。どのステップ（step）も、平均がゼロの勾配からできているからです。RMSprop や Adam とその仲間は、勾配の成分をそれぞれ別の縮尺で割ります。平均がゼロの勾配が入っても、出てくるものの平均はゼロではありません。そこで、中心化のしかたは 2 つあります。
+#
+# - `centralize="gradient"` は既定で、論文の方法です。オプティマイザが**勾配**を受け取る前に、勾配からその平均を引きます。
+# - `centralize="update"` では、オプティマイザが重みに加えた変化が何であっても、そこからその平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。
+#
+# 重みの平均を保つのはどちらで、それはどのオプティマイザのときでしょうか。小さなネットワークを、少数の小さな画像で訓練してみましょう。
+#
+# 次の図の横軸は、重みベクトルの平均のずれ（shift of the mean）の最大で、目盛りは対数です。凡例は、GC on the gradient が勾配への GC、GC on the update が更新量への GC です。見出しは「すべての平均を保つのは更新量への GC だけ」という意味です。図の下の文は、勾配への GC を加えた SGD での最大のずれ（丸め誤差、rounding）、ほかのオプティマイザでのずれ（GC はどれでも動いています）、更新量への GC での最大のずれを順に述べています。
+
+# %%
+import numpy as np
+from gc_tutorial import WeightMeanDrift
+
+images = data.train_images[:64, ::3, ::3].astype("float32") / 255
+labels = np.asarray(data.train_labels[:64], "float32")
+
+
+def drift(optimizer, epochs=3):
+    """The largest shift of any weight vector's mean, in a short training from seed 0."""
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input(images.shape[1:]),
+        keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
+        keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1, activation="sigmoid"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(optimizer, "binary_crossentropy")
+    watch = WeightMeanDrift()
+    model.fit(images, labels, batch_size=16, epochs=epochs, shuffle=False, verbose=0, callbacks=[watch])
+    return watch.drift[-1]
+
+
+# %%
+optimizers = {
+    "SGD with momentum": (keras.optimizers.SGD, {"learning_rate": 0.1, "momentum": 0.9}),
+    "RMSprop": (keras.optimizers.RMSprop, {"learning_rate": 1e-3}),
+    "Adam": (keras.optimizers.Adam, {"learning_rate": 1e-3}),
+    "AdamW": (keras.optimizers.AdamW, {"learning_rate": 1e-3, "weight_decay": 0.1}),
+    "Lion": (keras.optimizers.Lion, {"learning_rate": 1e-3}),
+}
+drifts = {
+    mode: {name: drift(centralized(one)(**arguments, centralize=mode)) for name, (one, arguments) in optimizers.items()}
+    for mode in ("gradient", "update")
+}
+
+# %%
+import matplotlib.pyplot as plt
+from gc_tutorial.plotting import COLOURS, LABELS, show
+
+figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
+for mode, marker in {"gradient": "o", "update": "s"}.items():
+    axis.plot(drifts[mode].values(), drifts[mode].keys(), marker, ms=8, color=COLOURS[mode], label=LABELS[mode])
+axis.set(xscale="log", xlabel="largest shift of a weight vector's mean", title="Only GC on the update holds every mean")
+axis.invert_yaxis()
+axis.grid(axis="x", alpha=0.3)
+axis.legend(loc="center", fontsize=9)
+spread = "; ".join(f"{name} {drifts['gradient'][name]:.0e} and {drifts['update'][name]:.0e}" for name in optimizers)
+show(
+    figure,
+    alt=f"Shift of the means with GC on the gradient and with GC on the update, on a logarithmic scale: {spread}.",
+)
+
+# %%
+from IPython.display import Markdown
+
+adaptive = [drifts["gradient"][name] for name in optimizers if name != "SGD with momentum"]
+Markdown(
+    f"With GC on the gradient, SGD moved no mean by more than {drifts['gradient']['SGD with momentum']:.0e}, which is "
+    f"rounding; the other four moved one by {min(adaptive):.0e} to {max(adaptive):.0e}, though GC ran in all of them. "
+    f"With GC on the update the largest shift under any optimizer was {max(drifts['update'].values()):.0e}."
+)
+
+# %% [markdown] translates="f6c5a33bc3e0"
+# ですから、「平均が動かない」ことは、SGD なら、そして `centralize="update"` を付ければどのオプティマイザでも、GC が動いていることの証明になります。Adam で平均が動いても、GC が動いていないことにはなりません。また、これは手法についての話で、正解率（accuracy）についての話ではありません。どちらかの方法で**より良い**ネットワークになるかどうかは、[ノートブック 5](05_comparison.ipynb) のような測定で答えるべき問題です。
+#
+# ## どの軸で平均するのか
+#
+# GC の説明には「1 つの出力ユニット（output unit）の重みベクトル」という言葉が出てきます。そのベクトルがカーネルのどこにあるかは、層によって違います。次の表は、計算で求めたものです。`layer_axes` が、モデルの層から軸を読み取ります。
+#
+# 表の列は、層（layer）、変数（variable）、形（shape）、平均する軸（averaged over）です。left alone は「手を付けない」という意味です。
+
+# %%
+import pandas as pd
+from gc_tutorial.optimizers import layer_axes
+from keras import layers
+
+attention = layers.MultiHeadAttention(num_heads=2, key_dim=3)
+examples = {
+    "Dense": (layers.Dense(4), (8,)),
+    "Conv2D": (layers.Conv2D(4, 3), (9, 9, 2)),
+    "DepthwiseConv2D": (layers.DepthwiseConv2D(3), (9, 9, 2)),
+    "Conv2DTranspose": (layers.Conv2DTranspose(4, 3), (9, 9, 2)),
+    "MultiHeadAttention": (lambda x: attention(x, x), (5, 8)),
+    "GRU": (layers.GRU(4), (5, 8)),
+    "Embedding": (layers.Embedding(10, 4), (5,)),
+    "BatchNormalization": (layers.BatchNormalization(), (8,)),
+}
+
+# %%
+rows = []
+for name, (layer, shape) in examples.items():
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layer(inputs))
+    for variable, axes in zip(model.trainable_variables, layer_axes(model)):
+        if axes is not None or len(variable.shape) > 1:
+            averaged = "left alone" if axes is None else ", ".join(map(str, axes))
+            variable_name = "/".join(variable.path.split("/")[1:])
+            rows.append({"layer": name, "variable": variable_name, "shape": variable.shape, "averaged over": averaged})
+pd.DataFrame(rows).set_index("layer")
+
+# %% [markdown] translates="03abf61a2aa8"
+# - デプスワイズ畳み込み（depthwise convolution）のカーネルには、チャネル（channel）ごとに小さなフィルタ（filter）が 1 つあります。平均するのは窓だけ、つまり軸 0 と軸 1 です。
+# - 注意機構（attention）のクエリ（query）、キー（key）、バリュー（value）のカーネルは、先に特徴（feature）の軸、次にヘッド（head）の軸があります。平均するのは軸 0 です。
+# - バイアス（bias）には手を付けません。GRU や注意機構の、軸が 2 つあるバイアスも同じです。正規化（normalization）と埋め込み（embedding）にも手を付けません。
+#
+# ただし、オプティマイザが層を見ることはありません。渡されるのは変数で、そのパスと形から判断します。Keras が付ける名前のままなら、上のどの層でもそれで正しくなります。しかし、デプスワイズ畳み込みの層に「stem」という名前を付けると、出力チャネルが 1 つの普通の畳み込みと見分ける手がかりは、変数のどこにもなくなります。
+#
+# 出力は、重みの変化の平均をチャネルごとに示したものです。by path and shape は「パスと形から判断した場合」、told by the model は「モデルから教えた場合」という意味です。
+
+# %%
+stem = keras.Sequential([keras.Input((9, 9, 2)), layers.DepthwiseConv2D(3, name="stem")])
+gradients = [np.random.default_rng(0).normal(size=variable.shape) for variable in stem.trainable_variables]
+
+
+def channel_means(axes):
+    """The mean of each channel's filter in what one step of `GCSGD` does to the stem's kernel."""
+    before = stem.get_weights()
+    gc_tutorial.GCSGD(learning_rate=1.0, axes=axes).apply(gradients, stem.trainable_variables)
+    change = before[0] - stem.get_weights()[0]
+    stem.set_weights(before)
+    return np.abs(change.mean(axis=(0, 1)).ravel()).round(6)
+
+
+print("by path and shape:", channel_means(None))
+print("told by the model:", channel_means(layer_axes(stem)))
+
+# %% [markdown] translates="895dc8b1283a"
+# パスから判断すると、2 つのチャネルがまとめて平均され、どちらのフィルタの平均もゼロになりません。`axes=layer_axes(model)` を渡せば、どちらもゼロになります。知っていることを伝える方法は、ほかにもあります。`axes={"stem/kernel": (0, 1)}` は、パスをパターンで指定します。手を付けないものがあれば、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、著者のコードでもできるように、GC を畳み込みだけに限ります。
+#
+# ## ほかのバックエンドで
+#
+# Keras は TensorFlow、JAX、PyTorch の上で動きます。どれを使うかは、Keras がインポートされるときに一度だけ決まります。そこで、次のプログラムはまずここで動き、それから、ほかのバックエンドごとに専用のプロセスに渡されます。どれも同じ行で、どのバックエンドのことも一言も書いてありません。
+#
+# 出力の行は、バックエンドの名前に続けて、重みが最大でどれだけ動き、その平均がどれだけ動いたかを示しています。not installed here は「ここにはインストールされていない」という意味です。
+
+# %%
+program = """
+import keras, numpy as np
+from gc_tutorial import GCSGD
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+model.compile(GCSGD(learning_rate=0.1, momentum=0.9), "mse")
+before = model.get_weights()[0]
+model.fit(np.random.rand(64, 8), np.random.rand(64, 1), epochs=5, verbose=0)
+after = model.get_weights()[0]
+shift = np.abs((after - before).mean(axis=0)).max()
+print(f"{keras.backend.backend()}: weights moved by up to {np.abs(after - before).max():.2f}, their means by {shift:.0e}")
+"""
+
+# %%
+exec(program)
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}):
+    if importlib.util.find_spec(backend):
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+        print(done.stdout or done.stderr, end="")
+    else:
+        print(f"{backend}: not installed here; `pip install {backend}` and run this cell again")
+
+# %% [markdown] translates="848793f747d7"
+# ## 練習問題
+#
+# 重み減衰（weight decay）は、ステップごとにすべての重みを少し縮めます。重みの平均は動くでしょうか。モーメンタム（momentum）付きの SGD と `weight_decay=0.1` について、`drift` を使って調べてください。重み減衰なしの場合、重み減衰ありの場合、さらに `centralize="update"` を加えた場合です。見えたことを説明してください。
+#
+# <details><summary>解答例</summary>
+#
+# ```python
+# from gc_tutorial import GCSGD
+#
+# common = {"learning_rate": 0.1, "momentum": 0.9}
+# print(drift(GCSGD(**common)))
+# print(drift(GCSGD(**common, weight_decay=0.1)))
+# print(drift(GCSGD(**common, weight_decay=0.1, centralize="update")))
+# ```
+#
+# Keras の `weight_decay` は分離型（decoupled）です。重みそのものにかけられ、勾配には含まれません。勾配への GC はその前に行われるので、重み減衰を打ち消すことができません。そのため、2 番目のずれは 1 番目よりはるかに大きくなります。更新量への GC はほかのすべてのあとに行われ、平均を元に戻します。L2 ペナルティ（L2 penalty、`kernel_regularizer`）は違います。損失（loss）の一部なので勾配の一部でもあり、勾配と一緒に中心化されます。
+#
+# </details>
+
+# %% [markdown] translates="26ff5edabf60"
+# ## この章のまとめ
+#
+# - `centralized(AnyOptimizer)` は、Keras のどのオプティマイザにも GC を加えます。すべてのオプティマイザに共通する 1 つのメソッドを通して行います。
+# - 勾配への GC が重みの平均を保つのは SGD だけで、更新量への GC はどのオプティマイザでも保ちます。
+# - 何を平均するかは、層によって違います。オプティマイザはパスと形から判断しますが、`axes=layer_axes(model)` でもっと多くを教えられます。
+# - 同じコードが、TensorFlow でも JAX でも PyTorch でも動きます。
+#
+# [比較](05_comparison.ipynb) に戻っても、自分のプロジェクトに進んでもかまいません。3 行あれば足ります。
