@@ -168,8 +168,8 @@ sizes = {
 pd.Series(sizes, name="parameters").map("{:,}".format).to_frame()
 
 # %% [markdown]
-# Each block halves the sides of the picture, and so leaves a quarter of the numbers. After three blocks instead of five
-# there are many more of them, and each has a weight to each of the 512 units.
+# Each block halves the sides of the picture, and so leaves about a quarter of the numbers in each channel. After three blocks
+# instead of five there are many more of them, and each has a weight to each of the 512 units.
 #
 # ## Training, with and without
 #
@@ -237,7 +237,8 @@ Markdown(
 # %% [markdown]
 # ## Which classes does it confuse?
 #
-# From here on we look at the model trained with GC. A row for each true class, a column for each answer:
+# From here on we look at the model trained with GC. This is the confusion matrix, with a row for each true class and
+# a column for each answer:
 
 # %%
 probability = model.predict(pictures, verbose=0)
@@ -275,7 +276,8 @@ show(
 #
 # Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) asks of each channel of the last convolution how much
 # the score of the answer would rise if the channel were stronger, and adds up the channels by that weight. Bright is what
-# speaks for the answer. A picture without any bright spot got its answer because nothing spoke for another one.
+# speaks for the answer. Where no spot is bright, nothing in
+# this layer speaks for the answer: the score is then what is left without it.
 
 # %%
 import matplotlib.pyplot as plt
@@ -291,7 +293,7 @@ show(
 )
 
 # %% [markdown]
-# Does it go by the subject, or by the ground, the sky, an edge? A model that goes by the background will fail where the
+# Does it go by the subject, or by the ground, the sky, the rim of the picture? A model that goes by the background will fail where the
 # background changes, however good its numbers look here.
 #
 # ## Exercise
@@ -309,7 +311,7 @@ show(
 # ```
 #
 # The two differ in more than the background: these are fewer pictures to learn from, and fewer to measure on. But the
-# second question, *how good is it on pictures like these*, is the easier one, and the one that most reported numbers answer.
+# question here, *how good is it on pictures of the same kind*, is the easier one, and the one that most reported numbers answer.
 #
 # </details>
 

@@ -169,8 +169,8 @@ sizes = {
 }
 pd.Series(sizes, name="parameters").map("{:,}".format).to_frame()
 
-# %% [markdown] translates="f4e9abeb7b87"
-# ブロックを 1 つ通るたびに、画像の縦横は半分になり、値の個数は 4 分の 1 になります。5 ブロックではなく 3 ブロックなので、残る値はずっと多く、その 1 つ 1 つから、512 個のユニットのそれぞれに重み（weight）がつながります。
+# %% [markdown] translates="5aab3d2effa6"
+# ブロックを 1 つ通るたびに、画像の縦横は半分になり、チャネル（channel）ごとの値の個数はおよそ 4 分の 1 になります。5 ブロックではなく 3 ブロックなので、残る値はずっと多く、その 1 つ 1 つから、512 個のユニットのそれぞれに重み（weight）がつながります。
 #
 # ## GC のあり・なしで訓練する
 #
@@ -237,10 +237,10 @@ Markdown(
     "`gc_tutorial.compare(my_images, seeds=10)` would tell, as in notebook 5."
 )
 
-# %% [markdown] translates="a9695836952b"
+# %% [markdown] translates="164c0d71ea09"
 # ## どのクラスを取り違えるか
 #
-# ここからは、GC を加えて訓練したモデルを見ます。行が正しいクラス（truth）、列がモデルの答え（answer）です。このような表を混同行列（confusion matrix）と言います。
+# ここからは、GC を加えて訓練したモデルを見ます。次の表は混同行列（confusion matrix）で、行が正しいクラス（truth）、列がモデルの答え（answer）です。
 #
 # 表の下の文は、評価用画像のうち何枚を間違えたか（Wrong on）と、最も多い取り違え（Most often）を述べています。taken for の前が正しいクラス、後がモデルの答えです。
 
@@ -276,10 +276,10 @@ show(
     alt="The held-out pictures to whose true class the model gives the least probability, with file name and class.",
 )
 
-# %% [markdown] translates="c712916f3cda"
+# %% [markdown] translates="b35457a4f673"
 # ## どこを見ているか
 #
-# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネル（channel）ごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを調べ、その値をかけてチャネルを足し合わせます。明るいところが、その答えを支持するところです。明るいところがまったくない画像は、ほかの答えを支持するものが何もなかったために、その答えになりました。
+# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネルごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを調べ、その値をかけてチャネルを足し合わせます。明るいところが、その答えを支持するところです。明るいところがない画像では、この層には答えを支持するものがありません。そのときのスコアは、それがなくても残る分です。
 #
 # 図の上の段は、評価用画像とその正しいクラス、モデルの答え（answer）です。下の段の what speaks for it は「その答えを支持するところ」という意味です。
 
@@ -296,7 +296,7 @@ show(
     alt="Held-out pictures with their true class and the answer, and below each what in it speaks for the answer.",
 )
 
-# %% [markdown] translates="d79170f3b781"
+# %% [markdown] translates="4bf216bbb91c"
 # モデルが手がかりにしているのは被写体でしょうか、それとも地面や空、画像の端でしょうか。背景を手がかりにするモデルは、ここでの数値がどんなに良くても、背景が変われば失敗します。
 #
 # ## 練習問題
@@ -311,7 +311,7 @@ show(
 # print(with_gc["test_accuracy"].iloc[-1], table["test_accuracy"].iloc[-1])
 # ```
 #
-# 2 つの値の違いは、背景だけによるものではありません。あとの値のほうは、学習に使う画像も、評価に使う画像も少なくなっているからです。しかし 2 つ目の問い、「このような画像での成績はどのくらいか」は易しいほうの問いで、報告されている数値のほとんどは、こちらに答えています。
+# 2 つの値の違いは、背景だけによるものではありません。あとの値のほうは、学習に使う画像も、評価に使う画像も少なくなっているからです。しかしここでの問い、「同じ種類の画像での成績はどのくらいか」は易しいほうの問いで、報告されている数値のほとんどは、こちらに答えています。
 #
 # </details>
 
