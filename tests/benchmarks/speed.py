@@ -48,15 +48,15 @@ def rescale(image, label):
     return tf.cast(image, tf.float32) / 255, label
 
 
-def published_batches(dataset):
+def published_batches(dataset, threads=tf.data.AUTOTUNE):
     """Rescale, shuffle, batch and augment in float32. Nothing is cached: what reads files does so in each epoch."""
     augmentation = keras.Sequential(published_layers())
 
     def augmented(images, labels):
         return augmentation(images, training=True), labels
 
-    dataset = dataset.map(rescale, tf.data.AUTOTUNE).shuffle(1024).batch(BATCH)
-    return dataset.map(augmented, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.map(rescale, threads).shuffle(1024).batch(BATCH)
+    return dataset.map(augmented, threads).prefetch(tf.data.AUTOTUNE)
 
 
 def published_model():
@@ -132,10 +132,10 @@ def decode(data):
 
 def augment(data):
     images, labels = data.train_images[:512], data.train_labels[:512]
+    published = functools.partial(published_batches, tf.data.Dataset.from_tensor_slices((images, labels)))
     pipelines = {
-        "published: three Keras layers, float32": published_batches(
-            tf.data.Dataset.from_tensor_slices((images, labels))
-        ),
+        "published: three Keras layers, float32": published(),
+        "the same, untuned": untuned(published(THREADS)),
         "ours: OpenCV's warpAffine, uint8": training_batches(images, labels, BATCH, seed=0),
         "TensorFlow's projective op, uint8": transformed_batches(images, labels, with_tensorflow),
         "keras.ops.image.affine_transform, uint8": transformed_batches(images, labels, with_keras),
