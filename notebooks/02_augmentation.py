@@ -198,9 +198,10 @@ for run in ("first run", "second run"):
 # ## Where the time goes
 #
 # Both pipelines on the same images, in turn, three times each; the fastest counts, since everything that disturbs a
-# measurement makes it slower. The published pipeline is written from its description, but for the rescaling, which here comes
-# after batching and so favours it: shuffled, batched, rescaled to `float32`, then the three layers. It runs `untuned`, as ours
-# does: `tf.data` can tune itself while it runs, but the end of an epoch often waits for its tuner, up to as long as the epoch took.
+# measurement makes it slower. The published pipeline is written from its description: shuffled, batched, rescaled to `float32`,
+# then the three layers. (As described, it rescales before it batches; the order here favours it.) It runs `untuned`, as ours
+# does: `tf.data` can tune itself while it runs, but the end of an epoch then often waits for the tuner, and this wait can last as
+# long as the epoch itself.
 
 # %%
 import time
@@ -256,8 +257,8 @@ show(figure, alt=f"Bar chart: the published pipeline gives {slow:,.0f} images pe
 #
 # Training as a whole gains less than this factor, since the network's own work stays the same. How much less? Here is a measured
 # epoch of the published recipe (300×300 pixels, batches of 128): once the network alone, on images that lie in memory; once with the
-# published pipeline, which also decodes each picture anew; and once with ours. It comes with the package, from a benchmark on two
-# processor cores in which the three took turns.
+# published pipeline, which also decodes each picture anew; and once with ours. The figures come with the package, from a benchmark
+# on two processor cores in which the three took turns.
 
 # %%
 from gc_tutorial.analysis import load_study

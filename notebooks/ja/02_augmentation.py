@@ -194,7 +194,7 @@ for run in ("first run", "second run"):
     batches = training_batches(images, labels, settings.batch_size, seed=1)
     print(f"{run}: epoch 1 {fingerprint(batches)}, epoch 2 {fingerprint(batches)}")
 
-# %% [markdown] translates="0fb73a0025c6"
+# %% [markdown] translates="d96b520908f9"
 # ## 時間はどこでかかるのか
 #
 # 両方のパイプラインを同じ画像で、交互に 3 回ずつ動かします。測定を乱すものはどれも時間を延ばすので、いちばん速かった回を採ります。公開されているパイプラインは、その説明のとおりに、並べ替え、バッチにし、`float32` に変換し、それから 3 つの層に通すように書いてあります。ただし、値の変換だけは説明と違って、バッチにしたあとに行います。これは、公開されているパイプラインに有利な違いです。また、このノートブックのパイプラインと同じように、`untuned` で動かします。`tf.data` は動きながら自分を調整できますが、エポックの終わりに調整の仕組みを待たされることが多く、その待ち時間は、長ければエポックにかかった時間と同じくらいになるからです。
@@ -248,7 +248,7 @@ axis.set(
 axis.margins(x=0.12)
 show(figure, alt=f"Bar chart: the published pipeline gives {slow:,.0f} images per second, ours {fast:,.0f}.")
 
-# %% [markdown] translates="8fb792a8b80c"
+# %% [markdown] translates="6b3108b79b1c"
 # 差を生む要因は 3 つあります。何回もではなく 1 回だけの再標本化、浮動小数点数ではなくバイトのままの値、そして OpenCV の速いコードです。
 #
 # ## 訓練にとっての意味
