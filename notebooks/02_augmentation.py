@@ -98,7 +98,7 @@ show(
 # mixtures, which blurs; and it moves every picture through memory again and again as `float32`, four bytes where one
 # was enough.
 #
-# Yet a flip, a rotation and a zoom are each an **affine map** of the coordinates $p = (x, y)$ around the picture's
+# Yet a flip $F$, a rotation $R$ and a zoom $Z$ are each an **affine map** of the coordinates $p = (x, y)$ around the picture's
 # centre $c$, that is, a 2×2 matrix; and one matrix after another is again a matrix:
 #
 # $$p_{\text{in}} = c + F\,R\,Z\,(p_{\text{out}} - c)$$

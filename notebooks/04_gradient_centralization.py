@@ -11,7 +11,8 @@
 # %% [markdown]
 # # 4. Gradient centralization
 #
-# **Write gradient centralization for Keras in ten lines, and prove that it runs: the best-known published code for it does not.**
+# **Write gradient centralization for Keras in ten lines, and prove that it runs: in the best-known published code it
+# never does.**
 #
 # In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
 #
@@ -87,7 +88,7 @@ print("column means:", ops.convert_to_numpy(ops.mean(centralize(gradient), axis=
 # %% [markdown]
 # ## The picture
 #
-# With only two weights we can draw it. A step along the raw gradient may change both the difference of the two weights and
+# With only two weights we can draw it. A step against the raw gradient may change both the difference of the two weights and
 # their sum. The centralized step keeps the sum: it stays on the dashed line on which $w_1 + w_2$ has the value it
 # began with.
 

@@ -8,10 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="1e5e0b270933"
+# %% [markdown] translates="1ec6b10ec58b"
 # # 4. 勾配集中化
 #
-# **Keras のための勾配集中化（Gradient Centralization、GC）を 10 行で書き、それが動いていることを証明しましょう。いちばんよく知られている公開コードでは、GC は動いていません。**
+# **Keras のための勾配集中化（Gradient Centralization、GC）を 10 行で書き、それが動いていることを証明しましょう。いちばんよく知られている公開コードでは、GC は一度も動きません。**
 #
 # `standard` プロファイルでは、プロセッサ 2 コアで 2〜3 分かかります。GPU は要りません。
 #
@@ -76,10 +76,10 @@ gradient = ops.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
 print(ops.convert_to_numpy(centralize(gradient)))
 print("column means:", ops.convert_to_numpy(ops.mean(centralize(gradient), axis=0)))
 
-# %% [markdown] translates="c13488d11b82"
+# %% [markdown] translates="5e679c1cf0f1"
 # ## 図
 #
-# 重みが 2 つだけなら、図に描けます。元の勾配に沿ったステップ（step）では、2 つの重みの差も和も変わることがあります。中心化した勾配に沿ったステップでは、和が保たれます。$w_1 + w_2$ が初めの値と同じになる破線の上に、とどまるのです。
+# 重みが 2 つだけなら、図に描けます。元の勾配の逆向きに進むステップ（step）では、2 つの重みの差も和も変わることがあります。中心化した勾配に沿ったステップでは、和が保たれます。$w_1 + w_2$ が初めの値と同じになる破線の上に、とどまるのです。
 #
 # 図の見出しは「GC は重みの和を保つ」という意味です。凡例は上から順に、重みの和が変わらない線、元の勾配に沿ったステップ、中心化した勾配に沿ったステップです。
 
