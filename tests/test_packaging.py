@@ -51,3 +51,11 @@ def test_the_results_say_what_bfloat16_does():
     differences = paired_differences(pd.concat([float32, load_study("bfloat16").assign(arm="bfloat16")]))
     for row in differences[differences["outcome"].isin(["train_loss", "test_accuracy"])].to_dict("records"):
         assert verdict(row).removeprefix(NULL) in readme
+
+
+def test_the_readme_says_what_the_benchmark_says():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    epochs = load_study("speed").query("part == 'epoch'").set_index("arm")
+    arms = ("floor: the model on images in memory, float32", "published recipe, float32", "ours, float32")
+    for arm in (*arms, "ours, mixed_bfloat16"):
+        assert f"| {epochs.loc[arm, 'best_seconds']:.1f} | ×{epochs.loc[arm, 'times_the_first']:.2f} |" in readme
