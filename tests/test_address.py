@@ -23,7 +23,7 @@ NOTEBOOKS = sorted(ROOT.glob("notebooks/**/[0-9]*.*"))
 
 @pytest.mark.parametrize(
     ("path", "links"),
-    [(path, 3) for path in NOTEBOOKS] + [(ROOT / name, 1) for name in ("README.md", "CITATION.cff")],
+    [(path, 3) for path in NOTEBOOKS] + [(ROOT / name, 1) for name in ("README.md", "README.ja.md", "CITATION.cff")],
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )
 def test_it_is_the_same_everywhere(path, links):

@@ -8,6 +8,7 @@ from pathlib import Path
 import jupytext
 import pytest
 from markdown_it import MarkdownIt
+from nbformat.v4 import new_markdown_cell
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -16,11 +17,12 @@ from translations import LANGUAGES, TODO, build, digest  # noqa: E402
 
 SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
 TRANSLATED = [path for language in LANGUAGES for path in sorted(NOTEBOOKS.glob(f"{language}/[0-9]*.py"))]
+READMES = sorted(ROOT.glob("README.*.md"))
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-NUMBER = re.compile(r"(?<![A-Za-z])\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"(?<![A-Za-z])[-+]?\d+(?:[.,]\d+)*")
 # English writes small numbers as words, other languages often as digits.
 WORDS = {
     **{"one": 1, "a": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9},
@@ -29,21 +31,43 @@ WORDS = {
 }
 
 on_each = pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+on_all_prose = pytest.mark.parametrize("path", TRANSLATED + READMES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def original(path):
+    return ROOT / "README.md" if path in READMES else NOTEBOOKS / path.name
+
+
+def language(path):
+    return path.suffixes[0][1:] if path in READMES else path.parent.name
+
+
+def cells(path):
+    """The cells of a notebook, or the sections of a README as if they were cells."""
+    if path.suffix == ".py":
+        return jupytext.read(path).cells
+    sections = re.split(r"^(?=##? )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [new_markdown_cell(section) for section in sections if section]
 
 
 def english(path):
-    return jupytext.read(NOTEBOOKS / path.name).cells
+    return cells(original(path))
 
 
 def pairs(path):
     """English prose, its translation, and words for a message that say where both stand."""
-    for number, (source, cell) in enumerate(zip(english(path), jupytext.read(path).cells, strict=True), 1):
+    ours, theirs = english(path), cells(path)
+    counts = len(ours), len(theirs)
+    assert counts[0] == counts[1], f"{path.relative_to(ROOT)} has another number of cells, or of headings"
+    for number, (source, cell) in enumerate(zip(ours, theirs, strict=True), 1):
         if source.cell_type == "markdown":
-            yield source, cell, f"{path.parent.name}/{path.stem}, cell {number} ({source.source[:40]!r})"
+            yield source, cell, f"{path.relative_to(ROOT)}, cell or section {number} ({source.source[:40]!r})"
 
 
 def without_links_line(text):
-    return "\n".join(line for line in text.splitlines() if "https://colab.research.google.com" not in line)
+    """The text without the line of links to Colab, to Binder and to the other edition, which is made by the command."""
+    hosts = "https://colab.research.google.com", "https://mybinder.org"
+    return "\n".join(line for line in text.splitlines() if not all(host in line for host in hosts))
 
 
 def prose(text):
@@ -81,7 +105,7 @@ def test_files_are_those_that_the_command_writes(path):
     assert path.with_suffix(".ipynb").read_text(encoding="utf-8") == notebook, "run `make translations`"
 
 
-@on_each
+@on_all_prose
 def test_nothing_slipped_in_translation(path):
     for source, cell, place in pairs(path):
         ours, theirs = without_links_line(source.source), without_links_line(cell.source)
@@ -89,12 +113,13 @@ def test_nothing_slipped_in_translation(path):
         ours, theirs = FENCE.sub("", ours), FENCE.sub("", theirs)
         assert Counter(FORMULA.findall(ours)) == Counter(FORMULA.findall(theirs)), f"formulas in {place}"
         assert set(CODE.findall(ours)) == set(CODE.findall(theirs)), f"inline code in {place}"
-        assert Counter(targets(ours, NOTEBOOKS)) == Counter(targets(theirs, path.parent)), f"links in {place}"
-        skeleton = re.compile(r"^(?:#+|[-*]|\d+\.) |</?\w+>", re.MULTILINE)
-        assert skeleton.findall(ours) == skeleton.findall(theirs), f"headings, lists or tags in {place}"
+        links = Counter(in_edition(target, path) for target in targets(ours, original(path).parent))
+        assert links == Counter(targets(theirs, path.parent)), f"links in {place}"
+        skeleton = re.compile(r"^(?:#+|[-*]|\d+\.) |^[|>]|</?\w+>", re.MULTILINE)
+        assert skeleton.findall(ours) == skeleton.findall(theirs), f"headings, lists, tables or tags in {place}"
 
 
-@on_each
+@on_all_prose
 def test_numbers_are_the_english_ones(path):
     for source, cell, place in pairs(path):
         ours, theirs = (prose(without_links_line(one.source)) for one in (source, cell))
@@ -107,12 +132,19 @@ def test_numbers_are_the_english_ones(path):
 
 
 def targets(text, folder):
-    """Where the links lead, files as paths of the English edition; a file that is not there fails."""
+    """Where the links lead, files as paths in the repository; a file that is not there fails."""
     for target in LINK.findall(text):
         if not target.startswith("http"):
             file = (folder / target.split("#")[0]).resolve()
-            target = str(file).replace(str(folder), str(NOTEBOOKS))
+            target = file.relative_to(ROOT).as_posix()
         yield target
+
+
+def in_edition(target, path):
+    """Where the translation of an English link leads: to the same edition, and from one README to the other."""
+    if target == path.name:
+        return original(path).name
+    return re.sub(r"\bnotebooks/(?=\d)", f"notebooks/{language(path)}/", target)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -131,9 +163,9 @@ def test_links_line_leads_to_this_edition(path):
     assert back == f"../{path.stem}.ipynb"
 
 
-@on_each
+@on_all_prose
 def test_it_reads_as_japanese_is_written(path):
-    if path.parent.name != "ja":
+    if language(path) != "ja":
         pytest.skip("rules of one language")
     for _, cell, place in pairs(path):
         text = prose(without_links_line(cell.source))
@@ -147,7 +179,7 @@ def test_it_reads_as_japanese_is_written(path):
         )
 
 
-@on_each
+@on_all_prose
 def test_emphasis_is_seen_as_emphasis(path):
     """Beside characters such as 「 or 。 Markdown may take ** for two asterisks."""
     for _, cell, place in pairs(path):
