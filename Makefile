@@ -5,7 +5,7 @@ PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: tutorial test test-matrix test-lowest test-backends test-colab benchmark sync outputs translations render address lint clean
+.PHONY: tutorial test test-matrix test-lowest test-backends test-colab test-binder benchmark sync outputs translations render address lint lint-workflows clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
 tutorial: $(INSTALLED)
@@ -15,8 +15,9 @@ tutorial: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --nbmake tests notebooks
 
-# In environments of their own (noxfile.py): on every Python; with the lowest versions; on JAX and PyTorch; as in Colab.
-test-matrix test-lowest test-backends test-colab: $(INSTALLED)
+# In environments of their own (noxfile.py): on every Python; with the lowest versions; on JAX and PyTorch; as in Colab
+# and in Binder.
+test-matrix test-lowest test-backends test-colab test-binder: $(INSTALLED)
 	$(BIN)/nox --session $(@:test-%=%)
 
 # What gradient centralization costs, beside the least it could cost.
@@ -48,6 +49,9 @@ address: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-workflows: $(INSTALLED)
+	$(BIN)/nox --session $@
 
 clean:
 	rm -rf build .nox .venv

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import keras
 import pandas as pd
+import tensorflow as tf
 from tqdm import tqdm
 
 from gc_tutorial import store
@@ -85,7 +86,9 @@ def compare(
         "batch_size": batch_size,
         "epochs": epochs,
         **_precision(),
-        **{package: version(package) for package in ("keras", "tensorflow", "gc-tutorial")},
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,  # not by the name of the package, which may be tensorflow-cpu
+        "gc-tutorial": version("gc-tutorial"),
     }
     finished, damaged = store.open_folder(folder, configuration) if folder else ({}, [])
     for name in damaged:
