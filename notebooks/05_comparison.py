@@ -142,7 +142,8 @@ table.set_index(["arm", "outcome"]).round(3)
 # %% [markdown]
 # ### The verdict
 #
-# Written by the cell below from the table, not by hand. An interval that includes zero is reported as no difference shown.
+# Written by the cell below from the table, not by hand. Where either interval includes zero, it reports no
+# difference shown.
 
 # %%
 from gc_tutorial.analysis import final_training_loss, verdict

@@ -77,6 +77,13 @@ def prose(text):
     return text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+def test_every_notebook_is_there(language, suffix):
+    found = {path.stem for path in (NOTEBOOKS / language).glob(f"[0-9]*{suffix}")}
+    assert found == {path.stem for path in SOURCES}
+
+
 @on_each
 def test_cells_are_the_english_ones(path):
     ours, theirs = english(path), jupytext.read(path).cells
@@ -136,6 +143,7 @@ def targets(text, folder):
     for target in LINK.findall(text):
         if not target.startswith("http"):
             file = (folder / target.split("#")[0]).resolve()
+            assert file.exists(), f"{target} leads nowhere from {folder.name}"
             target = file.relative_to(ROOT).as_posix()
         yield target
 

@@ -138,10 +138,10 @@ show(
 table = differences.assign(outcome=differences["outcome"].map(OUTCOMES), arm=differences["arm"].map(plotting.LABELS))
 table.set_index(["arm", "outcome"]).round(3)
 
-# %% [markdown] translates="c9f7cf23028c"
+# %% [markdown] translates="c124f758b3b0"
 # ### 判定
 #
-# 判定は手で書いたものではなく、次のセルが表から書いたものです。ゼロを含む区間は、「差は示されなかった」（no difference shown）と報告します。
+# 判定は手で書いたものではなく、次のセルが表から書いたものです。どちらかの区間がゼロを含むときは、「差は示されなかった」（no difference shown）と報告します。
 #
 # 最初に出力される行は、訓練損失の目標、つまり GC なしの訓練の最後の値の平均を示しています。続く各行は、図の横軸と同じ項目について、GC なしに比べて低い（lower by）か、高い（higher by）か、差は示されなかったかを述べています。かっこの中は、ブートストラップの区間（by bootstrap）、t の区間（by t）、シードの数（seeds）です。
 
