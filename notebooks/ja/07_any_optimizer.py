@@ -66,7 +66,7 @@ optimizer = GCNadam(learning_rate=1e-3)
 #
 # 重みの平均を保つのはどちらで、それはどのオプティマイザのときでしょうか。小さなネットワークを、少数の小さな画像で訓練してみましょう。
 #
-# 次の図の横軸は、重みベクトルの平均のずれ（shift of the mean）の最大値で、目盛りは対数です。凡例は、GC on the gradient が勾配への GC、GC on the update が更新量への GC です。見出しは「すべての平均を保つのは更新量への GC だけ」という意味です。図の下の文は、勾配への GC を加えた SGD での最大のずれ（丸め誤差、rounding）、ほかのオプティマイザでのずれ（GC はどれでも動いています）、更新量への GC での最大のずれを順に述べています。
+# 次の図の横軸は、重みベクトルの平均のずれ（shift of the mean）の最大値で、目盛りは対数です。凡例は、GC on the gradient が勾配への GC、GC on the update が更新量への GC です。見出しは「すべての平均を保つのは更新量への GC だけ」という意味です。図の下の文は、勾配への GC を加えた SGD での最大のずれ（丸め誤差、rounding）、ほかのオプティマイザでのずれの範囲（GC はどれでも動いています）、更新量への GC での最大のずれを順に述べています。
 
 # %%
 import numpy as np
@@ -202,7 +202,7 @@ print("told by the model:", channel_means(layer_axes(stem)))
 #
 # ## ほかのバックエンドで
 #
-# Keras は TensorFlow、JAX、PyTorch の上で動きます。どれを使うかは、Keras がインポートされるときに一度だけ決まります。そこで、次のプログラムはまずここで動き、それから、ほかのバックエンドごとに専用のプロセスに渡されます。どれも同じ行で、どのバックエンドのことも一言も書いてありません。
+# Keras は TensorFlow、JAX、PyTorch の上で動きます。どれを使うかは、Keras がインポートされるときに一度だけ決まります。そこで、次のプログラムはまずここで動き、それから、ほかのバックエンドごとに専用のプロセスに渡されます。プログラムはまったく同じで、バックエンドについては一言も書いてありません。
 #
 # 出力の行は、バックエンドの名前に続けて、重みが最大でどれだけ動き、その平均がどれだけ動いたかを示しています。not installed here は「ここにはインストールされていない」という意味です。
 
@@ -240,7 +240,7 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
 # %% [markdown] translates="848793f747d7"
 # ## 練習問題
 #
-# 重み減衰（weight decay）は、ステップごとにすべての重みを少し縮めます。重みの平均は動くでしょうか。モーメンタム（momentum）付きの SGD と `weight_decay=0.1` について、`drift` を使って調べてください。重み減衰なしの場合、重み減衰ありの場合、さらに `centralize="update"` を加えた場合です。見えたことを説明してください。
+# 重み減衰（weight decay）は、ステップごとにすべての重みを少し縮めます。それによって、重みの平均は動くでしょうか。モーメンタム（momentum）付きの SGD と `weight_decay=0.1` について、`drift` を使って調べてください。重み減衰なしの場合、重み減衰ありの場合、さらに `centralize="update"` を加えた場合です。そして、その結果になる理由を説明してください。
 #
 # <details><summary>解答例</summary>
 #
@@ -260,7 +260,7 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
 # %% [markdown] translates="26ff5edabf60"
 # ## この章のまとめ
 #
-# - `centralized(AnyOptimizer)` は、Keras のどのオプティマイザにも GC を加えます。すべてのオプティマイザに共通する 1 つのメソッドを通して行います。
+# - `centralized(AnyOptimizer)` は、Keras のどのオプティマイザにも GC を加えます。使うのは、すべてのオプティマイザに共通する 1 つのメソッドです。
 # - 勾配への GC が重みの平均を保つのは SGD だけで、更新量への GC はどのオプティマイザでも保ちます。
 # - 何を平均するかは、層によって違います。オプティマイザはパスと形から判断しますが、`axes=layer_axes(model)` でもっと多くを教えられます。
 # - 同じコードが、TensorFlow でも JAX でも PyTorch でも動きます。
