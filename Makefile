@@ -20,9 +20,12 @@ test: $(INSTALLED)
 test-matrix test-lowest test-backends test-colab test-binder: $(INSTALLED)
 	$(BIN)/nox --session $(@:test-%=%)
 
-# What gradient centralization costs, beside the least it could cost.
+# What gradient centralization costs, beside the least it could cost; then speed and memory of the whole recipe, published
+# and ours, on the real images (about half an hour).
 benchmark: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/optimizer_cost.py
+	$(BIN)/python tests/benchmarks/speed.py
+	$(BIN)/python tests/benchmarks/memory.py
 
 # Write each .ipynb from its .py, keeping its outputs.
 sync: $(INSTALLED)

@@ -23,15 +23,14 @@ ROOT = HERE.parents[1]
 PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
-# Where each edition stands: its start page, and the folder of its notebooks. One without a start page is not built.
+# Where each edition stands: its start page, and the folder of its notebooks, where a README.md is its glossary.
+# An edition without a start page is not built.
 EDITIONS = {
     "en": (ROOT / "README.md", ROOT / "notebooks"),
-    "ja": (ROOT / "notebooks" / "ja" / "README.md", ROOT / "notebooks" / "ja"),
+    "ja": (ROOT / "README.ja.md", ROOT / "notebooks" / "ja"),
 }
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-# The list of the pages, which the theme shows beside each of them.
-CONTENTS = "\n```{toctree}\n:hidden:\n:glob:\n\n[0-9]*\n```\n"
 
 
 def main():
@@ -49,12 +48,13 @@ def main():
 
 def sources():
     """The language and the name of the page that each file of the repository becomes."""
-    return {
-        source: (language, "index.md" if source == start else source.name)
-        for language, (start, folder) in EDITIONS.items()
-        if start.exists()
-        for source in [start, *sorted(folder.glob("[0-9]*.ipynb"))]
-    }
+    pages = {}
+    for language, (start, folder) in EDITIONS.items():
+        if start.exists():
+            named = {start: "index.md", folder / "README.md": "glossary.md"}
+            named |= {notebook: notebook.name for notebook in sorted(folder.glob("[0-9]*.ipynb"))}
+            pages |= {source: (language, name) for source, name in named.items() if source.exists()}
+    return pages
 
 
 def home(language):
@@ -78,7 +78,11 @@ def write(source, target, pages):
     """Write what Sphinx is to read: links mended, and alternative text where MyST-NB looks for it."""
     if source.suffix == ".md":
         text = for_site(source.read_text(encoding="utf-8"), source, target, pages)
-        target.write_text(text + CONTENTS, encoding="utf-8")
+        if target.name == "index.md":
+            # The list of the pages, which the theme shows beside each of them.
+            others = [name for language, name in pages.values() if language == pages[source][0] and name != target.name]
+            text += "\n".join(["", "```{toctree}", ":hidden:", "", *sorted(others), "```", ""])
+        target.write_text(text, encoding="utf-8")
         return
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
