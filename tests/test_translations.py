@@ -13,7 +13,7 @@ from nbformat.v4 import new_markdown_cell
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 sys.path.insert(0, str(ROOT / "tools"))
-from translations import LANGUAGES, TODO, build, digest  # noqa: E402
+from translations import LANGUAGES, UNTRANSLATED, build, digest  # noqa: E402
 
 SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
 TRANSLATED = [path for language in LANGUAGES for path in sorted(NOTEBOOKS.glob(f"{language}/[0-9]*.py"))]
@@ -99,7 +99,7 @@ def test_every_text_is_translated_from_the_english_of_today(path):
     for source, cell, place in pairs(path):
         recorded = cell.metadata.get("translates", "")
         if recorded != digest(source.source):
-            why = {"": "has no hash: run `make translations`", TODO: "is not translated yet"}
+            why = {"": "has no hash: run `make translations`", UNTRANSLATED: "is not translated yet"}
             wrong.append(f"{place} {why.get(recorded, 'has changed in English since it was translated')}")
     assert not wrong, "\n".join(wrong)
 

@@ -17,7 +17,7 @@ import nbformat
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 # An edition is a folder of this name. What is said in the line of links is all that is translated here.
 LANGUAGES = {"ja": {"Open in Colab": "Colab で開く", "Open in Binder": "Binder で開く"}}
-TODO = "todo"
+UNTRANSLATED = "untranslated"
 
 
 def main():
@@ -48,7 +48,7 @@ def build(english, target):
     pairs, dropped = align(script.cells, theirs)
     for number, cell in enumerate(script.cells):
         if cell.cell_type == "markdown":
-            text, translates = pairs.get(number, (cell.source, TODO))
+            text, translates = pairs.get(number, (cell.source, UNTRANSLATED))
             text = with_links(text, cell.source, target)
             for one in (cell, notebook.cells[number]):
                 one.source, one.metadata["translates"] = text, translates
@@ -76,7 +76,7 @@ def align(english, theirs):
         old = [number for number in spare if their_first <= number < their_last]
         for number, match in zip(new, old, strict=False):
             # Two texts against three could be paired wrongly, and a hash would hide that.
-            sure = hashes[number] if len(new) == len(old) else TODO
+            sure = hashes[number] if len(new) == len(old) else UNTRANSLATED
             pairs[number] = theirs[match].source, recorded[match] or sure
             spare.remove(match)
     return pairs, [theirs[number] for number in spare]
