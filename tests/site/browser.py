@@ -20,6 +20,7 @@ from build import REPOSITORY, SITE, home, sources  # noqa: E402
 SOURCES = {home(language) / Path(name).with_suffix(".html"): source for source, (language, name) in sources().items()}
 PAGES = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
 ORIGIN = "https://site.invalid"
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]  # else Playwright's own
 WIDTHS = {"desktop": 1280, "phone": 390}
 HOSTS = {
     "arxiv.org",
@@ -56,7 +57,8 @@ SHORTHANDS = """
     const all = what => [...document.querySelectorAll(what)];
     const box = e => e.getBoundingClientRect();
     const shown = e => e.checkVisibility() && box(e).width > 0 && box(e).height > 0;
-    const scrolls = e => e && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+    const scrolls = e => e.localName !== "article"
+        && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
     const prose = () => {
         const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
         const found = [];
@@ -67,11 +69,15 @@ SHORTHANDS = """
 """
 
 
+def short(path):
+    return str(path.relative_to(SITE).with_suffix(""))
+
+
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+            browser = playwright.chromium.launch(executable_path=next(filter(None, map(shutil.which, BROWSERS)), None))
         except Error:
             pytest.exit("No browser: install Debian's `chromium`, or run `playwright install chromium`.", returncode=1)
         yield browser
@@ -116,7 +122,7 @@ def test_every_source_is_a_page():
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(SITE).with_suffix("")))
+@pytest.mark.parametrize("path", PAGES, ids=short)
 def test_page(look, path, width, colours):
     page = look(path, colours, WIDTHS[width])
     assert page.locator("html").get_attribute("data-theme") == colours
@@ -132,7 +138,7 @@ def test_page(look, path, width, colours):
     assert [(one["id"], node["html"], node["failureSummary"]) for one in violations for node in one["nodes"]] == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(SITE).with_suffix("")))
+@pytest.mark.parametrize("path", PAGES, ids=short)
 def test_links(look, path):
     page = look(path)
     links = page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)")
@@ -145,14 +151,15 @@ def test_links(look, path):
             assert link.scheme == "https" and link.hostname in HOSTS, link
             assert link.hostname != "github.com" or link.geturl().startswith(REPOSITORY), link
 
-    language, name = path.parent.name if path.parent != SITE else "en", path.name
+    language, name = path.parent.name if path.parent != SITE else "en", path.name.replace("glossary", "index")
     assert page.locator("html").get_attribute("lang") == language
     others = {address(home(one) / name) for one in {language for language, _ in sources().values()} - {language}}
     switch = page.locator("a.language-switch")
     assert {element.evaluate("a => a.href") for element in switch.all()} == others
 
     if path in SOURCES:
-        order = [page for page in SOURCES if page.parent == path.parent]
+        order = sorted(page for page in SOURCES if page.parent == path.parent)
+        order.sort(key=lambda page: page.stem != "index")
         here = order.index(path)
         around = {"left-prev": order[:here][-1:], "right-next": order[here + 1 :][:1]}
         for button, expected in around.items():
@@ -160,7 +167,7 @@ def test_links(look, path):
             assert found == [address(target) for target in expected]
 
 
-@pytest.mark.parametrize("path", [path for path, source in SOURCES.items() if source.suffix == ".ipynb"], ids=str)
+@pytest.mark.parametrize("path", [path for path, source in SOURCES.items() if source.suffix == ".ipynb"], ids=short)
 def test_nothing_of_the_notebook_is_lost(look, path):
     cells = json.loads(SOURCES[path].read_text(encoding="utf-8"))["cells"]
     prose = "".join("".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "markdown")
