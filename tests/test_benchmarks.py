@@ -1,0 +1,35 @@
+"""That the benchmarks still run: what they measure is no test's business."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
+def test_it_says_what_it_does(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(name).main()
+    assert (ended.value.code, capsys.readouterr().out.startswith("usage:")) == (0, True)
+
+
+def test_every_way_to_augment_yields_all_images_and_is_tabulated(drawn, monkeypatch):
+    import speed
+
+    monkeypatch.setattr(speed, "SIZE", 94)
+    monkeypatch.setattr(speed, "BATCH", 48)
+    count, arms = speed.augment(drawn)
+    assert count == len(drawn.train_images)
+    for name, arm in arms.items():
+        (batches,) = arm.args
+        shapes = [tuple(images.shape) for images, _ in batches]
+        assert shapes == [(48, 94, 94, 3), (48, 94, 94, 3), (32, 94, 94, 3)], name
+    rows = speed.tabulate("augment", count, speed.take_turns(arms, rounds=2))
+    assert [row["arm"] for row in rows] == list(arms)
+    assert rows[0]["times_the_first"] == 1
+    assert all(row["rounds"] == 2 and row["images_per_second"] > 0 for row in rows)
