@@ -204,7 +204,7 @@ def test_another_configuration_is_refused(pretended, tmp_path):
 
 def test_results_of_another_version_are_refused(pretended, tmp_path, monkeypatch):
     compare(pretended, seeds=1, progress=False, folder=tmp_path)
-    monkeypatch.setattr(experiment, "version", lambda package: "99.0")
+    monkeypatch.setattr(experiment.keras, "__version__", "99.0")
     with pytest.raises(StoreError, match=r"keras is '3\.[\d.]+' there, '99.0' here"):
         compare(pretended, seeds=1, progress=False, folder=tmp_path)
 
