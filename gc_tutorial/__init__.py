@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "callbacks": ["TimeHistory", "WeightMeanDrift"],
         "config": ["Settings", "settings"],
         "data": ["Data", "load_data"],
-        "experiment": ["compare"],
+        "study.comparison": ["compare"],
         "models": ["build_cnn", "build_three_block_cnn", "loss_for"],
         "startup": ["start"],
         "optimizers": [

@@ -75,7 +75,7 @@ def _compare(options):
     import_quietly()
     import keras
 
-    from gc_tutorial.experiment import compare
+    from gc_tutorial.study.comparison import compare
 
     keras.config.set_dtype_policy(options.precision)
     table = compare(
@@ -97,7 +97,7 @@ def _compare(options):
 
 def _headline(options):
     from gc_tutorial import plotting
-    from gc_tutorial.analysis import OUTCOMES, load_study, paired_differences, verdict
+    from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
 
     study = load_study("rmsprop")
     differences = paired_differences(study)
@@ -112,7 +112,7 @@ def _headline(options):
 
 
 def _report(table):
-    from gc_tutorial.analysis import OUTCOMES, paired_differences, verdict
+    from gc_tutorial.study.analysis import OUTCOMES, paired_differences, verdict
 
     last = table.groupby(["arm", "seed"], sort=False).tail(1)
     finished, diverged = (last[last["status"] == status] for status in ("finished", "diverged"))

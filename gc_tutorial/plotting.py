@@ -6,7 +6,7 @@ import io
 import matplotlib.pyplot as plt
 from IPython.display import display
 
-from gc_tutorial.analysis import OUTCOMES
+from gc_tutorial.study.analysis import OUTCOMES
 
 # Colours of Okabe and Ito, which readers with any kind of colour vision can tell apart.
 COLOURS = {"none": "#0072B2", "gradient": "#D55E00", "update": "#009E73", "recompiled": "#CC79A7"}
@@ -142,7 +142,7 @@ def paired_differences(differences, title=None):
     """Plot differences from the baseline with their intervals, a panel for each outcome.
 
     Args:
-        differences: `pandas.DataFrame` as from `gc_tutorial.analysis.paired_differences`.
+        differences: `pandas.DataFrame` as from `gc_tutorial.study.analysis.paired_differences`.
         title: str, the finding.
 
     Returns:

@@ -261,7 +261,7 @@ show(figure, alt=f"Bar chart: the published pipeline gives {slow:,.0f} images pe
 # on two processor cores in which the three took turns.
 
 # %%
-from gc_tutorial.analysis import load_study
+from gc_tutorial.study.analysis import load_study
 
 speed = load_study("speed")
 epochs = speed[(speed["part"] == "epoch") & speed["arm"].str.endswith("float32")].set_index("arm")["best_seconds"]

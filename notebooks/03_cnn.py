@@ -171,7 +171,7 @@ Markdown(
 # has all of it): the same method, a line for each seed.
 
 # %%
-from gc_tutorial.analysis import load_study
+from gc_tutorial.study.analysis import load_study
 
 study = load_study("rmsprop")
 repeats = study[study["arm"] == "none"].pivot(index="epoch", columns="seed", values="test_accuracy")

@@ -91,11 +91,11 @@ show(
 # ## The study
 #
 # The same function, on the real *Horses or Humans* images, from the command line; each finished run is kept, so that it may be
-# stopped and resumed. The tables are in `gc_tutorial/results/`, with the commands that made them.
+# stopped and resumed. The tables are in `gc_tutorial/study/results/`, with the commands that made them.
 
 # %%
 from IPython.display import Markdown
-from gc_tutorial.analysis import finding, load_study, paired_differences
+from gc_tutorial.study.analysis import finding, load_study, paired_differences
 
 study = load_study("rmsprop")
 seeds = study["seed"].nunique()
@@ -128,7 +128,7 @@ show(
 
 # %%
 from gc_tutorial import plotting
-from gc_tutorial.analysis import OUTCOMES
+from gc_tutorial.study.analysis import OUTCOMES
 
 show(
     plotting.paired_differences(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
@@ -146,7 +146,7 @@ table.set_index(["arm", "outcome"]).round(3)
 # difference shown.
 
 # %%
-from gc_tutorial.analysis import final_training_loss, verdict
+from gc_tutorial.study.analysis import final_training_loss, verdict
 
 
 def verdicts(differences):
@@ -343,7 +343,7 @@ Markdown(
 #
 # ```python
 # import numpy as np
-# from gc_tutorial.analysis import outcomes
+# from gc_tutorial.study.analysis import outcomes
 #
 # accuracy = outcomes(study, goal)["test_accuracy"].unstack("arm")
 # spread = (accuracy["gradient"] - accuracy["none"]).std()

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gc_tutorial.analysis import final_training_loss, finding, outcomes, paired_differences, verdict
+from gc_tutorial.study.analysis import final_training_loss, finding, outcomes, paired_differences, verdict
 
 
 def runs(finals, epochs=3, status="finished"):

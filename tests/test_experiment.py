@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gc_tutorial import compare, experiment
-from gc_tutorial.store import StoreError
+from gc_tutorial.study.store import StoreError
 
 ARMS = ("none", "gradient", "update", "recompiled")
 SMALL = {"image_size": 94, "batch_size": 16, "epochs": 2, "progress": False}

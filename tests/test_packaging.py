@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gc_tutorial.analysis import NULL, load_study, paired_differences, verdict
+from gc_tutorial.study.analysis import NULL, load_study, paired_differences, verdict
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,7 +46,7 @@ def test_the_readme_says_what_the_results_say():
 
 
 def test_the_results_say_what_bfloat16_does():
-    readme = " ".join((ROOT / "gc_tutorial/results/README.md").read_text(encoding="utf-8").split())
+    readme = " ".join((ROOT / "gc_tutorial/study/results/README.md").read_text(encoding="utf-8").split())
     float32 = load_study("rmsprop").query("arm == 'none'")
     differences = paired_differences(pd.concat([float32, load_study("bfloat16").assign(arm="bfloat16")]))
     for row in differences[differences["outcome"].isin(["train_loss", "test_accuracy"])].to_dict("records"):

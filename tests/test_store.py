@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gc_tutorial import store
+from gc_tutorial.study import store
 
 CONFIGURATION = {"epochs": 2, "data": "drawn"}
 ROWS = [{"arm": "none", "seed": 0, "epoch": 1, "train_loss": 0.25}, {"arm": "none", "train_loss": None}]

@@ -258,7 +258,7 @@ show(figure, alt=f"Bar chart: the published pipeline gives {slow:,.0f} images pe
 # 表の列は 1 エポックの秒数です。図の横軸も 1 エポックの秒数で、少ないほどよく、青はネットワーク自体の分です。棒は上から、ネットワークだけ（network alone）、公開されているパイプライン（published）、このノートブックのパイプライン（ours）です。見出しは、ネットワークのほかに、公開されているパイプラインとこのノートブックのパイプラインが、それぞれ何 % の時間を加えるかを述べています。
 
 # %%
-from gc_tutorial.analysis import load_study
+from gc_tutorial.study.analysis import load_study
 
 speed = load_study("speed")
 epochs = speed[(speed["part"] == "epoch") & speed["arm"].str.endswith("float32")].set_index("arm")["best_seconds"]

@@ -168,7 +168,7 @@ Markdown(
 # 図の横軸はエポック、縦軸は評価正解率（held-out accuracy）です。見出しは、同じ 1 つの方法で、シードがいくつあり、隣り合うエポックの間で評価正解率が最大で何ポイント跳ぶかを述べています。
 
 # %%
-from gc_tutorial.analysis import load_study
+from gc_tutorial.study.analysis import load_study
 
 study = load_study("rmsprop")
 repeats = study[study["arm"] == "none"].pivot(index="epoch", columns="seed", values="test_accuracy")

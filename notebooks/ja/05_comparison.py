@@ -89,13 +89,13 @@ show(
 #
 # ## 実験
 #
-# 同じ関数を、本物の *Horses or Humans* の画像に、コマンドラインから使いました。終わった訓練は 1 回ごとに保存されるので、途中で止めて、あとで再開できます。結果の表は、それを作ったコマンドとともに `gc_tutorial/results/` にあります。
+# 同じ関数を、本物の *Horses or Humans* の画像に、コマンドラインから使いました。終わった訓練は 1 回ごとに保存されるので、途中で止めて、あとで再開できます。結果の表は、それを作ったコマンドとともに `gc_tutorial/study/results/` にあります。
 #
 # 最初に出力される行は、データセット（data set）、画像のサイズ、バッチの大きさ、オプティマイザと学習率（learning rate）、エポックの数、群の数、シードの数、発散した（diverged）訓練の数を述べています。次の図の見出しは、RMSprop に勾配への GC を加えたとき、最後の訓練損失（final training loss）と最後の評価正解率（final held-out accuracy）がどうなったかを述べています。lower は「低くなった」、higher は「高くなった」、no difference shown は「差は示されなかった」という意味です。
 
 # %%
 from IPython.display import Markdown
-from gc_tutorial.analysis import finding, load_study, paired_differences
+from gc_tutorial.study.analysis import finding, load_study, paired_differences
 
 study = load_study("rmsprop")
 seeds = study["seed"].nunique()
@@ -127,7 +127,7 @@ show(
 
 # %%
 from gc_tutorial import plotting
-from gc_tutorial.analysis import OUTCOMES
+from gc_tutorial.study.analysis import OUTCOMES
 
 show(
     plotting.paired_differences(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
@@ -146,7 +146,7 @@ table.set_index(["arm", "outcome"]).round(3)
 # 最初に出力される行は、訓練損失の目標、つまり GC なしの訓練の最後の値の平均を示しています。続く各行は、図の横軸と同じ項目について、GC なしに比べて低い（lower by）か、高い（higher by）か、差は示されなかったかを述べています。かっこの中は、ブートストラップの区間（by bootstrap）、t の区間（by t）、シードの数（seeds）です。差が示されなかったときは、その前に差の値も出ます。
 
 # %%
-from gc_tutorial.analysis import final_training_loss, verdict
+from gc_tutorial.study.analysis import final_training_loss, verdict
 
 
 def verdicts(differences):
@@ -337,7 +337,7 @@ Markdown(
 #
 # ```python
 # import numpy as np
-# from gc_tutorial.analysis import outcomes
+# from gc_tutorial.study.analysis import outcomes
 #
 # accuracy = outcomes(study, goal)["test_accuracy"].unstack("arm")
 # spread = (accuracy["gradient"] - accuracy["none"]).std()

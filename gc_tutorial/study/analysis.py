@@ -27,7 +27,7 @@ def load_study(name):
     Returns:
         `pandas.DataFrame`. The commands, the hardware and the date behind it are in the README beside the files.
     """
-    with (importlib.resources.files("gc_tutorial") / "results" / f"{name}.csv").open(encoding="utf-8") as file:
+    with (importlib.resources.files("gc_tutorial.study") / "results" / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
-from gc_tutorial import store
+from gc_tutorial.study import store
 from gc_tutorial.augmentation import training_batches
 from gc_tutorial.callbacks import TimeHistory
 from gc_tutorial.data import load_data
