@@ -1,6 +1,7 @@
 """The shell command: python -m gc_tutorial compare --help."""
 
 import argparse
+import os
 import sys
 
 from gc_tutorial.config import PRECISIONS
@@ -39,6 +40,28 @@ def _parser():
     add("--epochs", type=_positive, default=12)
     add("--precision", choices=PRECISIONS, default=PRECISIONS[0], help="dtype policy of Keras")
     add("--csv", help="write the table of all epochs to this file, too")
+    study = commands.add_parser(
+        "study",
+        help="run what is missing of a planned study",
+        description="Train what is missing of a plan. Each finished run is kept at once; the same command goes on where "
+        "it was stopped.",
+    )
+    add = study.add_argument
+    add("plan", help="a TOML file, or the name of a plan that comes with the package, such as A_tuning or A")
+    add("folder", help="where finished runs are kept")
+    add("--dry-run", action="store_true", help="list the missing runs and an estimate of the time, and train nothing")
+    add("--workers", type=_positive, default=1, help="processes on this machine (more than one needs Dask)")
+    add("--threads", type=_positive, default=0, help="of TensorFlow in each process")
+    add("--scheduler", default="", help="address of a Dask scheduler, whose workers are used instead")
+    add("--images", help="folder that holds the further image sets, each a folder or a zip of its name")
+    add("--accept-versions", action="store_true", help="go on in a folder with runs of other versions of the packages")
+    add("--tables", help="write runs.csv and epochs.csv to this folder at the end")
+    tables = commands.add_parser("tables", help="write the tables of the runs of a study that have ended")
+    for name, text in (("plan", "as for study"), ("folder", "with the runs"), ("target", "folder to write to")):
+        tables.add_argument(name, help=text)
+    restore = commands.add_parser("restore", help="put the runs of tables back into a results folder, to go on from")
+    for name, text in (("plan", "as for study"), ("tables", "folder of the tables"), ("folder", "to write runs to")):
+        restore.add_argument(name, help=text)
     headline = commands.add_parser(
         "headline", help="draw the README's figure from the results that come with the package"
     )
@@ -57,7 +80,7 @@ def main(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        return {"compare": _compare, "headline": _headline}[options.command](options)
+        return COMMANDS[options.command](options)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -111,6 +134,49 @@ def _headline(options):
     return 0
 
 
+def _study(options):
+    from gc_tutorial.study.plan import read_plan
+
+    plan = read_plan(options.plan)
+    if options.images:
+        os.environ["GC_TUTORIAL_IMAGE_SETS"] = options.images
+    from gc_tutorial.study.planned_study import overview, run_study, tables
+
+    if options.dry_run:
+        print(overview(plan, options.folder))
+        return 0
+    from gc_tutorial.startup import import_quietly
+
+    import_quietly()
+    run_study(
+        plan,
+        options.folder,
+        workers=options.workers,
+        threads=options.threads,
+        scheduler=options.scheduler,
+        accept_versions=options.accept_versions,
+    )
+    if options.tables:
+        tables(plan, options.folder, options.tables)
+    return 0
+
+
+def _tables(options):
+    from gc_tutorial.study.plan import read_plan
+    from gc_tutorial.study.planned_study import tables
+
+    print(f"{tables(read_plan(options.plan), options.folder, options.target)} runs are in {options.target}.")
+    return 0
+
+
+def _restore(options):
+    from gc_tutorial.study.plan import read_plan
+    from gc_tutorial.study.planned_study import restore
+
+    print(f"{restore(read_plan(options.plan), options.tables, options.folder)} runs put back into {options.folder}.")
+    return 0
+
+
 def _report(table):
     from gc_tutorial.study.analysis import OUTCOMES, paired_differences, verdict
 
@@ -130,6 +196,8 @@ def _report(table):
     for row in differences.to_dict("records"):
         print(f"{row['arm']} against none, {OUTCOMES[row['outcome']]}: {verdict(row)}")
 
+
+COMMANDS = {"compare": _compare, "study": _study, "tables": _tables, "restore": _restore, "headline": _headline}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,3 +23,11 @@ class StoreError(TutorialError):
 
 class VersionError(TutorialError):
     """A Keras that this tutorial cannot work with."""
+
+
+class PlanError(TutorialError):
+    """A study plan that cannot be run as it is written."""
+
+
+class EngineError(TutorialError):
+    """Processes or machines that runs cannot be computed on."""

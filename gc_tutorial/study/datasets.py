@@ -1,0 +1,130 @@
+"""The data sets of the study, as arrays: to train on, held out of the same kind, and shifted."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.resources
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from gc_tutorial.errors import DataError
+
+FOLDS = 5
+IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the folder that holds NAME or NAME.zip for a data set that is not built in
+HORSES = "horses_or_humans"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What one seed trains on and is measured on.
+
+    Attributes:
+        train, heldout: tuple of (array of shape (count, ...), int64 labels of shape (count,)).
+        shifted: the same for the pictures on white, which differ in kind from those trained on; or None.
+        classes: number of classes.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    heldout: tuple[np.ndarray, np.ndarray]
+    shifted: tuple[np.ndarray, np.ndarray] | None
+    classes: int
+
+
+def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> Examples:
+    """Load a data set and split it by a seed.
+
+    The split has five folds (scikit-learn's `StratifiedGroupKFold`), of which the seed holds one out: five seeds in a
+    row, from a multiple of five on, hold each example out once. Horses or Humans is split by figure, other pictures
+    such that equal ones stay together; whatever split a folder has itself is not used.
+
+    Args:
+        name: `"horses_or_humans"`, `"digits"`, `"mnist1d"`, another source of `load_data`, or the name of a folder or
+            zip of images in the folder that the environment variable `GC_TUTORIAL_IMAGE_SETS` names.
+        image_size: side of the images in pixels; not used by `"digits"` and `"mnist1d"`.
+        seed: int.
+        train_examples: how many of the training examples to keep, as a stratified draw; 0 keeps all.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        DataError: for a data set that is not there.
+    """
+    inputs, labels, groups, shifted = _load(name, image_size)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed // FOLDS)
+    train, heldout = list(folds.split(labels, labels, groups))[seed % FOLDS]
+    if train_examples:
+        if train_examples >= len(train):
+            raise DataError(f"train_examples={train_examples} is not below the {len(train)} there are in {name}.")
+        drawn = StratifiedShuffleSplit(1, train_size=train_examples, random_state=seed)
+        train = np.sort(train[next(drawn.split(train, labels[train]))[0]])
+    return Examples(
+        (inputs[train], labels[train]), (inputs[heldout], labels[heldout]), shifted, len(np.unique(labels))
+    )
+
+
+def training_figures() -> pd.DataFrame:
+    """Which rendered figure each training picture of Horses or Humans shows, in the order of TFDS.
+
+    Returns:
+        `pandas.DataFrame` with index, name (file name in the published archive) and figure (50 horses, 17 humans). How
+        it was derived and checked is in the README beside the file.
+    """
+    with (importlib.resources.files("gc_tutorial.study") / "training_figures.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name, image_size):
+    """All inputs, labels and groups, and the shifted examples or None."""
+    if name in ("digits", "mnist1d"):
+        inputs, labels = _digits() if name == "digits" else _mnist1d()
+        return inputs[..., None].astype(np.float32), labels.astype(np.int64), np.arange(len(labels)), None
+    return _pictures(name, image_size)
+
+
+def _digits():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return digits.images, digits.target
+
+
+def _mnist1d():
+    try:
+        from mnist1d.data import get_dataset_args, make_dataset
+    except ImportError:
+        raise DataError("The data set mnist1d needs a package: pip install mnist1d.") from None
+    made = make_dataset(get_dataset_args())
+    return np.concatenate([made["x"], made["x_test"]]), np.concatenate([made["y"], made["y_test"]])
+
+
+def _pictures(name, image_size):
+    from gc_tutorial import load_data
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of equal pictures in train and test: the split below keeps them together
+        data = load_data(_source(name), image_size, on_error="skip", progress=False)
+    test_images, test_labels = (np.stack(part) for part in zip(*data.test.as_numpy_iterator(), strict=True))
+    if name == HORSES:
+        figures = training_figures()["figure"].to_numpy(str)
+        if not np.array_equal(np.char.startswith(figures, "human"), data.train_labels == 1):
+            raise DataError("The training pictures of Horses or Humans are in another order than the table of figures.")
+        return data.train_images, data.train_labels, figures, (test_images, test_labels)
+    images = np.concatenate([data.train_images, test_images])
+    equal = np.unique([hashlib.sha256(image.tobytes()).hexdigest() for image in images], return_inverse=True)[1]
+    return images, np.concatenate([data.train_labels, test_labels]), equal, None
+
+
+def _source(name):
+    """A folder or zip of that name among the image sets, or else a source that `load_data` knows."""
+    folder = os.environ.get(IMAGE_SETS)
+    found = [Path(folder).expanduser() / one for one in (name, f"{name}.zip")] if folder else []
+    return next((path for path in found if path.exists()), name)

@@ -1,0 +1,130 @@
+"""Where runs are computed: in this process, in several on this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+
+from gc_tutorial.errors import EngineError
+from gc_tutorial.study.plan import Run
+
+PATIENCE = 10  # seconds for a scheduler to answer
+
+
+def versions() -> dict[str, str]:
+    """What must be equal in all processes of a study for their runs to be comparable."""
+    import keras
+    import tensorflow as tf
+
+    # TensorFlow not by the name of its package, which may be tensorflow-cpu.
+    return {"keras": keras.__version__, "tensorflow": tf.__version__, "gc-tutorial": version("gc-tutorial")}
+
+
+def compute(
+    runs: Iterable[Run], *, workers: int = 1, threads: int = 0, scheduler: str = ""
+) -> Iterator[tuple[Run, dict]]:
+    """Train every run, and give back each as it ends.
+
+    A run whose worker is killed is done again on another one.
+
+    Args:
+        runs: of `Run`; they are begun in this order.
+        workers: number of processes on this machine; 1 is this process, without Dask.
+        threads: of TensorFlow, in each process; 0 leaves it to TensorFlow in one process, and means 1 in several.
+        scheduler: address of a Dask scheduler, such as `"tcp://10.0.0.1:8786"`, whose workers are used instead.
+
+    Yields:
+        tuple of the `Run` and its result, as from `gc_tutorial.study.training.train`.
+
+    Raises:
+        EngineError: if the scheduler does not answer or has no workers, a worker has other versions, or Dask is not
+            installed.
+    """
+    if scheduler or workers > 1:
+        yield from _on_dask(list(runs), workers, threads or 1, scheduler)
+        return
+    _use_threads(threads)
+    from gc_tutorial.study.training import train
+
+    for run in runs:
+        yield run, train(run)
+
+
+def _on_dask(runs, workers, threads, scheduler):
+    try:
+        from distributed import as_completed
+    except ImportError:
+        raise EngineError(
+            "Several processes need Dask. Install it: pip install 'gc-tutorial[study]'; or use one worker."
+        ) from None
+    expected = versions()
+    with _client(workers, scheduler) as client:
+        futures = {client.submit(_train_there, run, threads, expected, pure=False): run for run in runs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+            future.release()  # or the scheduler would keep every result until the end
+
+
+def _train_there(run, threads, expected):
+    """What a worker does; it imports TensorFlow itself, and only once."""
+    from gc_tutorial.startup import import_quietly
+
+    import_quietly()
+    found = versions()
+    if found != expected:
+        differences = "; ".join(f"{key} {found[key]} there, {expected[key]} here" for key in found)
+        raise EngineError(f"A worker has other versions: {differences}. Install the same ones everywhere.")
+    _use_threads(threads)
+    from gc_tutorial.study.training import train
+
+    return train(run)
+
+
+@contextlib.contextmanager
+def _client(workers, scheduler):
+    from distributed import Client, LocalCluster
+
+    if not scheduler:
+        with (
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"The scheduler {scheduler} does not answer within {PATIENCE} seconds. Check the address, and that "
+            f"`dask scheduler` runs there."
+        ) from error
+    with client:
+        if not client.scheduler_info()["workers"]:
+            raise EngineError(f"The scheduler {scheduler} has no workers. Start some: dask worker {scheduler}.")
+        yield client
+
+
+def _use_threads(threads):
+    if not threads:
+        return
+    import cv2
+    import tensorflow as tf
+
+    setters = (
+        tf.config.threading.set_intra_op_parallelism_threads,
+        tf.config.threading.set_inter_op_parallelism_threads,
+    )
+    try:
+        for setter in setters:
+            setter(threads)
+    except RuntimeError:
+        if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+            raise EngineError(
+                f"TensorFlow is already at work here with another number of threads than {threads}. Start the "
+                "process anew, or leave the number out."
+            ) from None
+    cv2.setNumThreads(min(threads, os.cpu_count() or 1))

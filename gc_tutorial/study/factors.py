@@ -1,0 +1,34 @@
+"""The names of what a study varies, each with a line for a reader. It imports nothing, so that a plan is checked at once."""
+
+STAGES = ("tuning", "confirmation")
+
+ARMS = {
+    "none": "no GC",
+    "gradient": "GC on the gradient",
+    "update": "GC on the update",
+    "recompiled": "no GC; after the last epoch compiled again, and trained for as many epochs more",
+    "random_direction": "a fixed random direction removed instead of the mean",
+    "first_layer": "GC in the first layer only",
+    "conv_only": "GC in convolutions only",
+    "dense_only": "GC in dense layers only",
+    "raw_norm": "GC, rescaled to the norm of the raw gradient",
+    "half": "half of the mean removed",
+    "twice": "twice the mean removed",
+    "first_two_epochs": "GC in epochs 1 and 2 only",
+}
+OPTIMIZERS = {
+    "rmsprop": "RMSprop",
+    "sgd": "SGD with momentum 0.9",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+NETWORKS = {
+    "cnn": "the five-block CNN",
+    "cnn_bn": "the five-block CNN with batch normalization",
+    "small_cnn": "two convolutions and a dense layer",
+    "small_cnn_bn": "two convolutions and a dense layer, with batch normalization",
+    "vit": "a small vision transformer",
+}
+SCALINGS = {"0..1": "inputs in [0, 1]", "-1..1": "inputs in [-1, 1]"}
+SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the first epoch"}
+AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}

@@ -1,0 +1,263 @@
+"""Study plans: TOML files that name the factors, the seeds, what is measured and the rules of decision."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import itertools
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from gc_tutorial.errors import PlanError
+from gc_tutorial.study.factors import ARMS, AUGMENTATIONS, NETWORKS, OPTIMIZERS, SCALINGS, SCHEDULES, STAGES
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SEEN_SEEDS = range(10)  # of the first studies: what was seen on them led to the plans
+CHOICES = {
+    "stage": STAGES,
+    "network": NETWORKS,
+    "scaling": SCALINGS,
+    "optimizer": OPTIMIZERS,
+    "arm": ARMS,
+    "schedule": SCHEDULES,
+    "augmentation": AUGMENTATIONS,
+}
+SMALLEST = {"epochs": 1, "image_size": 0, "batch_size": 1, "train_examples": 0, "evaluate_last": 0, "seed": 0}
+TABLES = {"title", "question", "factors", "runs", "seeds", "rules"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The factors of one training run; equal factors mean the same run.
+
+    Attributes:
+        stage: `"tuning"` or `"confirmation"`, which decides the seeds.
+        data: name of a data set (`gc_tutorial.study.datasets`).
+        network, scaling, optimizer, arm, schedule, augmentation: names, as in `gc_tutorial.study.factors`.
+        learning_rate: float above 0.
+        weight_decay: float, decoupled; AdamW only.
+        epochs, image_size, batch_size: int.
+        train_examples: number of training examples, drawn by the seed; 0 takes all.
+        pretrained: data set on which the network was trained before, or `""`.
+        evaluate_last: in how many last epochs the clean measures are taken; 0 means in every epoch.
+        seed: int, from which split, weights, order, augmentation and dropout follow.
+    """
+
+    data: str
+    learning_rate: float
+    epochs: int
+    seed: int
+    stage: str = "tuning"
+    network: str = "cnn"
+    scaling: str = "0..1"
+    optimizer: str = "rmsprop"
+    arm: str = "none"
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    augmentation: str = "published"
+    image_size: int = 94
+    batch_size: int = 32
+    train_examples: int = 0
+    pretrained: str = ""
+    evaluate_last: int = 3
+
+    @property
+    def name(self) -> str:
+        """A file name that a reader recognizes, with a digest of all factors that differ from their defaults."""
+        defaults = {one.name: one.default for one in fields(self)}
+        chosen = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
+        known = f"{self.data}-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
+        return f"{known}-seed{self.seed}-{digest}"
+
+    @property
+    def cell(self) -> Run:
+        """The run without its seed: what is repeated over seeds."""
+        return replace(self, seed=0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as planned.
+
+    Attributes:
+        name: file name without its ending.
+        title, question: str, for a reader.
+        runs: tuple of `Run`, those known before any result.
+        tuned: tuple of (`Run` without a rate of its own, what to choose its rates by): known when tuning has ended.
+        rules: dict of the rules of decision and the numbers they use.
+    """
+
+    name: str
+    title: str
+    question: str
+    runs: tuple[Run, ...]
+    tuned: tuple[tuple[Run, Tuned], ...] = ()
+    rules: dict = field(default_factory=dict)
+
+    def tuned_runs(self, best_rates: Callable[[Run, Tuned], list[float]]) -> Iterator[Run]:
+        """The runs whose rates follow from the tuning.
+
+        Args:
+            best_rates: function of a `Run` and a `Tuned` that returns the chosen learning rates.
+        """
+        seen = set()
+        for run, tuned in self.tuned:
+            for rate in best_rates(run, tuned):
+                found = replace(run, learning_rate=rate)
+                if found not in seen:
+                    seen.add(found)
+                    yield found
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How a learning rate is chosen: the lowest mean of an outcome over the tuning runs of the same arm.
+
+    Attributes:
+        by: tuple of outcomes, such as `"clean_loss"`; each chooses rates, and all are run.
+        best: how many of the best rates are taken.
+    """
+
+    by: tuple[str, ...]
+    best: int = 1
+
+
+def plan_path(plan: str) -> Path:
+    """The file of a plan: a path, or the name (or its first letter) of a plan that comes with the package.
+
+    Raises:
+        PlanError: if there is no such file.
+    """
+    shipped = sorted(Path(str(importlib.resources.files("gc_tutorial.study") / "plans")).glob("*.toml"))
+    for path in shipped:
+        if plan in (path.stem, path.stem.split("_")[0]):
+            return path
+    path = Path(plan).expanduser()
+    if not path.is_file():
+        names = ", ".join(one.stem for one in shipped)
+        raise PlanError(f"There is no plan {plan!r}. Give the path of a TOML file, or one of: {names}.")
+    return path
+
+
+def read_plan(plan: str) -> Plan:
+    """Read and check a plan.
+
+    Args:
+        plan: as for `plan_path`.
+
+    Returns:
+        `Plan`.
+
+    Raises:
+        PlanError: naming the file and what is wrong in it.
+    """
+    path = plan_path(plan)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path.name} is not valid TOML: {error}.") from None
+    except OSError as error:
+        raise PlanError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return _plan(path.stem, content)
+    except PlanError as error:
+        raise PlanError(f"{path.name}: {error}") from None
+
+
+def _plan(name: str, content: dict) -> Plan:
+    unknown = content.keys() - TABLES
+    if unknown:
+        raise PlanError(f"{', '.join(sorted(unknown))} is unknown. A plan has: {', '.join(sorted(TABLES))}.")
+    for table, kind in (("factors", dict), ("seeds", dict), ("rules", dict), ("runs", list)):
+        if not isinstance(content.get(table, kind()), kind):
+            raise PlanError(f"[{table}] has the wrong form. See the plans that come with the package.")
+    seeds = _seeds(content.get("seeds", {}))
+    runs, tuned = [], []
+    for block in content.get("runs", []):
+        for values in _product({**content.get("factors", {}), **block}, seeds):
+            rate = values.get("learning_rate")
+            if isinstance(rate, Tuned):
+                tuned.append((_run({**values, "learning_rate": math.nan}), rate))
+            else:
+                runs.append(_run(values))
+    if not runs:
+        raise PlanError("it plans no runs. Add a block [[runs]] with the factors.")
+    runs = list(dict.fromkeys(runs))  # a run that two blocks name is done once
+    return Plan(name, content.get("title", name), content.get("question", ""), tuple(runs), tuple(tuned),
+                content.get("rules", {}))  # fmt: skip
+
+
+def _seeds(table: dict) -> dict[str, list[int]]:
+    seeds = {}
+    for stage, values in table.items():
+        if stage not in STAGES:
+            raise PlanError(f"seeds of {stage!r} are unknown. Choose from: {', '.join(STAGES)}.")
+        seeds[stage] = values = values if isinstance(values, list) else [values]
+        for seed in values:
+            if type(seed) is not int or seed < 0:
+                raise PlanError(f"seed {seed!r} is not a whole number of 0 or more.")
+            if seed in SEEN_SEEDS:
+                raise PlanError(f"seed {seed} was seen in the first studies (0 to 9). Choose another one.")
+    both = set(seeds.get("tuning", [])) & set(seeds.get("confirmation", []))
+    if both:
+        raise PlanError(f"seed {min(both)} is in tuning and in confirmation. A seed may be in one of them only.")
+    return seeds
+
+
+def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
+    """All combinations of the factors that a block lists, by seed, so that pairs are run close together."""
+    known = {one.name for one in fields(Run)} | {"seeds"}
+    for key in block.keys() - known:
+        raise PlanError(f"the factor {key!r} is unknown. Choose from: {', '.join(sorted(known - {'seed'}))}.")
+    block = dict(block)
+    stage = block.get("stage", "tuning")
+    chosen = block.pop("seeds", None) or seeds.get(stage if isinstance(stage, str) else "", [])
+    if not chosen:
+        raise PlanError(f"there are no seeds for the stage {stage!r}. Add them to [seeds].")
+    for seed in chosen:
+        if seed not in seeds.get(stage, []):
+            raise PlanError(f"seed {seed!r} of a block is not among the seeds of {stage} in [seeds].")
+    if isinstance(block.get("learning_rate"), dict):
+        block["learning_rate"] = _tuned(block["learning_rate"])
+    values = [value if isinstance(value, list) else [value] for value in block.values()]
+    for combination in itertools.product(chosen, *values):
+        yield dict(zip(("seed", *block), combination, strict=True))
+
+
+def _tuned(table: dict) -> Tuned:
+    by, best = table.get("tuned", []), table.get("best", 1)
+    by = [by] if isinstance(by, str) else by
+    if table.keys() - {"tuned", "best"} or not by or type(best) is not int or best < 1:
+        raise PlanError(f'learning_rate={table} is not valid. Write for example {{ tuned = "clean_loss", best = 1 }}.')
+    return Tuned(tuple(by), best)
+
+
+def _run(values: dict) -> Run:
+    for needed in ("data", "learning_rate", "epochs"):
+        if needed not in values:
+            raise PlanError(f"a block [[runs]] names no {needed}.")
+    for key, choices in CHOICES.items():
+        if key in values and values[key] not in choices:
+            raise PlanError(f"there is no {key} {values[key]!r}. Choose from: {', '.join(choices)}.")
+    for key, smallest in SMALLEST.items():
+        value = values.get(key, smallest)
+        if type(value) is not int or value < smallest:
+            raise PlanError(f"{key}={value!r} is not a whole number of {smallest} or more.")
+    for key in ("learning_rate", "weight_decay"):
+        value = values.get(key, 0.0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or math.isinf(value):
+            raise PlanError(f"{key}={value!r} is not a number of 0 or more.")
+    if values["learning_rate"] == 0:
+        raise PlanError("learning_rate=0 is not valid. Give a number above 0, such as 0.001.")
+    if values.get("weight_decay") and values.get("optimizer") != "adamw":
+        raise PlanError("weight_decay needs the optimizer 'adamw'.")
+    return Run(**{**values, "learning_rate": float(values["learning_rate"])})

@@ -1,0 +1,204 @@
+"""Run what is missing of a planned study, and write its tables."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from gc_tutorial.errors import PlanError, StoreError
+from gc_tutorial.study import engine, store
+from gc_tutorial.study.plan import Plan, Run, Tuned
+from gc_tutorial.study.tables import restore_runs, study_table, write_tables
+
+UPGRADED = (
+    " To finish what was begun with other versions, install those; to add runs of today's versions all the same, "
+    "give --accept-versions (the tables name the versions of each run)."
+)
+LAST_EPOCHS = 3  # over which outcomes are averaged
+
+
+def run_study(
+    plan: Plan,
+    folder: str | os.PathLike,
+    *,
+    workers: int = 1,
+    threads: int = 0,
+    scheduler: str = "",
+    accept_versions: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train what is missing of a plan; each finished run is kept at once.
+
+    Args:
+        plan: `Plan`.
+        folder: path of the results folder.
+        workers, threads, scheduler: as for `gc_tutorial.study.engine.compute`.
+        accept_versions: whether to go on in a folder with runs of other versions of the packages.
+        progress: whether to show a bar over all runs, with the time left.
+
+    Returns:
+        `pandas.DataFrame`, as from `gc_tutorial.study.tables.study_table`.
+
+    Raises:
+        StoreError: for a folder that cannot be used, or holds runs of another plan or of other versions.
+        EngineError: for processes or machines that cannot be used.
+        DataError: for a data set that is not there.
+    """
+    with store.locked(folder) as path:
+        results = store.read_results(path)
+        for name in results.damaged:
+            tqdm.write(f"{name} is damaged; its run is done again.")
+        _check_plan(results, plan, path)
+        while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
+            configuration = {"plan": plan.name, **engine.versions()}
+            if not accept_versions:
+                store.check_same(results, configuration, path, UPGRADED)
+            with tqdm(total=sum(run.epochs for run in todo), unit="epoch", smoothing=0, disable=not progress) as bar:
+                for run, result in engine.compute(todo, workers=workers, threads=threads, scheduler=scheduler):
+                    _keep(path, run, configuration, result)
+                    results.runs[run.name], results.configurations[run.name] = result, configuration
+                    bar.update(run.epochs)
+        return study_table({run: results.runs[run.name] for run in known_runs(plan, results)})
+
+
+def _keep(path, run, configuration, result):
+    logits = io.BytesIO()
+    np.savez_compressed(logits, **result.pop("logits"))
+    folder = path / "logits"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{run.name}.npz").write_bytes(logits.getvalue())
+    store.write_run(path, run.name, configuration, result)
+
+
+def _check_plan(results, plan, folder):
+    for name, configuration in results.configurations.items():
+        if configuration.get("plan") != plan.name:
+            raise StoreError(
+                f"{Path(folder) / name}{store.ENDING} belongs to the plan {configuration.get('plan')!r}, and not to "
+                f"{plan.name!r}. Nothing was changed. Choose another folder."
+            )
+
+
+def known_runs(plan: Plan, results: store.Results) -> list[Run]:
+    """All runs that can be named: those of the plan and, where the tuning has ended, those with tuned rates."""
+    runs = list(plan.runs)
+    if plan.tuned and all(run.name in results.runs for run in runs if run.stage == "tuning"):
+        runs += plan.tuned_runs(lambda run, tuned: best_rates(run, tuned, runs, results))
+    return list(dict.fromkeys(runs))
+
+
+def best_rates(run: Run, tuned: Tuned, runs: list[Run], results: store.Results) -> list[float]:
+    """The learning rates with the lowest means over the tuning runs that differ from `run` in rate and seed only.
+
+    An outcome is averaged over the last three epochs of a run; a run that diverged counts as the worst of all.
+
+    Raises:
+        PlanError: if the plan tunes no such runs.
+    """
+    factors = ("data", "network", "scaling", "optimizer", "arm", "weight_decay", "schedule", "pretrained",
+               "train_examples")  # fmt: skip
+    alike = [
+        one for one in runs
+        if one.stage == "tuning" and all(getattr(one, name) == getattr(run, name) for name in factors)
+    ]  # fmt: skip
+    if not alike:
+        raise PlanError(f"the rate of {run.name} is to be tuned, and the plan has no tuning runs like it.")
+    chosen = []
+    for outcome in tuned.by:
+        means: dict[float, list[float]] = {}
+        for one in alike:
+            means.setdefault(one.learning_rate, []).append(_outcome(results.runs[one.name]["rows"], outcome))
+        ranked = sorted(means, key=lambda rate: sum(means[rate]) / len(means[rate]))
+        chosen += [rate for rate in ranked[: tuned.best] if rate not in chosen]
+    return chosen
+
+
+def _outcome(rows, outcome):
+    values = [row.get(outcome) for row in rows[-LAST_EPOCHS:]]
+    if rows[-1]["status"] == "diverged" or None in values:
+        return math.inf
+    return sum(values) / len(values)
+
+
+def overview(plan: Plan, folder: str | os.PathLike) -> str:
+    """What a plan would run: a line for each cell, and an estimate of the time from runs that have ended.
+
+    Args:
+        plan: `Plan`.
+        folder: path of the results folder; it need not be there, and nothing is written.
+
+    Returns:
+        str of several lines.
+    """
+    results = store.read_results(Path(folder).expanduser())
+    runs = known_runs(plan, results)
+    missing = [run for run in runs if run.name not in results.runs]
+    cells: dict[Run, int] = {}
+    for run in missing:
+        cells[run.cell] = cells.get(run.cell, 0) + 1
+    lines = [f"{count:4d} × {_cell_line(cell)}" for cell, count in cells.items()]
+    lines.append(f"{len(missing)} of {len(runs)} runs are missing.")
+    if plan.tuned and len(runs) == len(plan.runs):
+        lines.append("Further runs follow when the tuning has chosen their learning rates.")
+    seconds = [
+        row["seconds"] / run.image_size**2
+        for run in runs
+        if run.name in results.runs
+        for row in results.runs[run.name]["rows"]
+    ]
+    if seconds and missing:
+        per_pixel = sorted(seconds)[len(seconds) // 2]
+        hours = sum(per_pixel * run.image_size**2 * run.epochs for run in missing) / 3600
+        lines.append(f"About {hours:.1f} hours of training in one process, by the epochs of the runs that have ended.")
+    else:
+        lines.append("No run has ended yet: there is no estimate.")
+    return "\n".join(lines)
+
+
+def _cell_line(cell):
+    plain = Run(data="", learning_rate=1.0, epochs=1, seed=0)
+    varied = {key: value for key, value in asdict(cell).items() if value != getattr(plain, key) and key != "seed"}
+    return ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in varied.items())
+
+
+def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> int:
+    """Write the two tables of the runs that have ended, also while a command is at work in the folder.
+
+    Returns:
+        int, the number of runs in the tables.
+
+    Raises:
+        StoreError: if there are no finished runs.
+    """
+    results = store.read_results(Path(folder).expanduser())
+    _check_plan(results, plan, folder)
+    finished = [run for run in known_runs(plan, results) if run.name in results.runs]
+    if not finished:
+        raise StoreError(f"{folder} has no finished runs of the plan {plan.name!r}.")
+    write_tables(
+        {run: results.runs[run.name] for run in finished},
+        {run: results.configurations[run.name] for run in finished},
+        Path(target).expanduser(),
+    )
+    return len(finished)
+
+
+def restore(plan: Plan, source: str | os.PathLike, folder: str | os.PathLike) -> int:
+    """Put the runs of committed tables into a results folder, so that the study goes on from them.
+
+    Returns:
+        int, the number of runs that were not there before.
+    """
+    with store.locked(folder) as path:
+        there = store.read_results(path).runs
+        new = {name: found for name, found in restore_runs(source).items() if name not in there}
+        for name, (configuration, run) in new.items():
+            store.write_run(path, name, {"plan": plan.name, **configuration}, run)
+    return len(new)

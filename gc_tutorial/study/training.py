@@ -1,0 +1,154 @@
+"""One run of a study: from its factors to the rows of its epochs."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import platform
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gc_tutorial.augmentation import Ranges, training_batches
+from gc_tutorial.callbacks import TimeHistory
+from gc_tutorial.models import loss_for
+from gc_tutorial.study.arms import StopCentralizing, build_optimizer, chance_shares, kernel_names
+from gc_tutorial.study.datasets import Examples, examples
+from gc_tutorial.study.measures import CleanMeasures, RemovedShares
+from gc_tutorial.study.networks import build_network
+from gc_tutorial.study.plan import Run
+
+RANGES = {"published": Ranges(), "mild": Ranges(vertical_flip=False, rotation=0.05, zoom=0.1)}
+PRETRAINING = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0,
+               "schedule": "constant", "augmentation": "mild", "epochs": 15, "train_examples": 0, "pretrained": "",
+               "seed": 100}  # fmt: skip
+
+
+def reset(seed: int) -> None:
+    """Forget all earlier models, and make every draw of Keras follow from the seed."""
+    policy = keras.config.dtype_policy()
+    keras.backend.clear_session()  # which forgets the policy, too
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(seed)
+
+
+def train(run: Run) -> dict:
+    """Train one model from the start.
+
+    Args:
+        run: `gc_tutorial.study.plan.Run`.
+
+    Returns:
+        dict of rows (list of dict, one for each epoch: what the results README names), kernels (names), chance (the
+        share 1/M of each kernel) and logits (dict of arrays).
+
+    Raises:
+        DataError: for a data set that is not there.
+    """
+    data = examples(run.data, run.image_size, run.seed, run.train_examples)
+    weights = _pretrained(_pretraining(run)) if run.pretrained else None
+    model, batches = _prepare(run, data)
+    if weights:
+        for layer, values in zip(model.layers[:-1], weights[:-1], strict=True):  # the last layer starts anew
+            layer.set_weights(values)
+    sets = {"clean": data.train, "heldout": data.heldout}
+    if data.shifted:
+        sets["shifted"] = data.shifted
+    total = run.epochs * (2 if run.arm == "recompiled" else 1)
+    measures = CleanMeasures(sets, range(total - run.evaluate_last + 1 if run.evaluate_last else 1, total + 1))
+    shares, times, history = RemovedShares(), TimeHistory(), []
+    for first in range(0, total, run.epochs):
+        _compile(model, run, len(batches))
+        kept = model.fit(
+            batches,
+            initial_epoch=first,
+            epochs=first + run.epochs,
+            callbacks=[times, keras.callbacks.TerminateOnNaN(), shares, measures]
+            + ([StopCentralizing()] if run.arm == "first_two_epochs" else []),
+            shuffle=False,  # the batches are shuffled already, and by the seed
+            verbose=0,
+        ).history
+        history += _rows(first, kept, times, shares)
+    rows = [{**row, **measures.rows.get(row["epoch"], {})} for row in history]
+    status = "finished" if len(rows) == total and _all_finite(rows) else "diverged"
+    extra = {"status": status, "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": machine()}
+    return {
+        "rows": [{key: _storable(value) for key, value in {**row, **extra}.items()} for row in rows],
+        "kernels": kernel_names(model),
+        "chance": chance_shares(model),
+        "logits": measures.logits,
+    }
+
+
+def _prepare(run: Run, data: Examples):
+    """The model, not compiled, and its batches: all of it depends on the seed, and none of it on arm or rate."""
+    reset(run.seed)
+    inputs, labels = data.train
+    model = build_network(run.network, inputs.shape[1:], data.classes, run.scaling)
+    if run.augmentation == "none":
+        batches = _plain_batches(inputs, labels, run.batch_size, run.seed)
+    else:
+        batches = training_batches(inputs, labels, run.batch_size, run.seed, RANGES[run.augmentation])
+    return model, batches
+
+
+def _plain_batches(inputs, labels, batch_size, seed):
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, labels))
+    return dataset.shuffle(len(inputs), seed=seed, reshuffle_each_iteration=True).batch(batch_size).prefetch(2)
+
+
+def _compile(model, run, steps):
+    rate = run.learning_rate
+    if run.schedule == "warmup":
+        rate = keras.optimizers.schedules.PolynomialDecay(rate / steps, steps, end_learning_rate=rate)
+    decay = {"weight_decay": run.weight_decay} if run.optimizer == "adamw" else {}
+    optimizer = build_optimizer(run.optimizer, run.arm, model, rate, seed=run.seed, measured=True, **decay)
+    model.compile(optimizer=optimizer, loss=loss_for(model), metrics=["accuracy"])
+
+
+def _rows(first, history, times, shares):
+    return [
+        {
+            "epoch": first + number + 1,
+            "train_loss": history["loss"][number],
+            "train_accuracy": history["accuracy"][number],
+            "seconds": times.train_seconds[number],
+            **{f"share_{place}": share for place, share in enumerate(shares.rows[number], start=1)},
+        }
+        for number in range(len(history["loss"]))
+    ]
+
+
+def _pretraining(run: Run) -> Run:
+    """The run, the same for all arms and rates, whose weights a fine-tuned run starts from."""
+    return replace(run, data=run.pretrained, **PRETRAINING)
+
+
+@functools.lru_cache(maxsize=4)
+def _pretrained(run: Run):
+    data = examples(run.data, run.image_size, run.seed)
+    model, batches = _prepare(run, data)
+    _compile(model, run, len(batches))
+    model.fit(batches, epochs=run.epochs, shuffle=False, verbose=0)
+    return [layer.get_weights() for layer in model.layers]
+
+
+def _all_finite(rows):
+    return all(math.isfinite(row[name]) for row in rows for name in row if name.endswith("_loss"))
+
+
+def _storable(value):
+    """JSON knows no NaN or infinity, and NumPy's numbers are not its own."""
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def machine() -> str:
+    """Name the machine for a table of results: processor, cores, threads of TensorFlow, Python."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    return f"{platform.machine()}, {os.cpu_count()} cores, {threads} threads, Python {platform.python_version()}"
