@@ -90,7 +90,9 @@ def _measured(base):
         def build(self, variables):
             if not self.built:
                 self._kernel_positions = [n for n, one in enumerate(variables) if one.path.endswith("/kernel")]
-                self._sums = keras.Variable(np.zeros((len(self._kernel_positions), 2)), dtype="float32", trainable=False)
+                self._sums = keras.Variable(
+                    np.zeros((len(self._kernel_positions), 2)), dtype="float32", trainable=False
+                )
             super().build(variables)
 
         def apply(self, grads, trainable_variables=None):

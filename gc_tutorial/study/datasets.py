@@ -15,9 +15,9 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from gc_tutorial.errors import DataError
+from gc_tutorial.study.factors import IMAGE_SETS
 
 FOLDS = 5
-IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the folder that holds NAME or NAME.zip for a data set that is not built in
 HORSES = "horses_or_humans"
 
 
@@ -29,12 +29,14 @@ class Examples:
         train, heldout: tuple of (array of shape (count, ...), int64 labels of shape (count,)).
         shifted: the same for the pictures on white, which differ in kind from those trained on; or None.
         classes: number of classes.
+        figures: array of str of shape (count,), which figure each held-out example shows; or None.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     heldout: tuple[np.ndarray, np.ndarray]
     shifted: tuple[np.ndarray, np.ndarray] | None
     classes: int
+    figures: np.ndarray | None = None
 
 
 def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> Examples:
@@ -66,7 +68,11 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> 
         drawn = StratifiedShuffleSplit(1, train_size=train_examples, random_state=seed)
         train = np.sort(train[next(drawn.split(train, labels[train]))[0]])
     return Examples(
-        (inputs[train], labels[train]), (inputs[heldout], labels[heldout]), shifted, len(np.unique(labels))
+        (inputs[train], labels[train]),
+        (inputs[heldout], labels[heldout]),
+        shifted,
+        len(np.unique(labels)),
+        groups[heldout] if groups.dtype.kind == "U" else None,
     )
 
 
@@ -110,7 +116,9 @@ def _pictures(name, image_size):
     from gc_tutorial import load_data
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of equal pictures in train and test: the split below keeps them together
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # of equal pictures in train and test: the split below keeps them together
         data = load_data(_source(name), image_size, on_error="skip", progress=False)
     test_images, test_labels = (np.stack(part) for part in zip(*data.test.as_numpy_iterator(), strict=True))
     if name == HORSES:

@@ -32,3 +32,16 @@ NETWORKS = {
 SCALINGS = {"0..1": "inputs in [0, 1]", "-1..1": "inputs in [-1, 1]"}
 SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the first epoch"}
 AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}
+
+IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
+
+COMPARED_ARMS = ("none", "gradient", "update", "recompiled")
+COMPARE = {  # what `compare`, in Python and in the shell, does where nothing else is said
+    "optimizer": "rmsprop",
+    "learning_rate": 1e-3,
+    "arms": ("none", "gradient", "update"),
+    "seeds": 10,
+    "image_size": 150,
+    "batch_size": 32,
+    "epochs": 12,
+}

@@ -77,11 +77,13 @@ class RemovedShares(keras.callbacks.Callback):
     """Keep, for each epoch, the share of the squared gradient norm that GC removes, layer by layer.
 
     Attributes:
-        rows: list with, for each epoch, a list of float: one for each kernel.
+        rows: dict from epoch to a dict of `share_1`, `share_2`, ...: one for each kernel, in the order of the network.
     """
 
-    def on_train_begin(self, logs=None):
-        self.rows = []
+    def __init__(self):
+        super().__init__()
+        self.rows = {}
 
     def on_epoch_end(self, epoch, logs=None):
-        self.rows.append(self.model.optimizer.removed_shares())
+        shares = self.model.optimizer.removed_shares()
+        self.rows[epoch + 1] = {f"share_{place}": share for place, share in enumerate(shares, start=1)}

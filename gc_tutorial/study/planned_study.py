@@ -165,7 +165,9 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
 def _cell_line(cell):
     plain = Run(data="", learning_rate=1.0, epochs=1, seed=0)
     varied = {key: value for key, value in asdict(cell).items() if value != getattr(plain, key) and key != "seed"}
-    return ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in varied.items())
+    return ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in varied.items()
+    )
 
 
 def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> int:

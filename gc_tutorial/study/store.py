@@ -34,6 +34,16 @@ class Results:
     damaged: list[str] = field(default_factory=list)
 
 
+def check_named(folder: str | os.PathLike) -> None:
+    """Refuse an empty name, which `Path` would take for the current folder.
+
+    Raises:
+        StoreError: if it is empty.
+    """
+    if not os.fspath(folder):
+        raise StoreError("The results folder has no name. Give one; perhaps a shell variable is not set.")
+
+
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike) -> Iterator[Path]:
     """Make a results folder ready for this command alone.
@@ -47,8 +57,7 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
     Raises:
         StoreError: if it cannot be written to, or another command works in it.
     """
-    if not os.fspath(folder):
-        raise StoreError("The results folder has no name (an empty text, such as a shell variable that is not set).")
+    check_named(folder)
     folder = Path(folder).expanduser()
     probe = folder / f"probe-{os.getpid()}{UNFINISHED}"
     try:
@@ -95,7 +104,9 @@ def read_results(folder: str | os.PathLike) -> Results:
     return results
 
 
-def check_same(results: Results, configuration: dict, folder: str | os.PathLike, way_on: str = "") -> None:
+def check_same(
+    results: Results, configuration: dict, folder: str | os.PathLike, way_on: str = "", *, ignoring=()
+) -> None:
     """Refuse to add runs of one configuration to those of another.
 
     Args:
@@ -103,12 +114,14 @@ def check_same(results: Results, configuration: dict, folder: str | os.PathLike,
         configuration: dict of what must be equal for all runs in the folder.
         folder: path, for the message.
         way_on: str, a further thing to do, for the message.
+        ignoring: keys that may differ.
 
     Raises:
         StoreError: naming what differs, and how to go on.
     """
     for name, found in results.configurations.items():
-        differing = [key for key in sorted(configuration.keys() | found) if configuration.get(key) != found.get(key)]
+        keys = sorted((configuration.keys() | found) - set(ignoring))
+        differing = [key for key in keys if configuration.get(key) != found.get(key)]
         if differing:
             differences = "; ".join(
                 f"{key} is {found.get(key)!r} there, {configuration.get(key)!r} here" for key in differing
@@ -162,9 +175,9 @@ def replace_file(path: Path, text: str) -> None:
 
 def _read(path):
     """The run in a file, or None where the file is damaged."""
+    if not path.is_file():  # to read from a pipe would be to wait for ever
+        raise StoreError(f"{path} is not a file. Remove it, or choose another folder.")
     try:
-        if not path.is_file():  # to read from a pipe would be to wait for ever
-            raise StoreError(f"{path} is not a file. Remove it, or choose another folder.")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise StoreError(

@@ -16,6 +16,7 @@ from gc_tutorial.study.plan import Run
 
 DIGITS = 5  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
+EMPTY = {"pretrained": "", "figures": ""}
 KEPT_BY_RUN = ["status", "ended", "machine"]
 
 
@@ -30,9 +31,7 @@ def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
         train_accuracy (with dropout and augmentation), clean_, heldout_ and shifted_loss, _accuracy and _auc (NaN
         where not measured), share_1, share_2, ... (what GC removes, layer by layer), seconds, status.
     """
-    rows = [
-        {"run": run.name, **asdict(run), **row} for run, stored in runs.items() for row in stored["rows"]
-    ]
+    rows = [{"run": run.name, **asdict(run), **row} for run, stored in runs.items() for row in stored["rows"]]
     table = pd.DataFrame(rows)
     numbers = [name for name in table if name not in {"run", *FACTORS, *KEPT_BY_RUN}]
     return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
@@ -56,6 +55,7 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
                 **{key: runs[run]["rows"][0][key] for key in KEPT_BY_RUN},
                 "kernels": " ".join(runs[run].get("kernels", [])),
                 "chance": " ".join(f"{share:.4g}" for share in runs[run].get("chance", [])),
+                "figures": " ".join(f"{name}:{value:g}" for name, value in runs[run].get("figures", {}).items()),
                 **{key: value for key, value in configurations[run].items() if key != "plan"},
             }
             for run in ordered
@@ -81,7 +81,7 @@ def load_table(folder: str | Path) -> pd.DataFrame:
     """
     by_run, epochs = _read_tables(folder)
     table = epochs.merge(by_run, on="run", validate="many_to_one")
-    return table.fillna({"pretrained": ""})
+    return table
 
 
 def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
@@ -93,7 +93,7 @@ def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
     by_run, epochs = _read_tables(folder)
     restored = {}
     rows = dict(list(epochs.groupby("run")))
-    other = {"run", *FACTORS, *KEPT_BY_RUN, "kernels", "chance"}
+    other = {"run", *FACTORS, *KEPT_BY_RUN, "kernels", "chance", "figures"}
     for run in by_run.to_dict("records"):
         kept = {key: run[key] for key in KEPT_BY_RUN}
         found = [
@@ -106,6 +106,7 @@ def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
                 "rows": json.loads(json.dumps(found, default=_plain)),
                 "kernels": run["kernels"].split(),
                 "chance": [float(share) for share in run["chance"].split()],
+                "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
             },
         )
     return restored
@@ -120,8 +121,7 @@ def _read_tables(folder):
     folder = shipped if shipped.is_dir() else Path(folder).expanduser()
     try:
         return tuple(
-            pd.read_csv((folder / name).open(encoding="utf-8"), keep_default_na=True)
-            for name in ("runs.csv", "epochs.csv")
+            pd.read_csv((folder / name).open(encoding="utf-8")).fillna(EMPTY) for name in ("runs.csv", "epochs.csv")
         )
     except OSError as error:
         raise StoreError(f"{folder} has no tables of a study (runs.csv and epochs.csv): {error.strerror}.") from None

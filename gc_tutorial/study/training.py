@@ -23,6 +23,7 @@ from gc_tutorial.study.networks import build_network
 from gc_tutorial.study.plan import Run
 
 RANGES = {"published": Ranges(), "mild": Ranges(vertical_flip=False, rotation=0.05, zoom=0.1)}
+COLUMNS = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "test_loss", "val_accuracy": "test_accuracy"}
 PRETRAINING = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0,
                "schedule": "constant", "augmentation": "mild", "epochs": 15, "train_examples": 0, "pretrained": "",
                "seed": 100}  # fmt: skip
@@ -44,7 +45,8 @@ def train(run: Run) -> dict:
 
     Returns:
         dict of rows (list of dict, one for each epoch: what the results README names), kernels (names), chance (the
-        share 1/M of each kernel) and logits (dict of arrays).
+        share 1/M of each kernel), figures (dict from each held-out figure to the accuracy on its pictures, averaged over
+        the epochs measured) and logits (dict of arrays).
 
     Raises:
         DataError: for a data set that is not there.
@@ -60,28 +62,71 @@ def train(run: Run) -> dict:
         sets["shifted"] = data.shifted
     total = run.epochs * (2 if run.arm == "recompiled" else 1)
     measures = CleanMeasures(sets, range(total - run.evaluate_last + 1 if run.evaluate_last else 1, total + 1))
-    shares, times, history = RemovedShares(), TimeHistory(), []
-    for first in range(0, total, run.epochs):
-        _compile(model, run, len(batches))
-        kept = model.fit(
+    shares = RemovedShares()
+    callbacks = [shares, measures] + ([StopCentralizing()] if run.arm == "first_two_epochs" else [])
+    rows = fit(model, batches, lambda: _compile(model, run, len(batches)), run.epochs, total, callbacks=callbacks)
+    rows = [{**row, **shares.rows[row["epoch"]], **measures.rows.get(row["epoch"], {})} for row in rows]
+    return {
+        "rows": finished_rows(rows, total),
+        "kernels": kernel_names(model),
+        "chance": chance_shares(model),
+        "figures": {} if data.figures is None else _accuracy_by_figure(measures.logits, data),
+        "logits": measures.logits,
+    }
+
+
+def fit(
+    model: keras.Model, batches, compile_model, epochs: int, total: int, *, callbacks=(), validation_data=None
+) -> list[dict]:
+    """Compile and train; where `total` is a multiple of `epochs`, again and again, which keeps the weights.
+
+    Args:
+        model: built `keras.Model`.
+        batches: `tf.data.Dataset` of one epoch of training batches.
+        compile_model: function that compiles the model.
+        epochs: number of epochs after each `compile_model`.
+        total: number of all epochs.
+        callbacks: further callbacks of Keras.
+        validation_data: as for `keras.Model.fit`.
+
+    Returns:
+        list of dict, one for each epoch that ended: epoch (from 1), train_loss, train_accuracy, test_loss and
+        test_accuracy (with `validation_data`), seconds (of the training steps). It is shorter than `total` where the
+        loss became NaN or infinite.
+    """
+    rows = []
+    for first in range(0, total, epochs):
+        compile_model()
+        times = TimeHistory()
+        history = model.fit(
             batches,
+            validation_data=validation_data,
             initial_epoch=first,
-            epochs=first + run.epochs,
-            callbacks=[times, keras.callbacks.TerminateOnNaN(), shares, measures]
-            + ([StopCentralizing()] if run.arm == "first_two_epochs" else []),
+            epochs=first + epochs,
+            callbacks=[times, keras.callbacks.TerminateOnNaN(), *callbacks],
             shuffle=False,  # the batches are shuffled already, and by the seed
             verbose=0,
         ).history
-        history += _rows(first, kept, times, shares)
-    rows = [{**row, **measures.rows.get(row["epoch"], {})} for row in history]
-    status = "finished" if len(rows) == total and _all_finite(rows) else "diverged"
+        measured = {COLUMNS[name]: values for name, values in history.items()} | {"seconds": times.train_seconds}
+        for number in range(len(history["loss"])):
+            rows.append({"epoch": first + number + 1, **{name: values[number] for name, values in measured.items()}})
+    return rows
+
+
+def finished_rows(rows: list[dict], total: int) -> list[dict]:
+    """The rows as they are kept: with the status of the run, when it ended and where, and without what JSON lacks.
+
+    Args:
+        rows: as from `fit`.
+        total: number of epochs that the run should have.
+
+    Returns:
+        list of dict; status is `"finished"`, or `"diverged"` where a loss is not finite or epochs are missing.
+    """
+    losses = [value for row in rows for name, value in row.items() if name.endswith("_loss")]
+    status = "finished" if len(rows) == total and all(map(math.isfinite, losses)) else "diverged"
     extra = {"status": status, "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": machine()}
-    return {
-        "rows": [{key: _storable(value) for key, value in {**row, **extra}.items()} for row in rows],
-        "kernels": kernel_names(model),
-        "chance": chance_shares(model),
-        "logits": measures.logits,
-    }
+    return [{key: _storable(value) for key, value in {**row, **extra}.items()} for row in rows]
 
 
 def _prepare(run: Run, data: Examples):
@@ -110,17 +155,10 @@ def _compile(model, run, steps):
     model.compile(optimizer=optimizer, loss=loss_for(model), metrics=["accuracy"])
 
 
-def _rows(first, history, times, shares):
-    return [
-        {
-            "epoch": first + number + 1,
-            "train_loss": history["loss"][number],
-            "train_accuracy": history["accuracy"][number],
-            "seconds": times.train_seconds[number],
-            **{f"share_{place}": share for place, share in enumerate(shares.rows[number], start=1)},
-        }
-        for number in range(len(history["loss"]))
-    ]
+def _accuracy_by_figure(logits, data):
+    correct = [(found[:, 0] > 0) == data.heldout[1] for name, found in logits.items() if name.startswith("heldout_")]
+    mean = np.mean(correct, axis=0)
+    return {str(figure): round(float(mean[data.figures == figure].mean()), 3) for figure in np.unique(data.figures)}
 
 
 def _pretraining(run: Run) -> Run:
@@ -135,10 +173,6 @@ def _pretrained(run: Run):
     _compile(model, run, len(batches))
     model.fit(batches, epochs=run.epochs, shuffle=False, verbose=0)
     return [layer.get_weights() for layer in model.layers]
-
-
-def _all_finite(rows):
-    return all(math.isfinite(row[name]) for row in rows for name in row if name.endswith("_loss"))
 
 
 def _storable(value):

@@ -1,0 +1,127 @@
+"""What the shell commands do. Each imports what it needs itself, so that mistakes in the arguments are told at once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from gc_tutorial.errors import StoreError
+from gc_tutorial.study import store
+from gc_tutorial.study.factors import IMAGE_SETS
+
+
+def compare(*, folder: str, data: str, precision: str, csv: str | None, **options) -> None:
+    """Compare arms at one learning rate, and print means and intervals."""
+    store.check_named(folder)
+    _check_writable(csv)
+    _import_quietly()
+    import keras
+
+    from gc_tutorial.study.comparison import compare
+
+    keras.config.set_dtype_policy(precision)
+    table = compare(os.path.expanduser(data), folder=folder, **options)
+    if csv:
+        store.replace_file(Path(csv).expanduser(), table.to_csv(index=False))
+    _report(table)
+
+
+def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: str | None, **options) -> None:
+    """Run what is missing of a plan, or say what that is."""
+    from gc_tutorial.study.plan import read_plan
+
+    planned = read_plan(plan)
+    store.check_named(folder)
+    if images:
+        os.environ[IMAGE_SETS] = str(Path(images).expanduser().absolute())
+    if dry_run:
+        from gc_tutorial.study.planned_study import overview
+
+        print(overview(planned, folder))
+        return
+    _import_quietly()
+    from gc_tutorial.study.planned_study import run_study
+
+    run_study(planned, folder, **options)
+    if tables:
+        _write_tables(planned, folder, tables)
+
+
+def tables(*, plan: str, folder: str, target: str) -> None:
+    """Write the tables of a study as far as it has come."""
+    from gc_tutorial.study.plan import read_plan
+
+    _write_tables(read_plan(plan), folder, target)
+
+
+def _write_tables(planned, folder, target):
+    from gc_tutorial.study.planned_study import tables
+
+    print(f"{tables(planned, folder, target)} runs are in {target}.")
+
+
+def restore(*, plan: str, source: str, folder: str) -> None:
+    """Put the runs of a study's tables back into a folder."""
+    from gc_tutorial.study.plan import read_plan
+    from gc_tutorial.study.planned_study import restore
+
+    print(f"{restore(read_plan(plan), source, folder)} runs were put back into {folder}.")
+
+
+def headline(*, picture: str) -> None:
+    """Draw the figure of the README."""
+    from gc_tutorial import plotting
+    from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
+
+    study = load_study("rmsprop")
+    differences = paired_differences(study)
+    gradient = differences[differences["arm"] == "gradient"].set_index("outcome")
+    lines = [
+        f"With GC on the gradient, {OUTCOMES[outcome]}: {verdict(gradient.loc[outcome])}"
+        for outcome in ("train_loss", "test_accuracy")
+    ]
+    figure = plotting.headline(study, load_study("control"), load_study("published_progress"), "\n".join(lines))
+    figure.savefig(picture, dpi=110, facecolor="white")
+
+
+def _import_quietly():
+    from gc_tutorial.startup import import_quietly
+
+    import_quietly()
+
+
+def _check_writable(csv):
+    """Before hours of training, not after."""
+    if csv is None:
+        return
+    path = Path(csv).expanduser()
+    try:
+        if not csv or path.is_dir():
+            raise IsADirectoryError(0, "it is no name of a file")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(0, "it is read-only")
+    except OSError as error:
+        raise StoreError(f"--csv {csv!r} cannot be written: {error.strerror}. Choose another file.") from None
+
+
+def _report(table):
+    from gc_tutorial.study.analysis import OUTCOMES, paired_differences, verdict
+
+    last = table.groupby(["arm", "seed"], sort=False).tail(1)
+    finished, diverged = (last[last["status"] == status] for status in ("finished", "diverged"))
+    if len(finished):
+        columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+        means = finished.groupby("arm", sort=False)[columns].mean().round(4)
+        print(f"Means over seeds, last epoch:\n{means.assign(seeds=finished.value_counts('arm')).to_string()}")
+    for run in diverged.itertuples():
+        print(f"Diverged, and left out: arm {run.arm}, seed {run.seed}, in epoch {run.epoch}.")
+    try:
+        differences = paired_differences(table)
+    except ValueError as reason:
+        print(f"No intervals: {reason}")
+        return
+    for row in differences.to_dict("records"):
+        print(f"{row['arm']} against none, {OUTCOMES[row['outcome']]}: {verdict(row)}")
