@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from gc_tutorial.config import PRECISIONS
+from gc_tutorial.lesson import PRECISIONS
 
 
 def _positive(text):
@@ -24,7 +24,11 @@ def _parser():
     )
     add = compare.add_argument
     add("folder", help="where finished runs are kept")
-    add("--data", default="auto", help="auto, horses_or_humans, drawn, drawn_small, or a folder or zip of images")
+    add(
+        "--data",
+        default="auto",
+        help="auto, horses_or_humans, synthetic, synthetic_small, or a folder or zip",
+    )
     add("--optimizer", default="rmsprop", help="rmsprop, or sgd (momentum 0.9)")
     add("--learning-rate", type=float, default=1e-3)
     add(
@@ -70,7 +74,7 @@ def main(arguments=None):
 
 
 def _compare(options):
-    from gc_tutorial.startup import import_quietly
+    from gc_tutorial.lesson import import_quietly
 
     import_quietly()
     import keras
