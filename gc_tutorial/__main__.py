@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gc_tutorial.config import PRECISIONS
+from gc_tutorial.lesson import PRECISIONS
 from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS, OPTIMIZERS
 
 

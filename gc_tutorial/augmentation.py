@@ -1,24 +1,25 @@
 """Random flips, rotation, zoom, shear and shifts of training images, in one resampling of uint8 pixels.
 
-Keras layers in a row resample, and so blur, each image several times, in float32. A flip, a rotation, a zoom, a shear
-and a shift are each an affine map, and so is their product: one `cv2.warpAffine` with it does the work of all of them.
+Several Keras layers in a row resample each image several times, in float32, and each time blur it. A flip, a rotation,
+a zoom, a shear and a shift are affine maps, and so is their product: one `cv2.warpAffine` applies all of them at once.
 """
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from gc_tutorial.pipeline import THREADS, untuned
+from gc_tutorial.data.pipeline import THREADS, without_autotune
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
 
 
 @dataclass(frozen=True)
-class Ranges:
-    """How far the augmentation may go; the defaults are those of the published recipe.
+class AugmentationRanges:
+    """Ranges of the random augmentation; the defaults are those of the published recipe.
 
     Attributes:
         horizontal_flip, vertical_flip: whether half of the images are mirrored left to right, top to bottom.
@@ -26,9 +27,9 @@ class Ranges:
         zoom: largest change of the visible field either way, as a fraction: at 0.2 between 0.8 (the subject is
             larger) and 1.2 times (smaller) the image's side.
         shear: largest slant either way: at 0.2 the image's top and bottom are up to 0.2 of its side apart.
-            (`ImageDataGenerator(shear_range=0.2)` means 0.2 *degrees*, which nobody could see.)
+            (`ImageDataGenerator(shear_range=0.2)` means 0.2 *degrees*, which is too little to see.)
         shift: largest shift either way, to the side and up or down, as a fraction of the image's side.
-        fill: what stands beyond the edge: `"reflect"`, the image mirrored, or `"nearest"`, its outermost pixels.
+        fill: what is shown beyond the edge: `"reflect"`, the image mirrored, or `"nearest"`, its outermost pixels.
 
     Raises:
         ValueError: for an unknown `fill`.
@@ -42,29 +43,33 @@ class Ranges:
     shift: float = 0.0
     fill: str = "reflect"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.fill not in FILLS:
             raise ValueError(f"fill={self.fill!r} is unknown. Choose from: {', '.join(FILLS)}.")
 
 
-STRONGER = Ranges(vertical_flip=False, rotation=40 / 360, zoom=0.2, shear=0.2, shift=0.2, fill="nearest")
+STRONG_AUGMENTATION = AugmentationRanges(
+    vertical_flip=False, rotation=40 / 360, zoom=0.2, shear=0.2, shift=0.2, fill="nearest"
+)
 
 
-def draw_matrices(generator, count, image_size, ranges=None):
+def draw_matrices(
+    generator: np.random.Generator, count: int, image_size: int, ranges: AugmentationRanges | None = None
+) -> np.ndarray:
     """Draw the random affine maps of `count` images.
 
     Args:
         generator: `numpy.random.Generator`.
         count: number of images.
         image_size: side of the square images in pixels.
-        ranges: `Ranges`.
+        ranges: `AugmentationRanges`.
 
     Returns:
         float64 array of shape (count, 2, 3): row vectors that map an output pixel (x, y, 1) to the place in the
-        input where its colour is taken from, turning about the image's centre. A range of zero takes no number
-        from the generator.
+        input where its colour is taken from; the rotation is about the centre of the image. For a range of zero for
+        shear or shift no number is drawn.
     """
-    ranges = ranges or Ranges()
+    ranges = ranges or AugmentationRanges()
     angle = generator.uniform(-ranges.rotation, ranges.rotation, count) * 2 * np.pi
     zoom = generator.uniform(1 - ranges.zoom, 1 + ranges.zoom, count)
     flip_x = np.where(ranges.horizontal_flip & (generator.random(count) < 0.5), -1.0, 1.0)
@@ -74,7 +79,7 @@ def draw_matrices(generator, count, image_size, ranges=None):
     linear[:, 0, 1] = flip_x * zoom * -np.sin(angle)
     linear[:, 1, 0] = flip_y * zoom * np.sin(angle)
     linear[:, 1, 1] = flip_y * zoom * np.cos(angle)
-    # Drawn last, and only if asked for: whatever is added here, the draws of the published ranges stay what they were.
+    # Drawn last, and only if asked for, so that the draws of the published ranges stay what they were.
     if ranges.shear:
         linear[:, :, 1] += generator.uniform(-ranges.shear, ranges.shear, (count, 1)) * linear[:, :, 0]
     centre = np.full(2, (image_size - 1) / 2)
@@ -84,13 +89,13 @@ def draw_matrices(generator, count, image_size, ranges=None):
     return np.concatenate([linear, offset[..., None]], axis=2)
 
 
-def warp(images, matrices, fill="reflect"):
+def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: str = "reflect") -> np.ndarray:
     """Apply to each image its affine map, with bilinear interpolation, once.
 
     Args:
         images: uint8 array of shape (count, height, width, channels), or a list of its images.
         matrices: array of shape (count, 2, 3), as from `draw_matrices`.
-        fill: `"reflect"` or `"nearest"`, as in `Ranges`; what Keras calls `fill_mode`.
+        fill: `"reflect"` or `"nearest"`, as in `AugmentationRanges`; what Keras calls `fill_mode`.
 
     Returns:
         uint8 array of shape (count, height, width, channels).
@@ -108,7 +113,9 @@ def warp(images, matrices, fill="reflect"):
     return warped
 
 
-def training_batches(images, labels, batch_size, seed, ranges=None):
+def training_batches(
+    images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, ranges: AugmentationRanges | None = None
+) -> tf.data.Dataset:
     """Shuffle, batch and augment images for training.
 
     The order and every draw follow from `seed` alone, whatever the number of threads and whatever TensorFlow's own
@@ -120,16 +127,17 @@ def training_batches(images, labels, batch_size, seed, ranges=None):
         labels: integer array of shape (count,).
         batch_size: images in a batch; the last batch of an epoch may be smaller.
         seed: int, 0 or more.
-        ranges: `Ranges`, or None for the published ones; `STRONGER` holds those of the guide to image folders.
+        ranges: `AugmentationRanges`, by default the published ones; `STRONG_AUGMENTATION` has those of the guide to
+            image folders.
 
     Returns:
         `tf.data.Dataset` of (uint8 images of shape (batch, size, size, 3), labels of shape (batch,)).
     """
     size = images.shape[1]
-    ranges = ranges or Ranges()
+    ranges = ranges or AugmentationRanges()
     epochs = itertools.count()
 
-    def plan():
+    def plan() -> Iterator[tuple]:
         """The order of one epoch, a batch at a time."""
         epoch = next(epochs)
         order = np.random.default_rng([seed, epoch]).permutation(len(images))
@@ -145,7 +153,7 @@ def training_batches(images, labels, batch_size, seed, ranges=None):
         return tf.ensure_shape(batch[0], [None, *images.shape[1:]]), tf.ensure_shape(batch[1], [None])
 
     signature = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([3], tf.int64))
-    return untuned(
+    return without_autotune(
         tf.data.Dataset.from_generator(plan, output_signature=signature)
         .apply(tf.data.experimental.assert_cardinality(-(-len(images) // batch_size)))
         .map(augment_in_graph, num_parallel_calls=THREADS, deterministic=True)

@@ -1,33 +1,45 @@
 """The errors of this package that a reader can do something about."""
 
+LONGEST_MESSAGE = 2000  # characters
+
+
+def cut(message: str) -> str:
+    """Leave out the middle of a message that is too long to read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    return f"{message[: LONGEST_MESSAGE // 2]} [...] {message[-LONGEST_MESSAGE // 4 :]}"
+
 
 class TutorialError(ValueError):
-    """A predictable mistake; the message says what was wrong, what was found and what to do."""
+    """A predictable mistake. The message says what was wrong, what was found and what to do."""
 
-    def _render_traceback_(self):
-        """What notebooks show instead of a traceback: the lines through our code would help nobody."""
+    def __init__(self, message: object = "") -> None:
+        super().__init__(cut(str(message)))
+
+    def _render_traceback_(self) -> list[str]:
+        """What notebooks show instead of a traceback: the lines of this package would not help the reader."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class DataError(TutorialError):
-    """Data that cannot be had or read."""
+    """The data are missing or cannot be read."""
 
 
 class SettingsError(TutorialError):
-    """A `GC_TUTORIAL_*` environment variable has a value that makes no sense."""
+    """A `GC_TUTORIAL_*` environment variable has a value that is not valid."""
 
 
 class StoreError(TutorialError):
-    """A results folder that cannot be used."""
+    """A results folder cannot be used."""
 
 
 class VersionError(TutorialError):
-    """A Keras that this tutorial cannot work with."""
+    """The tutorial does not work with this version of Keras."""
 
 
 class PlanError(TutorialError):
-    """A study plan that cannot be run as it is written."""
+    """A study plan cannot be run as it is written."""
 
 
 class EngineError(TutorialError):
-    """Processes or machines that runs cannot be computed on."""
+    """Runs cannot be computed on these processes or machines."""

@@ -3,12 +3,11 @@
 import keras
 from keras import layers
 
-from gc_tutorial.config import SMALLEST_IMAGE
-
+SMALLEST_IMAGE = 94  # pixels; five times (a 3×3 valid convolution, then a halving) leave one of them
 SMALLEST_IMAGE_THREE_BLOCKS = 22  # pixels; three times (a 3×3 valid convolution, then a halving) leave one of them
 
 
-def build_cnn(image_size=300, dropout=0.5, classes=2):
+def build_cnn(image_size: int = 300, dropout: float = 0.5, classes: int = 2) -> keras.Sequential:
     """Build the five-block CNN: 1,704,097 parameters for two classes at 300×300.
 
     The model takes images of shape (batch, image_size, image_size, 3) with values 0 to 255, uint8 or float, which it
@@ -25,6 +24,10 @@ def build_cnn(image_size=300, dropout=0.5, classes=2):
 
     Raises:
         ValueError: if `image_size` leaves nothing for the last pooling, or for fewer than two classes.
+
+    Example:
+        >>> build_cnn(300).count_params()
+        1704097
     """
     _check_size(image_size, "five", SMALLEST_IMAGE)
     return keras.Sequential(
@@ -39,10 +42,10 @@ def build_cnn(image_size=300, dropout=0.5, classes=2):
     )
 
 
-def build_three_block_cnn(image_size=300, dropout=0.5, classes=2):
+def build_three_block_cnn(image_size: int = 300, dropout: float = 0.5, classes: int = 2) -> keras.Sequential:
     """Build the first three blocks of `build_cnn` with its head: 40,165,409 parameters for two classes at 300×300.
 
-    Two poolings fewer leave 16 times as many numbers for the first dense layer, and with them most of the parameters.
+    Without the last two poolings the first dense layer has about 25 times as many inputs, and most of the parameters.
 
     Args:
         image_size: side of the square images in pixels, at least 22.
@@ -58,10 +61,10 @@ def build_three_block_cnn(image_size=300, dropout=0.5, classes=2):
     return keras.Sequential([*_three_blocks(image_size, dropout), *_head(dropout, classes)])
 
 
-def loss_for(model):
+def loss_for(model: keras.Model) -> str:
     """Name the loss that fits the output of `build_cnn` or `build_three_block_cnn`.
 
-    (The metric `"accuracy"` fits both: Keras looks at the output itself.)
+    (The metric `"accuracy"` fits both, because Keras chooses it by the shape of the output.)
 
     Args:
         model: a `keras.Model` with one output of shape (batch, 1), or (batch, classes) for more than two classes.
@@ -72,7 +75,7 @@ def loss_for(model):
     return "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
 
 
-def _check_size(image_size, blocks, smallest):
+def _check_size(image_size: int, blocks: str, smallest: int) -> None:
     if image_size < smallest:
         raise ValueError(
             f"image_size={image_size} is too small for {blocks} convolutions and poolings: "
@@ -80,7 +83,7 @@ def _check_size(image_size, blocks, smallest):
         )
 
 
-def _three_blocks(image_size, dropout):
+def _three_blocks(image_size: int, dropout: float) -> list[keras.layers.Layer]:
     return [
         keras.Input((image_size, image_size, 3)),
         layers.Rescaling(1 / 255),
@@ -95,9 +98,9 @@ def _three_blocks(image_size, dropout):
     ]
 
 
-def _head(dropout, classes):
+def _head(dropout: float, classes: int) -> list[keras.layers.Layer]:
     if classes < 2:
-        raise ValueError(f"classes={classes} makes no sense: a classifier tells at least two classes apart.")
+        raise ValueError(f"classes={classes} is not valid. A classifier needs at least two classes.")
     units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
     return [
         layers.Flatten(),

@@ -138,7 +138,7 @@ def headline(study, control, progress, title):
     return figure
 
 
-def paired_differences(differences, title=None):
+def interval_plot(differences, title=None):
     """Plot differences from the baseline with their intervals, a panel for each outcome.
 
     Args:
@@ -149,9 +149,9 @@ def paired_differences(differences, title=None):
         `matplotlib.figure.Figure`. Points are mean differences over seeds, thick bars 95% bootstrap intervals, thin
         ones Student's t; the line at zero is no difference.
     """
-    outcomes = differences["outcome"].unique()
-    figure, axes = plt.subplots(1, len(outcomes), figsize=(2.9 * len(outcomes), 2.6), layout="constrained")
-    for axis, outcome in zip(axes, outcomes, strict=True):
+    panels = differences["outcome"].unique()
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.6), layout="constrained")
+    for axis, outcome in zip(axes, panels, strict=True):
         rows = differences[differences["outcome"] == outcome]
         for place, row in enumerate(rows.itertuples()):
             axis.plot([row.t_low, row.t_high], [place, place], color=COLOURS[row.arm], lw=1, marker="|")

@@ -199,7 +199,7 @@ for run in ("first run", "second run"):
 #
 # Both pipelines on the same images, in turn, three times each; the fastest counts, since everything that disturbs a
 # measurement makes it slower. The published pipeline is written from its description: shuffled, batched, rescaled to `float32`,
-# then the three layers. (As described, it rescales before it batches; the order here favours it.) It runs `untuned`, as ours
+# then the three layers. (As described, it rescales before it batches; the order here favours it.) It runs `without_autotune`, as ours
 # does: `tf.data` can tune itself while it runs, but the end of an epoch then often waits for the tuner, and this wait can last as
 # long as the epoch itself.
 
@@ -207,7 +207,7 @@ for run in ("first run", "second run"):
 import time
 
 import tensorflow as tf
-from gc_tutorial.pipeline import THREADS, untuned
+from gc_tutorial.data.pipeline import THREADS, without_autotune
 
 
 def published_layers(batch, labels):
@@ -217,7 +217,7 @@ def published_layers(batch, labels):
 timed = images[:512], labels[:512]
 shuffled = tf.data.Dataset.from_tensor_slices(timed).shuffle(1024).batch(settings.batch_size)
 pipelines = {
-    "published: three layers, float32": untuned(shuffled.map(published_layers, THREADS).prefetch(2)),
+    "published: three layers, float32": without_autotune(shuffled.map(published_layers, THREADS).prefetch(2)),
     "ours: one affine map, uint8": training_batches(*timed, settings.batch_size, seed=1),
 }
 
@@ -300,9 +300,9 @@ show(
 # <details><summary>Solution</summary>
 #
 # ```python
-# from gc_tutorial import Ranges
+# from gc_tutorial import AugmentationRanges
 #
-# gentle = Ranges(vertical_flip=False, rotation=0.05)
+# gentle = AugmentationRanges(vertical_flip=False, rotation=0.05)
 # batch, batch_labels = next(iter(training_batches(images, labels, settings.batch_size, seed=1, ranges=gentle)))
 # show(image_grid(batch[:12].numpy(), [names[k] for k in batch_labels[:12]]), alt="Twelve gently augmented pictures.")
 # ```

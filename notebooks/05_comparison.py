@@ -131,7 +131,7 @@ from gc_tutorial import plotting
 from gc_tutorial.study.analysis import OUTCOMES
 
 show(
-    plotting.paired_differences(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
+    plotting.interval_plot(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
     alt="For each outcome, the mean difference of both GC arms from no GC with its interval, against a line at zero.",
 )
 

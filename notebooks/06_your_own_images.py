@@ -136,11 +136,13 @@ Markdown(
 # shift are affine maps, too, so that all of it is still **one** resampling, as in notebook 2.
 
 # %%
-from gc_tutorial import STRONGER, training_batches
+from gc_tutorial import STRONG_AUGMENTATION, training_batches
 from gc_tutorial.plotting import image_grid, show
 
 picture = own.train_images[0]
-copies = training_batches(np.stack([picture] * 11), np.zeros(11, int), batch_size=11, seed=1, ranges=STRONGER)
+copies = training_batches(
+    np.stack([picture] * 11), np.zeros(11, int), batch_size=11, seed=1, ranges=STRONG_AUGMENTATION
+)
 augmented, _ = next(iter(copies))
 show(
     image_grid(
@@ -186,7 +188,9 @@ def train(images, optimizer):
     keras.utils.set_random_seed(0)
     model = build_three_block_cnn(settings.image_size, classes=images.info.features["label"].num_classes)
     model.compile(optimizer, loss_for(model), metrics=["accuracy"])
-    batches = training_batches(images.train_images, images.train_labels, settings.batch_size, seed=0, ranges=STRONGER)
+    batches = training_batches(
+        images.train_images, images.train_labels, settings.batch_size, seed=0, ranges=STRONG_AUGMENTATION
+    )
     times, test = TimeHistory(), images.test.batch(32)
     fitting = {"validation_data": test, "callbacks": [times], "shuffle": False, "verbose": 0}
     history = model.fit(batches.repeat(), steps_per_epoch=8, epochs=10, **fitting)

@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: small drawn images, and a TFDS folder of the test's own."""
+"""Fixtures that many tests share: small synthetic images, and a TFDS folder of the test's own."""
 
 import os
 
@@ -20,8 +20,8 @@ def own_tfds_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def drawn(own_tfds_folder):
-    """128 and 64 drawn images at 94×94 pixels."""
+def synthetic(own_tfds_folder):
+    """128 and 64 synthetic images at 94×94 pixels."""
     from gc_tutorial import load_data
 
-    return load_data("drawn_small", 94)
+    return load_data("synthetic_small", 94)

@@ -6,13 +6,13 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from gc_tutorial import STRONGER, Ranges, training_batches
+from gc_tutorial import STRONG_AUGMENTATION, AugmentationRanges, training_batches
 from gc_tutorial.augmentation import draw_matrices, warp
 
 SIZE = 40
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, SIZE, SIZE, 3), dtype=np.uint8)
 LABELS = np.arange(10)
-STILL = Ranges(horizontal_flip=False, vertical_flip=False, rotation=0.0, zoom=0.0)
+STILL = AugmentationRanges(horizontal_flip=False, vertical_flip=False, rotation=0.0, zoom=0.0)
 
 
 def collect(pipeline, epochs=1):
@@ -26,7 +26,7 @@ def smooth_image():
     return ndimage.gaussian_filter(IMAGES[0].astype(float), (2, 2, 0)).round().astype(np.uint8)
 
 
-@pytest.mark.parametrize("ranges", [Ranges(), STRONGER])
+@pytest.mark.parametrize("ranges", [AugmentationRanges(), STRONG_AUGMENTATION])
 @pytest.mark.parametrize("number", range(5))
 def test_pixels_agree_with_scipy(number, ranges):
     matrix = draw_matrices(np.random.default_rng(number), 1, SIZE, ranges)
@@ -84,7 +84,7 @@ def test_draws_fill_the_published_ranges():
 
 
 def test_rotation_alone_stays_within_its_range():
-    only_rotation = Ranges(horizontal_flip=False, vertical_flip=False, rotation=0.3, zoom=0.0)
+    only_rotation = AugmentationRanges(horizontal_flip=False, vertical_flip=False, rotation=0.3, zoom=0.0)
     matrices = draw_matrices(np.random.default_rng(0), 20_000, SIZE, only_rotation)
     turns = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]) / (2 * np.pi)
     assert -0.3 <= turns.min() < -0.299
@@ -167,8 +167,8 @@ def test_shifts_alone_move_both_ways_along_both_axes():
 
 
 def test_the_stronger_ranges_are_those_of_the_guide():
-    assert Ranges(True, False, 40 / 360, 0.2, 0.2, 0.2, "nearest") == STRONGER
-    matrices = draw_matrices(np.random.default_rng(0), 1000, SIZE, STRONGER)
+    assert AugmentationRanges(True, False, 40 / 360, 0.2, 0.2, 0.2, "nearest") == STRONG_AUGMENTATION
+    matrices = draw_matrices(np.random.default_rng(0), 1000, SIZE, STRONG_AUGMENTATION)
     determinant = np.linalg.det(matrices[:, :, :2])  # shear and shifts leave areas as they are
     assert np.sqrt(np.abs(determinant)).min() >= 0.8
     assert np.sqrt(np.abs(determinant)).max() <= 1.2
@@ -193,4 +193,4 @@ def test_the_pipeline_fills_as_its_ranges_say():
 
 def test_an_unknown_fill_is_refused():
     with pytest.raises(ValueError, match=r"fill=.wrap. is unknown. Choose from: reflect, nearest"):
-        Ranges(fill="wrap")
+        AugmentationRanges(fill="wrap")

@@ -18,13 +18,13 @@ def test_it_says_what_it_does(name, monkeypatch, capsys):
     assert (ended.value.code, capsys.readouterr().out.startswith("usage:")) == (0, True)
 
 
-def test_every_way_to_augment_yields_all_images_and_is_tabulated(drawn, monkeypatch):
+def test_every_way_to_augment_yields_all_images_and_is_tabulated(synthetic, monkeypatch):
     import speed
 
     monkeypatch.setattr(speed, "SIZE", 94)
     monkeypatch.setattr(speed, "BATCH", 48)
-    count, arms = speed.augment(drawn)
-    assert count == len(drawn.train_images)
+    count, arms = speed.augment(synthetic)
+    assert count == len(synthetic.train_images)
     for name, arm in arms.items():
         (batches,) = arm.args
         shapes = [tuple(images.shape) for images, _ in batches]

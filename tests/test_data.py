@@ -7,13 +7,14 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gc_tutorial import data, load_data
-from gc_tutorial.drawn import draw
+from gc_tutorial.data import horses_or_humans
+from gc_tutorial.data.synthetic import draw
 
 
 @pytest.fixture
 def no_network(monkeypatch):
     """A server that refuses at once."""
-    monkeypatch.setattr(data, "DOWNLOAD", "http://127.0.0.1:9/nothing.zip")
+    monkeypatch.setattr(horses_or_humans, "DOWNLOAD", "http://127.0.0.1:9/nothing.zip")
 
 
 # ----- the drawn images
@@ -35,36 +36,36 @@ def test_drawn_test_images_stand_on_white_and_training_images_do_not():
     assert (np.array(corners["train"]) < 255).all()
 
 
-def test_drawn_set_has_the_shape_of_the_real_one(drawn):
-    assert drawn.info.features["image"].shape == (300, 300, 3)
-    assert drawn.info.features["label"].names == ["horses", "humans"]
-    builder_info = data.DrawnHorsesOrHumans(config="full").COUNTS["full"]
+def test_drawn_set_has_the_shape_of_the_real_one(synthetic):
+    assert synthetic.info.features["image"].shape == (300, 300, 3)
+    assert synthetic.info.features["label"].names == ["horses", "humans"]
+    builder_info = data.SyntheticHorsesOrHumans(config="full").COUNTS["full"]
     assert builder_info == {"train": 1027, "test": 256}
 
 
 # ----- what every source gives
 
 
-def test_elements_are_uint8_images_and_whole_number_labels(drawn):
-    for dataset, count in ((drawn.train, 128), (drawn.test, 64)):
+def test_elements_are_uint8_images_and_whole_number_labels(synthetic):
+    for dataset, count in ((synthetic.train, 128), (synthetic.test, 64)):
         assert len(dataset) == count
         images, labels = next(iter(dataset.batch(count)))
         assert (images.shape, images.dtype.name) == ((count, 94, 94, 3), "uint8")
         assert sorted(np.bincount(labels)) == [count // 2, count // 2]
-    np.testing.assert_array_equal(drawn.train_images, next(iter(drawn.train.batch(128)))[0])
+    np.testing.assert_array_equal(synthetic.train_images, next(iter(synthetic.train.batch(128)))[0])
 
 
-def test_images_are_in_the_same_order_every_time(drawn):
-    again = load_data("drawn_small", 94)
-    np.testing.assert_array_equal(again.train_images, drawn.train_images)
-    np.testing.assert_array_equal(again.train_labels, drawn.train_labels)
+def test_images_are_in_the_same_order_every_time(synthetic):
+    again = load_data("synthetic_small", 94)
+    np.testing.assert_array_equal(again.train_images, synthetic.train_images)
+    np.testing.assert_array_equal(again.train_labels, synthetic.train_labels)
 
 
 # ----- the real images
 
 
 def test_prepared_images_are_found_without_asking_the_network(monkeypatch):
-    monkeypatch.setattr(data, "can_download", lambda: pytest.fail("asked the network"))
+    monkeypatch.setattr(horses_or_humans, "can_download", lambda: pytest.fail("asked the network"))
     monkeypatch.setattr(data, "_is_prepared", lambda builder: True)
     assert data._find_builder("auto").name == "horses_or_humans"
     assert data._find_builder("horses_or_humans").name == "horses_or_humans"
@@ -73,14 +74,14 @@ def test_prepared_images_are_found_without_asking_the_network(monkeypatch):
 def test_auto_draws_without_network_and_says_so(no_network, monkeypatch, capsys):
     small = data._drawn_builder("small")
     monkeypatch.setattr(data, "_drawn_builder", lambda config: small)
-    assert load_data("auto", 94).info.name == "drawn_horses_or_humans"
+    assert load_data("auto", 94).info.name == "synthetic_horses_or_humans"
     said = capsys.readouterr().out
     assert "cannot be downloaded: using drawn images instead" in said
     assert "Drawn images: 128 train and 64 test" in said
 
 
 def test_a_download_that_breaks_off_is_told_and_not_fatal(monkeypatch, capsys):
-    monkeypatch.setattr(data, "can_download", lambda: True)
+    monkeypatch.setattr(horses_or_humans, "can_download", lambda: True)
 
     def breaks_off(self):
         raise ConnectionResetError("the line went dead")
@@ -102,9 +103,9 @@ def test_the_probe_gives_up_on_a_server_that_never_answers(monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr(data, "DOWNLOAD", f"http://127.0.0.1:{silent.getsockname()[1]}/x.zip")
+        monkeypatch.setattr(horses_or_humans, "DOWNLOAD", f"http://127.0.0.1:{silent.getsockname()[1]}/x.zip")
         began = time.monotonic()
-        assert not data.can_download(seconds=0.5)
+        assert not horses_or_humans.can_download(seconds=0.5)
         assert time.monotonic() - began < 5  # TFDS itself would try for minutes
 
 

@@ -107,7 +107,7 @@ def test_it_has_the_parts_of_a_lesson(source):
     assert "<details><summary>Solution</summary>" in prose
 
 
-def test_its_solution_runs(source, tmp_path, drawn):
+def test_its_solution_runs(source, tmp_path, synthetic):
     """The folded solution is code, too: it must at least be Python, and use only names that the notebook defines."""
     prose = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "markdown")
     (solution,) = re.findall(r"Solution</summary>.*?```python\n(.*?)```", prose, re.DOTALL)

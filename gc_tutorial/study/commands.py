@@ -86,7 +86,7 @@ def headline(*, picture: str) -> None:
 
 
 def _import_quietly():
-    from gc_tutorial.startup import import_quietly
+    from gc_tutorial.lesson import import_quietly
 
     import_quietly()
 

@@ -12,8 +12,8 @@ import keras
 import pandas as pd
 from tqdm import tqdm
 
-from gc_tutorial import data as data_module
 from gc_tutorial.augmentation import training_batches
+from gc_tutorial.data import load_data
 from gc_tutorial.errors import DataError
 from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.study import store
@@ -116,7 +116,7 @@ def _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs):
 
 def _load(source, image_size):
     if isinstance(source, (str, os.PathLike)):
-        return data_module.load_data(source, COMPARE["image_size"] if image_size is None else image_size)
+        return load_data(source, COMPARE["image_size"] if image_size is None else image_size)
     size = source.train_images.shape[1]
     if image_size not in (None, size):
         raise DataError(f"image_size={image_size}, but the data were loaded at {size} pixels. Leave image_size out.")

@@ -69,7 +69,7 @@ def _on_dask(runs, workers, threads, scheduler):
 
 def _train_there(run, threads, expected):
     """What a worker does; it imports TensorFlow itself, and only once."""
-    from gc_tutorial.startup import import_quietly
+    from gc_tutorial.lesson import import_quietly
 
     import_quietly()
     found = versions()

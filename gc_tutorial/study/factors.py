@@ -1,4 +1,7 @@
-"""The names of what a study varies, each with a line for a reader. It imports nothing, so that a plan is checked at once."""
+"""The names of what a study varies, each with a line for a reader.
+
+Nothing is imported here, so that a plan is checked, and a mistake told, at once.
+"""
 
 STAGES = ("tuning", "confirmation")
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gc_tutorial.augmentation import Ranges, training_batches
+from gc_tutorial.augmentation import AugmentationRanges, training_batches
 from gc_tutorial.callbacks import TimeHistory
 from gc_tutorial.models import loss_for
 from gc_tutorial.study.arms import StopCentralizing, build_optimizer, chance_shares, kernel_names
@@ -22,7 +22,10 @@ from gc_tutorial.study.measures import CleanMeasures, RemovedShares
 from gc_tutorial.study.networks import build_network
 from gc_tutorial.study.plan import Run
 
-RANGES = {"published": Ranges(), "mild": Ranges(vertical_flip=False, rotation=0.05, zoom=0.1)}
+RANGES = {
+    "published": AugmentationRanges(),
+    "mild": AugmentationRanges(vertical_flip=False, rotation=0.05, zoom=0.1),
+}
 COLUMNS = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "test_loss", "val_accuracy": "test_accuracy"}
 PRETRAINING = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0,
                "schedule": "constant", "augmentation": "mild", "epochs": 15, "train_examples": 0, "pretrained": "",
@@ -45,8 +48,8 @@ def train(run: Run) -> dict:
 
     Returns:
         dict of rows (list of dict, one for each epoch: what the results README names), kernels (names), chance (the
-        share 1/M of each kernel), figures (dict from each held-out figure to the accuracy on its pictures, averaged over
-        the epochs measured) and logits (dict of arrays).
+        share 1/M of each kernel), figures (dict from each held-out figure to the accuracy on its pictures, averaged
+        over the epochs measured) and logits (dict of arrays).
 
     Raises:
         DataError: for a data set that is not there.

@@ -18,11 +18,12 @@ import speed  # imports TensorFlow quietly
 import tensorflow_datasets as tfds
 
 from gc_tutorial import load_data, training_batches
-from gc_tutorial.data import REAL, read_split
-from gc_tutorial.drawn import DrawnHorsesOrHumans
+from gc_tutorial.data.horses_or_humans import NAME as REAL
+from gc_tutorial.data.prepared import read_split
+from gc_tutorial.data.synthetic import SyntheticHorsesOrHumans
 
 COUNTS = (1_000, 2_000, 5_000, 10_000, 20_000)
-MANY = Path(__file__).resolve().parents[2] / "build" / "many_drawn"
+MANY = Path(__file__).resolve().parents[2] / "build" / "many_synthetic"
 
 
 class Peak(threading.Thread):
@@ -40,15 +41,15 @@ class Peak(threading.Thread):
             time.sleep(0.01)
 
 
-class ManyDrawn(DrawnHorsesOrHumans):
-    """The drawn set, larger."""
+class ManySynthetic(SyntheticHorsesOrHumans):
+    """The synthetic set, larger."""
 
     COUNTS = {"full": {"train": max(COUNTS), "test": 2}}  # noqa: RUF012
 
 
-def many_drawn():
+def many_synthetic():
     tfds.disable_progress_bar()
-    builder = ManyDrawn(config="full", data_dir=MANY)
+    builder = ManySynthetic(config="full", data_dir=MANY)
     builder.download_and_prepare()
     return builder
 
@@ -62,7 +63,7 @@ def recipe(arm):
 
 
 def growth(count):
-    peak, builder = Peak(), many_drawn()
+    peak, builder = Peak(), many_synthetic()
     began = time.perf_counter()
     images, labels = read_split(builder, f"train[:{count}]", speed.SIZE)
     loading = time.perf_counter() - began
@@ -97,7 +98,7 @@ def main():
         print(json.dumps({"recipe": recipe, "growth": growth}[part](arm)))
         return
     if "growth" in options.parts:
-        many_drawn()
+        many_synthetic()
     speed.finish([in_a_process(part, arm) for part in options.parts for arm in parts[part]], options.csv)
 
 

@@ -18,7 +18,7 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from gc_tutorial.startup import import_quietly
+from gc_tutorial.lesson import import_quietly
 
 import_quietly()
 
@@ -30,8 +30,9 @@ from keras import layers  # noqa: E402
 
 from gc_tutorial import build_cnn, load_data, training_batches  # noqa: E402
 from gc_tutorial.augmentation import draw_matrices  # noqa: E402
-from gc_tutorial.data import REAL, read_split  # noqa: E402
-from gc_tutorial.pipeline import THREADS, untuned  # noqa: E402
+from gc_tutorial.data.horses_or_humans import NAME as REAL  # noqa: E402
+from gc_tutorial.data.pipeline import THREADS, without_autotune  # noqa: E402
+from gc_tutorial.data.prepared import read_split  # noqa: E402
 
 SIZE, BATCH = 300, 128
 FLOAT, BFLOAT = "float32", "mixed_bfloat16"
@@ -86,7 +87,7 @@ def in_memory(images, labels):
         pixels, classes = tf.numpy_function(batch, [start], (tf.uint8, tf.int64), stateful=False)
         return tf.ensure_shape(pixels, [None, SIZE, SIZE, 3]), tf.ensure_shape(classes, [None])
 
-    return untuned(tf.data.Dataset.range(0, len(images), BATCH).map(batch_in_graph, THREADS).prefetch(2))
+    return without_autotune(tf.data.Dataset.range(0, len(images), BATCH).map(batch_in_graph, THREADS).prefetch(2))
 
 
 def transformed_batches(images, labels, transform):
@@ -101,7 +102,7 @@ def transformed_batches(images, labels, transform):
         matrices = tf.ensure_shape(tf.numpy_function(draw, [tf.shape(batch)[0]], tf.float32), [None, 8])
         return transform(batch, matrices), batch_labels
 
-    return untuned(in_memory(images, labels).map(augmented, THREADS).prefetch(2))
+    return without_autotune(in_memory(images, labels).map(augmented, THREADS).prefetch(2))
 
 
 def with_tensorflow(batch, matrices):
@@ -135,7 +136,7 @@ def augment(data):
     published = functools.partial(published_batches, tf.data.Dataset.from_tensor_slices((images, labels)))
     pipelines = {
         "published: three Keras layers, float32": published(),
-        "the same, untuned": untuned(published(THREADS)),
+        "the same, untuned": without_autotune(published(THREADS)),
         "ours: OpenCV's warpAffine, uint8": training_batches(images, labels, BATCH, seed=0),
         "TensorFlow's projective op, uint8": transformed_batches(images, labels, with_tensorflow),
         "keras.ops.image.affine_transform, uint8": transformed_batches(images, labels, with_keras),

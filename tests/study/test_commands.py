@@ -7,7 +7,7 @@ import pytest
 
 from gc_tutorial.__main__ import main
 
-SMALL = ["--data", "drawn_small", "--image-size", "94", "--batch-size", "64", "--epochs", "1"]
+SMALL = ["--data", "synthetic_small", "--image-size", "94", "--batch-size", "64", "--epochs", "1"]
 
 
 def test_help_comes_without_tensorflow():
@@ -67,7 +67,7 @@ def test_diverged_runs_are_named_and_not_averaged(tmp_path, capsys):
         (["--arms", "weights"], "error: There is no arm 'weights'"),
         (["--optimizer", "lion"], "error: There is no optimizer 'lion'"),
         (["--data", "nowhere"], "error: There is no data source 'nowhere'"),
-        (["--data", "drawn_small", "--image-size", "93"], "error: image_size=93 is too small"),
+        (["--data", "synthetic_small", "--image-size", "93"], "error: image_size=93 is too small"),
     ],
 )
 def test_predictable_mistakes_are_told_in_one_line(tmp_path, capsys, arguments, told):

@@ -17,14 +17,14 @@ MEASURES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 
 
 @pytest.fixture(scope="module")
-def few(drawn):
+def few(synthetic):
     """32 training and 16 test images."""
     return replace(
-        drawn,
-        train_images=drawn.train_images[:32],
-        train_labels=drawn.train_labels[:32],
-        train=drawn.train.take(32),
-        test=drawn.test.take(16),
+        synthetic,
+        train_images=synthetic.train_images[:32],
+        train_labels=synthetic.train_labels[:32],
+        train=synthetic.train.take(32),
+        test=synthetic.test.take(16),
     )
 
 
@@ -46,7 +46,7 @@ def test_a_row_for_every_arm_seed_and_epoch(table):
     assert (table["seconds"] > 0).all()
     assert set(table["status"]) == {"finished"}
     configuration = {
-        "data": "drawn_horses_or_humans/small/1.0.0",
+        "data": "synthetic_horses_or_humans/small/1.0.0",
         "optimizer": "rmsprop",
         "epochs": 2,
         "batch_size": 16,

@@ -1,4 +1,4 @@
-"""A TFDS data set of drawn horses and humans, for machines that cannot reach the real one.
+"""A TFDS data set of synthetic images of horses and humans, for machines that cannot reach the real one.
 
 It teaches the same lesson: 300×300×3 images of two classes, on textured backgrounds in the training split and on
 white ones in the test split. Every image follows from its split and number alone: the same bytes on every machine.
@@ -8,16 +8,19 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
+from gc_tutorial.data.prepared import folder_of_tfds, is_prepared, quiet
+from gc_tutorial.errors import DataError
+
 SIDE = 300
 CLASSES = ("horses", "humans")
 _SHIFT = 4  # OpenCV takes coordinates as integers with this many binary places
 
 
-class DrawnHorsesOrHumans(tfds.core.GeneratorBasedBuilder):
-    """Drawn horses and humans: 1,027 training and 256 test images, or 128 and 64 in the `small` configuration."""
+class SyntheticHorsesOrHumans(tfds.core.GeneratorBasedBuilder):
+    """Synthetic horses and humans: 1,027 training and 256 test images, or 128 and 64 in the `small` configuration."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [  # noqa: RUF012 (the way TFDS wants it)
+    BUILDER_CONFIGS = [  # noqa: RUF012 (as TFDS requires)
         tfds.core.BuilderConfig(name="full", description="As many images as Horses or Humans has."),
         tfds.core.BuilderConfig(name="small", description="A tenth of them, for tests."),
     ]
@@ -26,7 +29,7 @@ class DrawnHorsesOrHumans(tfds.core.GeneratorBasedBuilder):
     def _info(self):
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Drawn stand-ins for Horses or Humans: textured backgrounds in train, white ones in test.",
+            description="In place of Horses or Humans: textured backgrounds in train, white ones in test.",
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
@@ -46,7 +49,32 @@ class DrawnHorsesOrHumans(tfds.core.GeneratorBasedBuilder):
             yield number, {"image": draw(split, number), "label": label}
 
 
-def draw(split, number):
+def prepared_builder(config: str) -> tfds.core.DatasetBuilder:
+    """Draw the images of a configuration, `"full"` or `"small"`, or find them where they were drawn before.
+
+    Returns:
+        `tfds.core.DatasetBuilder`, prepared.
+
+    Raises:
+        DataError: if they cannot be written.
+    """
+    folder = folder_of_tfds()
+    with quiet():
+        builder = SyntheticHorsesOrHumans(config=config, data_dir=folder)
+    if not is_prepared(builder):
+        try:
+            with quiet():
+                builder.download_and_prepare()
+        except Exception as error:  # TFDS and TensorFlow raise errors of several kinds on a full disk
+            if not is_prepared(builder):  # or another notebook, which draws the same images, was the first to finish
+                raise DataError(
+                    f"The synthetic images cannot be written to {folder} ({error}). Make room there, or set "
+                    "TFDS_DATA_DIR to another folder."
+                ) from None
+    return builder
+
+
+def draw(split: str, number: int) -> np.ndarray:
     """Draw one image: a horse where `number` is even, a human where it is odd.
 
     Args:

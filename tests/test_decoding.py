@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gc_tutorial import pictures
+from gc_tutorial.data import decoding
+from gc_tutorial.data.decoding import decode, decode_all
 from gc_tutorial.errors import DataError
-from gc_tutorial.pictures import decode, decode_all
 
 RED, GREEN = (220, 20, 20), (20, 220, 20)
 
@@ -129,7 +129,7 @@ def test_why_a_file_cannot_be_decoded(content, told):
 
 
 def test_a_decompression_bomb_is_not_decoded(monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 799)
+    monkeypatch.setattr(decoding, "MOST_PIXELS", 799)
     with pytest.raises(DataError, match="too large, 40×20 pixels of at most 799"):
         decode(encode(halves(), "PNG"), 10)
 
@@ -156,7 +156,7 @@ def test_results_come_in_order_with_errors_in_their_places():
 
 @pytest.mark.parametrize(("progress", "after", "shown"), [(True, 0.05, True), (True, 60, False), (False, 0.05, False)])
 def test_a_bar_shows_the_progress_of_long_work_only(monkeypatch, capsys, progress, after, shown):
-    monkeypatch.setattr(pictures, "BAR_AFTER_SECONDS", after)
+    monkeypatch.setattr(decoding, "BAR_AFTER_SECONDS", after)
     content = encode(halves(), "PNG")
 
     def read():

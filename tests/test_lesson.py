@@ -1,4 +1,4 @@
-"""The first cell of each notebook: what it says where it cannot go on."""
+"""The first cell of each notebook: the settings, and what it says where it cannot continue."""
 
 import os
 import subprocess
@@ -8,11 +8,74 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from gc_tutorial import startup
+from gc_tutorial import lesson
 from gc_tutorial.errors import DataError, SettingsError, StoreError, VersionError
+from gc_tutorial.lesson import PROFILES, settings
 
 ROOT = Path(__file__).parent.parent
 FIRST = next(cell.source for cell in jupytext.read(ROOT / "notebooks/01_data.py").cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, PROFILES["standard"]),
+        ({"GC_TUTORIAL_PROFILE": ""}, PROFILES["standard"]),
+        ({"GC_TUTORIAL_PROFILE": "full"}, PROFILES["full"]),
+    ],
+)
+def test_profile_is_chosen_by_the_environment(environment, expected):
+    assert settings(environment) == expected
+
+
+def test_full_profile_is_the_published_recipe():
+    full = PROFILES["full"]
+    assert (full.image_size, full.batch_size, full.epochs, full.learning_rate) == (300, 128, 10, 1e-4)
+
+
+def test_single_settings_are_overridden():
+    chosen = settings(
+        {
+            "GC_TUTORIAL_PROFILE": "quick",
+            "GC_TUTORIAL_EPOCHS": "7",
+            "GC_TUTORIAL_IMAGE_SIZE": "120",
+            "GC_TUTORIAL_BATCH_SIZE": "5",
+            "GC_TUTORIAL_SEEDS": "3",
+            "GC_TUTORIAL_DATA": "synthetic",
+            "GC_TUTORIAL_PRECISION": "mixed_bfloat16",
+        }
+    )
+    assert (chosen.epochs, chosen.image_size, chosen.batch_size, chosen.seeds, chosen.data) == (
+        7,
+        120,
+        5,
+        3,
+        "synthetic",
+    )
+    assert chosen.precision == "mixed_bfloat16"
+    assert chosen.learning_rate == PROFILES["quick"].learning_rate
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("PROFILE", "fast", "quick, standard, full"),
+        ("PRECISION", "float16", "float32, mixed_bfloat16"),
+        ("EPOCHS", "0", "at least 1"),
+        ("EPOCHS", "ten", "whole number"),
+        ("BATCH_SIZE", "-4", "at least 1"),
+        ("BATCH_SIZE", "2.5", "whole number"),
+        ("SEEDS", "0", "at least 1"),
+        ("IMAGE_SIZE", "93", "at least 94"),
+    ],
+)
+def test_values_that_are_not_valid_are_named(variable, value, told):
+    with pytest.raises(SettingsError) as error:
+        settings({f"GC_TUTORIAL_{variable}": value})
+    message = str(error.value)
+    assert f"GC_TUTORIAL_{variable}" in message
+    assert repr(value) in message
+    assert told in message
 
 
 def run_first_cell(tmp_path, prepare="", **environment):
@@ -68,8 +131,8 @@ def test_a_predictable_mistake_is_told_without_a_traceback(tmp_path, environment
 
 def test_keras_2_is_named_with_what_to_do():
     with pytest.raises(VersionError, match=r"Keras 2\.15\.0.*\n.*pip install --upgrade"):
-        startup._check_version("2.15.0")
-    startup._check_version("3.10.0")
+        lesson._check_version("2.15.0")
+    lesson._check_version("3.10.0")
 
 
 @pytest.mark.parametrize("error", [DataError, SettingsError, StoreError, VersionError])

@@ -1,0 +1,147 @@
+"""The images: Horses or Humans through TFDS, synthetic ones, or those of a folder."""
+
+import operator
+import os
+import re
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from gc_tutorial.data import horses_or_humans, synthetic
+from gc_tutorial.data.image_folder import load_folder
+from gc_tutorial.data.layout import SPLITS
+from gc_tutorial.data.pipeline import dataset_of
+from gc_tutorial.data.prepared import UnavailableError, read_split
+from gc_tutorial.errors import DataError
+
+SOURCES = ("auto", horses_or_humans.NAME, "synthetic", "synthetic_small")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images to train on and images held out.
+
+    Attributes:
+        train, test: `tf.data.Dataset` of (uint8 image of shape (size, size, 3), int64 label).
+        train_images: uint8 array of shape (count, size, size, 3), the images of `train`.
+        train_labels: int64 array of shape (count,).
+        info: `tfds.core.DatasetInfo`: `info.name`, `info.features["label"].names`, `info.splits`.
+        test_files: tuple of str, the name of each held-out image within the folder or zip; empty for other sources.
+    """
+
+    train: tf.data.Dataset
+    test: tf.data.Dataset
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    info: tfds.core.DatasetInfo
+    test_files: tuple[str, ...] = ()
+
+
+def load_data(
+    source: str | os.PathLike = "auto",
+    image_size: int = 300,
+    *,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    on_error: str = "raise",
+    progress: bool = True,
+) -> Data:
+    """Load the images, decode them once, and keep them as uint8, in memory or (above 1 GiB) in a temporary file.
+
+    Args:
+        source: `"auto"` (Horses or Humans where it is prepared or can be downloaded, else the synthetic images, with a
+            line that says so), `"horses_or_humans"`, `"synthetic"`, `"synthetic_small"` (128 and 64 images); or the
+            path of a folder, or of a zip of one, with `train/<class>/*` and `test/<class>/*`, or with `<class>/*`.
+            (`training`, `testing`, `validation` and `val` are understood, too.) Two classes or more; PNG, JPEG, WebP,
+            GIF (first frame) and BMP of any size, turned upright as their EXIF data say.
+        image_size: side in pixels to which images are resized, by area averaging.
+        test_fraction, seed: for a folder without `train` and `test`: the fraction of each class to hold out (at least
+            one image), and the seed of this random split.
+        on_error: for a folder: `"raise"`, or `"skip"` to continue without the files that cannot be used.
+        progress: for a folder: whether to show a bar while many images are read.
+
+    Raises:
+        DataError: for an unknown source, data that are missing or damaged, or a folder or zip that cannot be used.
+
+    Warns:
+        UserWarning: where the same picture of a folder is in train and in test.
+
+    Example:
+        >>> data = load_data("synthetic_small", image_size=94)
+        Synthetic images: 128 train and 64 test, 94×94 pixels.
+        >>> data.train_images.shape
+        (128, 94, 94, 3)
+    """
+    _check_source(source)
+    image_size = _whole_size(image_size)
+    files: tuple[str, ...] = ()
+    if source in SOURCES:
+        train, test, info = _load_known(str(source), image_size)
+    else:
+        train, test, info, files = load_folder(
+            source, image_size, test_fraction=test_fraction, seed=seed, on_error=on_error, progress=progress
+        )
+    print(f"{_describe(info)}, {image_size}×{image_size} pixels.")
+    return Data(
+        train=dataset_of(*train),
+        test=dataset_of(*test),
+        train_images=train[0],
+        train_labels=train[1],
+        info=info,
+        test_files=files,
+    )
+
+
+def _check_source(source: object) -> None:
+    choices = f"one of {', '.join(map(repr, SOURCES))}, or the path of a folder of images or a zip of one"
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise DataError(f"source={source!r} is not valid. Give {choices}.")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):
+        raise DataError(
+            f"{source} is a web address. Download it first, and give the path that you get: for a zip, "
+            f"load_data(keras.utils.get_file(origin={str(source)!r})) does both."
+        )
+    if source not in SOURCES and not os.path.exists(os.path.expanduser(source)):
+        raise DataError(
+            f"There is no data source {str(source)!r} on this machine. Check its spelling, or give {choices}."
+        )
+
+
+def _whole_size(image_size: object) -> int:
+    try:
+        size = operator.index(image_size)  # type: ignore[arg-type]
+    except TypeError:
+        size = 0
+    if size < 1:
+        raise DataError(f"image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.")
+    return size
+
+
+def _load_known(source: str, image_size: int) -> tuple:
+    """Train, test and their description, from TFDS."""
+    if source in ("auto", horses_or_humans.NAME):
+        try:
+            return _read(horses_or_humans.prepared_builder(), image_size)
+        except UnavailableError as error:
+            if source != "auto":
+                raise
+            print(f"Using synthetic images instead of Horses or Humans. {error}")
+    return _read(synthetic.prepared_builder("small" if source == "synthetic_small" else "full"), image_size)
+
+
+def _read(builder: tfds.core.DatasetBuilder, image_size: int) -> tuple:
+    train, test = (read_split(builder, split, image_size) for split in SPLITS)
+    return train, test, builder.info
+
+
+def _describe(info: tfds.core.DatasetInfo) -> str:
+    counts = " and ".join(f"{info.splits[split].num_examples:,} {split}" for split in SPLITS)
+    titles = {
+        horses_or_humans.NAME: "Horses or Humans (Laurence Moroney, CC BY 2.0)",
+        synthetic.SyntheticHorsesOrHumans.name: "Synthetic images",
+    }
+    yours = f"Your images ({textwrap.shorten(', '.join(info.features['label'].names), 80, placeholder=' ...')})"
+    return f"{titles.get(info.name, yours)}: {counts}"

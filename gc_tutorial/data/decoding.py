@@ -1,0 +1,130 @@
+"""Decode image files into arrays of one shape, with Pillow.
+
+`tfds.ImageFolder` and `keras.utils.image_dataset_from_directory` decode with TensorFlow, which ignores EXIF rotation,
+drops transparency, cannot shrink a large photograph while it decodes, and does not say which file is damaged.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm  # tqdm.auto would draw a widget, which needs another package and is not kept in a notebook
+
+from gc_tutorial.data.arrays import allocate
+from gc_tutorial.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+MOST_PIXELS = 120_000_000  # more than the default of any telephone; such an image needs about 1 GB while it is decoded
+LARGEST_FILE = 512 * 2**20  # bytes, unpacked
+LARGE_PIXELS, LARGE_FILE = 16_000_000, 32 * 2**20  # above these one image is decoded at a time, to bound their memory
+BAR_AFTER_SECONDS = 1
+_STRIP = 256  # rows in which transparency is removed, instead of in a copy of the whole image
+_turn_of_large = threading.RLock()
+
+
+class File(NamedTuple):
+    """A file to decode: its size in bytes, and a function that returns them or raises a `DataError`."""
+
+    size: int
+    read: Callable[[], bytes]
+
+
+def decode(content: bytes, image_size: int) -> np.ndarray:
+    """Decode one image and resize it by area averaging: upright, opaque (on white), RGB, square.
+
+    Args:
+        content: bytes of a PNG, JPEG, WebP, GIF (its first frame) or BMP file, whatever its name: grey, palette,
+            RGB, RGBA, CMYK, 8 or 16 bits.
+        image_size: side of the result in pixels. Width and height are scaled separately if the image is not square.
+
+    Returns:
+        uint8 array of shape (image_size, image_size, 3).
+
+    Raises:
+        DataError: with the reason, in a few words.
+    """
+    if not content:
+        raise DataError("empty, zero bytes")
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise DataError(_too_large(f"{image.width:,}×{image.height:,}"))
+            image.draft("RGB", (image_size, image_size))  # a JPEG several times as large is shrunk while decoding
+            with _turn(image.width * image.height > LARGE_PIXELS):
+                image.load()
+                with contextlib.suppress(Exception):  # damaged EXIF data do not make the image unusable
+                    ImageOps.exif_transpose(image, in_place=True)
+                return np.asarray(_opaque(image).resize((image_size, image_size), Image.Resampling.BOX))
+    except DataError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise DataError("not a PNG, JPEG, WebP, GIF or BMP image") from None
+    except Image.DecompressionBombError:  # the limit of Pillow itself, which it applies before our own
+        raise DataError(_too_large("far too many")) from None
+    except Exception as error:  # the decoders of Pillow raise errors of every kind on damaged bytes
+        raise DataError(f"damaged ({error or type(error).__name__})") from error
+
+
+def _turn(large: bool) -> contextlib.AbstractContextManager:
+    return _turn_of_large if large else contextlib.nullcontext()
+
+
+def _too_large(size: str) -> str:
+    return f"too large, {size} pixels, at most {MOST_PIXELS:,} in total are read; save it smaller"
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The image as RGB, with white where it is transparent."""
+    if image.mode.startswith("I"):  # 16-bit grey: the upper eight bits, which is what Pillow takes of 16-bit RGB
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    opaque = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height))).convert("RGBA")
+        opaque.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
+    return opaque
+
+
+def decode_all(
+    files: Sequence[File], image_size: int, progress: bool = True
+) -> tuple[np.ndarray, dict[int, DataError]]:
+    """Read and decode many images on several threads, with a bar if it takes more than a second.
+
+    Args:
+        files: the files to decode.
+        image_size: as for `decode`.
+        progress: whether to show the bar.
+
+    Returns:
+        uint8 array of shape (number of files, image_size, image_size, 3), and the `DataError` of each image that
+        could not be decoded, by its number; its place in the array is not filled.
+    """
+    images = allocate(len(files), image_size)
+    errors: dict[int, DataError] = {}
+
+    def one(number: int) -> None:
+        size, read = files[number]
+        try:
+            if size > LARGEST_FILE:
+                raise DataError(f"too large, {size / 2**20:,.0f} MiB, at most {LARGEST_FILE // 2**20} are read")
+            with _turn(size > LARGE_FILE):
+                images[number] = decode(read(), image_size)
+        except DataError as error:
+            errors[number] = error
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # warnings of Pillow about images that it can decode
+        done = pool.map(one, range(len(files)))
+        bar = {"desc": "Reading images", "unit": "image", "delay": BAR_AFTER_SECONDS, "leave": False}
+        for _ in tqdm(done, total=len(files), file=sys.stdout, disable=not progress, **bar):
+            pass
+    return images, dict(sorted(errors.items()))

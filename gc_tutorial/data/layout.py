@@ -1,0 +1,153 @@
+"""Find out from the names of files alone which file is an image of which class and split."""
+
+import unicodedata
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from gc_tutorial.errors import DataError
+
+SPLITS = ("train", "test")
+LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
+# The names of the folder of a split, in upper or lower case; where there are several, the first of these is taken.
+SPLIT_NAMES = {"train": ("train", "training"), "test": ("test", "testing", "validation", "val")}
+NAMED_AT_MOST = 10
+_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder belongs to the system: `.DS_Store`, `.ipynb_checkpoints`, `__MACOSX`, `Thumbs.db`."""
+    return name.startswith((".", "__")) or name.lower() in _SYSTEM_FILES
+
+
+def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
+    """Find the images of each class.
+
+    Args:
+        names: the files, with "/" between folders; the name of a folder itself ends in "/".
+        source: what to call all of it in a message.
+
+    Returns:
+        `pandas.DataFrame`, a row per file, sorted by split, class and name: split (`"train"`, `"test"`, or `""` where
+        there are no such folders), label (name of the class, in composed Unicode form), name. A folder inside a class
+        has a row, too.
+
+    Raises:
+        DataError: for no images, a missing split, fewer than two classes, an empty class, or classes that differ
+            between the splits.
+    """
+    tree = _without_wrapper(_tree(names, source))
+    found = {split: _split_folder(tree, split, source) for split in SPLITS}
+    missing = [split for split in SPLITS if found[split] is None]
+    if len(missing) == 2:
+        return _table({"": _classes(tree, source)})
+    if missing:
+        (present,) = set(SPLITS) - set(missing)
+        raise DataError(
+            f"{source} holds {found[present]} but no {missing[0]} (folders found: {_listed(_folders(tree))}). Add or "
+            f"rename a folder, or leave out both for a random split: {LAYOUT}."
+        )
+    splits = {split: _classes(tree[found[split]], f"{source}: {found[split]}", f"{found[split]}/") for split in SPLITS}
+    if splits["train"].keys() != splits["test"].keys():
+        train, test = (f"{found[split]} ({_listed(splits[split])})" for split in SPLITS)
+        raise DataError(f"{source}: the classes in {train} and in {test} differ. Use the same folder names in both.")
+    return _table(splits)
+
+
+def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarray:
+    """Split at random within each class, so that the same fraction of each (at least one image) is held out.
+
+    Args:
+        labels: `pandas.Series` of str.
+        test_fraction: between 0 and 1.
+        seed: the split depends on it and on `labels` alone.
+
+    Returns:
+        array of `"train"` and `"test"`, as long as `labels`.
+
+    Raises:
+        DataError: for a class of one image.
+    """
+    generator = np.random.default_rng(seed)
+    splits = np.full(len(labels), "train", dtype=object)
+    for label, places in sorted(labels.groupby(labels).indices.items()):
+        if len(places) < 2:
+            raise DataError(f"Class {label!r} has only one usable image; two are needed, one of them to hold out.")
+        held_out = min(max(1, round(test_fraction * len(places))), len(places) - 1)
+        splits[generator.permutation(places)[:held_out]] = "test"
+    return splits
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+    return ", ".join(names[:NAMED_AT_MOST]) + more
+
+
+def _tree(names: Iterable[str], source: object) -> dict:
+    """Nest the names. A folder is a dict of its content; a file is its own full name."""
+    tree: dict = {}
+    for name in sorted(names):
+        *folders, file = name.split("/")  # no file where the name ends in "/"
+        if any(is_hidden(part) for part in (*folders, file)):
+            continue
+        node = tree
+        for part in filter(None, folders):
+            node = node.setdefault(part, {})
+            if isinstance(node, str):
+                raise DataError(f"{source}: {node!r} is a file and a folder at the same time. Pack the images again.")
+        if file:
+            node[file] = name
+    return tree
+
+
+def _folders(node: dict) -> dict:
+    return {name: inside for name, inside in node.items() if isinstance(inside, dict)}
+
+
+def _without_wrapper(tree: dict) -> dict:
+    """A zip of the folder `photos` holds `photos/cats/1.png`: go down to the first level with a choice."""
+    while len(_folders(tree)) == 1:
+        ((name, inside),) = _folders(tree).items()
+        if any(name.lower() in names for names in SPLIT_NAMES.values()) or (inside and not _folders(inside)):
+            break
+        tree = inside
+    return tree
+
+
+def _split_folder(tree: dict, split: str, source: object) -> str | None:
+    """The name of the folder that holds a split."""
+    for wanted in SPLIT_NAMES[split]:
+        found = [name for name in _folders(tree) if name.lower() == wanted]
+        if len(found) > 1:
+            raise DataError(f"{source} holds {_listed(found)}, which all mean {split}. Put their images into one.")
+        if found:
+            return found[0]
+    return None
+
+
+def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]]:
+    """The names in the folder of each class, by the name of the class."""
+    classes = {unicodedata.normalize("NFC", name): inside for name, inside in _folders(node).items()}
+    if not classes:
+        files = f"{len(node)} files lie in it directly" if node else "it is empty"
+        raise DataError(
+            f"{where} holds no classes: {files}. Put the images of each class into a folder of its own: {LAYOUT}."
+        )
+    if len(classes) == 1:
+        raise DataError(f"{where} holds only one class, {next(iter(classes))!r}. A classifier needs two or more.")
+    empty = [name for name, inside in classes.items() if not inside]
+    if empty:
+        raise DataError(f"{where} holds no images of {_listed(empty)}. Put some there, or remove the folder.")
+    return {
+        label: [name if isinstance(name, str) else f"{within}{label}/{key}/" for key, name in classes[label].items()]
+        for label in sorted(classes)
+    }
+
+
+def _table(splits: dict[str, dict[str, list[str]]]) -> pd.DataFrame:
+    rows = [
+        (split, label, name) for split, classes in splits.items() for label, names in classes.items() for name in names
+    ]
+    return pd.DataFrame(rows, columns=["split", "label", "name"])

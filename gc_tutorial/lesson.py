@@ -1,0 +1,152 @@
+"""What the first cell of a notebook needs: the settings of this run, and a quiet import of TensorFlow."""
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from gc_tutorial.errors import SettingsError, VersionError
+
+PREFIX = "GC_TUTORIAL_"
+PRECISIONS = ("float32", "mixed_bfloat16")
+SMALLEST = {"epochs": 1, "image_size": 94, "batch_size": 1, "seeds": 1}  # 94 pixels: see models.SMALLEST_IMAGE
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much a notebook computes.
+
+    Attributes:
+        profile: name of the profile that the other values come from.
+        data: source for `load_data`.
+        image_size: side of the square images in pixels.
+        batch_size: training images in a batch.
+        epochs: passes over the training images.
+        seeds: number of repetitions, where a notebook repeats a run.
+        learning_rate: of RMSprop.
+        precision: name of the Keras dtype policy: `"float32"`, or `"mixed_bfloat16"` (convolutions and products in
+            bfloat16, weights in float32), which is faster on processors and GPUs with bfloat16 arithmetic.
+    """
+
+    profile: str
+    data: str
+    image_size: int
+    batch_size: int
+    epochs: int
+    seeds: int
+    learning_rate: float
+    precision: str = PRECISIONS[0]
+
+
+PROFILES = {
+    settings.profile: settings
+    for settings in (
+        Settings("quick", "synthetic_small", image_size=94, batch_size=16, epochs=2, seeds=2, learning_rate=1e-3),
+        Settings("standard", "auto", image_size=150, batch_size=32, epochs=4, seeds=2, learning_rate=1e-3),
+        Settings("full", "auto", image_size=300, batch_size=128, epochs=10, seeds=3, learning_rate=1e-4),
+    )
+}
+
+
+def settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the profile and its overrides from the environment.
+
+    `GC_TUTORIAL_PROFILE` is `quick`, `standard` (the default) or `full`. `GC_TUTORIAL_EPOCHS`, `_IMAGE_SIZE`,
+    `_BATCH_SIZE`, `_SEEDS`, `_PRECISION` and `_DATA` override single values of the profile.
+
+    Args:
+        environment: mapping of str to str; by default the environment of the process.
+
+    Raises:
+        SettingsError: for a value that is not valid; it names the variable, the value and what is allowed.
+
+    Example:
+        >>> settings({"GC_TUTORIAL_PROFILE": "quick", "GC_TUTORIAL_EPOCHS": "5"}).epochs
+        5
+    """
+    environment = os.environ if environment is None else environment
+    given = {key: environment.get(PREFIX + key.upper()) for key in (*SMALLEST, "data", "precision")}
+    overrides = {
+        key: _whole_number(key, text, SMALLEST[key]) if key in SMALLEST else text for key, text in given.items() if text
+    }
+    profile = _choice("profile", environment.get(f"{PREFIX}PROFILE") or "standard", PROFILES)
+    _choice("precision", given["precision"] or PRECISIONS[0], PRECISIONS)
+    return replace(PROFILES[profile], **overrides)  # type: ignore[arg-type]
+
+
+def _choice(key: str, value: str, choices: Collection[str]) -> str:
+    if value not in choices:
+        raise SettingsError(f"{PREFIX}{key.upper()}={value!r} is not a {key}. Choose one of: {', '.join(choices)}.")
+    return value
+
+
+def _whole_number(key: str, text: str, smallest: int) -> int:
+    with contextlib.suppress(ValueError):
+        if int(text) >= smallest:
+            return int(text)
+    raise SettingsError(
+        f"{PREFIX}{key.upper()}={text!r} is not valid. Give a whole number of at least {smallest}, such as {smallest}."
+    )
+
+
+def start() -> Settings:
+    """Import Keras and TensorFlow without their log lines, read the settings, and print one line about them.
+
+    The precision of the settings becomes the global dtype policy of Keras.
+
+    Raises:
+        SettingsError: for a `GC_TUTORIAL_*` variable that is not valid.
+        VersionError: for Keras 2, or where TensorFlow is told to use it.
+    """
+    chosen = settings()
+    _check_legacy(os.environ.get("TF_USE_LEGACY_KERAS", ""))
+    import_quietly()
+    import keras
+
+    _check_version(keras.__version__)
+    keras.config.set_dtype_policy(chosen.precision)
+    print(
+        f"Profile {chosen.profile}: {chosen.image_size}×{chosen.image_size} pixels, batches of {chosen.batch_size}, "
+        f"{chosen.epochs} epochs, {chosen.precision}. Keras {keras.__version__} on {keras.backend.backend()}."
+    )
+    return chosen
+
+
+def _check_legacy(setting: str) -> None:
+    if setting.lower() in ("1", "true"):
+        raise VersionError(
+            f"TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs Keras 3.\n"
+            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') before this cell."
+        )
+
+
+def _check_version(version: str) -> None:
+    if int(version.split(".")[0]) < 3:
+        raise VersionError(
+            f"This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that Keras 2 lacks.\n"
+            "Run `pip install --upgrade keras tensorflow`, then restart the kernel."
+        )
+
+
+def import_quietly() -> None:
+    """Import TensorFlow and Keras while the standard error of the process is closed.
+
+    At its first import the compiled part of TensorFlow writes lines there about processors and missing GPUs, some of
+    them whatever `TF_CPP_MIN_LOG_LEVEL` says. A notebook would keep them. Python exceptions are still raised.
+    """
+    with _standard_error_closed():
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+
+
+@contextlib.contextmanager
+def _standard_error_closed() -> Iterator[None]:
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
