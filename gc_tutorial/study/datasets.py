@@ -7,6 +7,7 @@ import hashlib
 import importlib.resources
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
+from gc_tutorial.data import SOURCES, load_data
 from gc_tutorial.errors import DataError
 from gc_tutorial.study.factors import IMAGE_SETS
 
 FOLDS = 5
+BUILT_IN = ("digits", "mnist1d")
 HORSES = "horses_or_humans"
 
 
@@ -76,6 +79,20 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> 
     )
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Find out before hours of training whether each data set can be had.
+
+    Raises:
+        DataError: for the first that is not there.
+    """
+    for name in names:
+        if name not in BUILT_IN and name not in SOURCES and not Path(_source(name)).expanduser().exists():
+            raise DataError(
+                f"There is no data set {name!r}. Choose from: {', '.join((*BUILT_IN, *SOURCES))}; or name the folder that "
+                f"holds {name} or {name}.zip with --images (or the variable {IMAGE_SETS})."
+            )
+
+
 def training_figures() -> pd.DataFrame:
     """Which rendered figure each training picture of Horses or Humans shows, in the order of TFDS.
 
@@ -90,7 +107,7 @@ def training_figures() -> pd.DataFrame:
 @functools.lru_cache(maxsize=2)
 def _load(name, image_size):
     """All inputs, labels and groups, and the shifted examples or None."""
-    if name in ("digits", "mnist1d"):
+    if name in BUILT_IN:
         inputs, labels = _digits() if name == "digits" else _mnist1d()
         return inputs[..., None].astype(np.float32), labels.astype(np.int64), np.arange(len(labels)), None
     return _pictures(name, image_size)
@@ -113,8 +130,6 @@ def _mnist1d():
 
 
 def _pictures(name, image_size):
-    from gc_tutorial import load_data
-
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", UserWarning

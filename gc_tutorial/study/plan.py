@@ -186,7 +186,7 @@ def _plan(name: str, content: dict) -> Plan:
         for values in _product({**content.get("factors", {}), **block}, seeds):
             rate = values.get("learning_rate")
             if isinstance(rate, Tuned):
-                tuned.append((_run({**values, "learning_rate": math.nan}), rate))
+                tuned.append((_run({**values, "learning_rate": math.nan}, tuned=True), rate))
             else:
                 runs.append(_run(values))
     if not runs:
@@ -241,12 +241,15 @@ def _tuned(table: dict) -> Tuned:
     return Tuned(tuple(by), best)
 
 
-def _run(values: dict) -> Run:
+def _run(values: dict, tuned: bool = False) -> Run:
     for needed in ("data", "learning_rate", "epochs"):
         if needed not in values:
             raise PlanError(f"a block [[runs]] names no {needed}.")
+    for key in ("data", "pretrained"):
+        if not isinstance(values.get(key, ""), str):
+            raise PlanError(f"{key}={values[key]!r} is not a name.")
     for key, choices in CHOICES.items():
-        if key in values and values[key] not in choices:
+        if key in values and values[key] not in tuple(choices):
             raise PlanError(f"there is no {key} {values[key]!r}. Choose from: {', '.join(choices)}.")
     for key, smallest in SMALLEST.items():
         value = values.get(key, smallest)
@@ -254,7 +257,9 @@ def _run(values: dict) -> Run:
             raise PlanError(f"{key}={value!r} is not a whole number of {smallest} or more.")
     for key in ("learning_rate", "weight_decay"):
         value = values.get(key, 0.0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or math.isinf(value):
+        if key == "learning_rate" and tuned:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise PlanError(f"{key}={value!r} is not a number of 0 or more.")
     if values["learning_rate"] == 0:
         raise PlanError("learning_rate=0 is not valid. Give a number above 0, such as 0.001.")

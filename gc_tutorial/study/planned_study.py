@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from gc_tutorial.errors import PlanError, StoreError
-from gc_tutorial.study import engine, store
+from gc_tutorial.study import datasets, engine, store
 from gc_tutorial.study.plan import Plan, Run, Tuned
 from gc_tutorial.study.tables import restore_runs, study_table, write_tables
 
@@ -51,6 +51,7 @@ def run_study(
         EngineError: for processes or machines that cannot be used.
         DataError: for a data set that is not there.
     """
+    datasets.check_names({run.data for run in plan.runs} | {run.pretrained for run in plan.runs if run.pretrained})
     with store.locked(folder) as path:
         results = store.read_results(path)
         for name in results.damaged:
