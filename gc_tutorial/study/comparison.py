@@ -20,7 +20,7 @@ from gc_tutorial.study import store
 from gc_tutorial.study.arms import OPTIMIZERS, build_optimizer
 from gc_tutorial.study.engine import versions
 from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS
-from gc_tutorial.study.training import finished_rows, fit, reset
+from gc_tutorial.study.training import finished_rows, fit, fresh
 
 EVALUATION_BATCH = 128
 UPGRADED = " Finished runs can still be read: ask for no more arms and seeds than the folder has."
@@ -158,8 +158,8 @@ def prepare_run(data, configuration: dict, arm: str, seed: int):
     Returns:
         tuple of (the compiled, untrained `keras.Model`, the `tf.data.Dataset` of its training batches).
     """
-    reset(seed)
-    model = build_cnn(configuration["image_size"], classes=data.info.features["label"].num_classes)
+    with fresh(seed):
+        model = build_cnn(configuration["image_size"], classes=data.info.features["label"].num_classes)
     _compile(model, configuration, arm)
     return model, training_batches(data.train_images, data.train_labels, configuration["batch_size"], seed)
 

@@ -42,6 +42,7 @@ class Examples:
     figures: np.ndarray | None = None
 
 
+@functools.lru_cache(maxsize=2)  # runs of one seed follow each other, and need not hold the images once each
 def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> Examples:
     """Load a data set and split it by a seed.
 
@@ -88,8 +89,8 @@ def check_names(names: Iterable[str]) -> None:
     for name in names:
         if name not in BUILT_IN and name not in SOURCES and not Path(_source(name)).expanduser().exists():
             raise DataError(
-                f"There is no data set {name!r}. Choose from: {', '.join((*BUILT_IN, *SOURCES))}; or name the folder that "
-                f"holds {name} or {name}.zip with --images (or the variable {IMAGE_SETS})."
+                f"There is no data set {name!r}. Choose from: {', '.join((*BUILT_IN, *SOURCES))}; or name the folder "
+                f"that holds {name} or {name}.zip with --images (or the variable {IMAGE_SETS})."
             )
 
 

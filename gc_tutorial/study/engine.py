@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from gc_tutorial.errors import EngineError
@@ -84,28 +89,59 @@ def _train_there(run, threads, expected):
 
 @contextlib.contextmanager
 def _client(workers, scheduler):
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if not scheduler:
-        with (
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+        with _local_cluster(workers) as cluster, Client(cluster) as client:
             yield client
         return
-    try:
-        client = Client(scheduler, timeout=PATIENCE)
-    except (OSError, ValueError) as error:
-        raise EngineError(
-            f"The scheduler {scheduler} does not answer within {PATIENCE} seconds. Check the address, and that "
-            f"`dask scheduler` runs there."
-        ) from error
-    with client:
-        if not client.scheduler_info()["workers"]:
-            raise EngineError(f"The scheduler {scheduler} has no workers. Start some: dask worker {scheduler}.")
+    _check_scheduler(scheduler)
+    with Client(scheduler, timeout=PATIENCE) as client:
         yield client
+
+
+@contextlib.contextmanager
+def _local_cluster(workers):
+    from distributed import LocalCluster
+
+    others = multiprocessing.active_children()
+    # Ctrl-C in a terminal reaches every process: the workers ignore it, which they inherit, and end with this one.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    kept = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    try:
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=":0", memory_limit=0, silence_logs=50
+        )
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, kept)
+    with cluster:
+        try:
+            yield cluster
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - set(others):
+                process.kill()  # or closing would wait for the runs at work
+            raise
+
+
+def _check_scheduler(address):
+    """Dask's own client waits for ever where something accepts the connection and says nothing."""
+    from distributed import rpc
+
+    async def ask():
+        async with rpc(address) as found:
+            return await found.identity()
+
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop at work in its own
+            identity = thread.submit(asyncio.run, asyncio.wait_for(ask(), PATIENCE)).result()
+    except (OSError, ValueError, TimeoutError, asyncio.TimeoutError) as error:
+        raise EngineError(
+            f"The scheduler {address!r} does not answer within {PATIENCE} seconds. Check the address, and that "
+            "`dask scheduler` runs there."
+        ) from error
+    if not identity["n_workers"]:
+        raise EngineError(f"The scheduler {address!r} has no workers. Start some: dask worker {address}")
 
 
 def _use_threads(threads):

@@ -122,8 +122,8 @@ def best_rates(run: Run, tuned: Tuned, runs: list[Run], results: store.Results) 
 
 
 def _outcome(rows, outcome):
-    values = [row.get(outcome) for row in rows[-LAST_EPOCHS:]]
-    if rows[-1]["status"] == "diverged" or None in values:
+    values = [row[outcome] for row in rows[-LAST_EPOCHS:] if row.get(outcome) is not None]
+    if rows[-1]["status"] == "diverged" or not values:
         return math.inf
     return sum(values) / len(values)
 

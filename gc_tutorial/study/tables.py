@@ -33,8 +33,17 @@ def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
     """
     rows = [{"run": run.name, **asdict(run), **row} for run, stored in runs.items() for row in stored["rows"]]
     table = pd.DataFrame(rows)
-    numbers = [name for name in table if name not in {"run", *FACTORS, *KEPT_BY_RUN}]
-    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+    numbers = sorted(set(table) - {"run", *FACTORS, *KEPT_BY_RUN}, key=_place)
+    table = table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+    return table[["run", *FACTORS, *numbers, *KEPT_BY_RUN]]
+
+
+def _place(name):
+    """Always the same order, whatever the first run in the table has measured."""
+    kinds = ("epoch", "train_", "clean_", "heldout_", "shifted_", "share_", "seconds")
+    kind = next((place for place, start in enumerate(kinds) if name.startswith(start)), len(kinds))
+    number = name.rpartition("_")[2]
+    return kind, int(number) if number.isdigit() else 0, name
 
 
 def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder: str | Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
 import platform
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
+from unittest import mock
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.random import seed_generator
 
 from gc_tutorial.augmentation import AugmentationRanges, training_batches
 from gc_tutorial.callbacks import TimeHistory
@@ -32,12 +37,19 @@ PRETRAINING = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_
                "seed": 100}  # fmt: skip
 
 
-def reset(seed: int) -> None:
-    """Forget all earlier models, and make every draw of Keras follow from the seed."""
+@contextlib.contextmanager
+def fresh(seed: int) -> Iterator[None]:
+    """Forget all earlier models, and make every draw of Keras follow from the seed while a model is built.
+
+    Keras draws the seeds of layers from Python's own generator. In a worker of Dask other threads draw from that one,
+    too, and arms of one seed would now and then begin with other weights.
+    """
     policy = keras.config.dtype_policy()
     keras.backend.clear_session()  # which forgets the policy, too
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
+    with mock.patch.object(seed_generator, "python_random", random.Random(seed)):
+        yield
 
 
 def train(run: Run) -> dict:
@@ -134,9 +146,9 @@ def finished_rows(rows: list[dict], total: int) -> list[dict]:
 
 def _prepare(run: Run, data: Examples):
     """The model, not compiled, and its batches: all of it depends on the seed, and none of it on arm or rate."""
-    reset(run.seed)
     inputs, labels = data.train
-    model = build_network(run.network, inputs.shape[1:], data.classes, run.scaling)
+    with fresh(run.seed):
+        model = build_network(run.network, inputs.shape[1:], data.classes, run.scaling)
     if run.augmentation == "none":
         batches = _plain_batches(inputs, labels, run.batch_size, run.seed)
     else:

@@ -1,4 +1,6 @@
 import dataclasses
+import random
+import threading
 
 import keras
 import numpy as np
@@ -44,6 +46,26 @@ def test_the_same_run_again_is_the_same_to_the_bit(result):
     again = training.train(SMALL)
     assert without_times(again) == without_times(result)
     np.testing.assert_array_equal(again["logits"]["heldout_2"], result["logits"]["heldout_2"])
+
+
+def test_the_start_follows_from_the_seed_whatever_other_threads_draw(result):
+    """Dask's threads draw from Python's generator: here many do, all the time."""
+    stop = threading.Event()
+
+    def draw():
+        while not stop.is_set():
+            random.random()
+
+    threads = [threading.Thread(target=draw) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        again = training.train(SMALL)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert without_times(again) == without_times(result)
 
 
 def test_arms_share_all_but_the_gradient(result):

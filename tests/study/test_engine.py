@@ -1,0 +1,270 @@
+"""Studies in one process, in several, on a cluster, killed and gone on with. Training is real, on small digits."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from gc_tutorial.errors import EngineError, PlanError, StoreError
+from gc_tutorial.study import engine, planned_study, store
+from gc_tutorial.study.plan import Run, Tuned, read_plan
+
+PLAN = """
+title = "Digits"
+[seeds]
+tuning = [100]
+confirmation = [200]
+[factors]
+data = "digits"
+network = "small_cnn"
+optimizer = "adam"
+augmentation = "none"
+image_size = 8
+train_examples = 100
+epochs = 1
+evaluate_last = 1
+[[runs]]
+arm = ["none", "gradient"]
+learning_rate = [1e-4, 1e-2]
+[[runs]]
+stage = "confirmation"
+arm = ["none", "gradient"]
+learning_rate = { tuned = "clean_loss" }
+[rules.any]
+kind = "budget"
+"""
+RUNS = 6
+VARYING = ["seconds", "ended", "machine"]
+
+
+@pytest.fixture(scope="module")
+def plan_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plans") / "digits.toml"
+    path.write_text(PLAN)
+    return path
+
+
+def study(plan_file, folder, *arguments):
+    """The real command, in a process of its own."""
+    command = [sys.executable, "-m", "gc_tutorial", "study", str(plan_file), str(folder), "--threads", "1", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def finish(process, seconds=300):
+    try:
+        out, err = process.communicate(timeout=seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, err
+    return out
+
+
+def results(plan_file, folder):
+    plan, found = read_plan(str(plan_file)), store.read_results(folder)
+    assert not found.damaged
+    runs = {run: found.runs[run.name] for run in planned_study.known_runs(plan, found)}
+    return planned_study.study_table(runs).drop(columns=VARYING)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(plan_file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    out = finish(study(plan_file, folder, "--tables", str(folder / "tables")))
+    assert f"{RUNS} runs are in" in out
+    return folder
+
+
+def until(condition, process, seconds=120):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < ends, "nothing happened"
+        time.sleep(0.02)
+
+
+def count(folder):
+    return len(list(folder.glob("*.json")))
+
+
+def workers_of(process):
+    """The processes that compute: grandchildren, started by Dask's nannies."""
+    import psutil
+
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_the_confirming_runs_are_at_the_rates_that_tuning_chose(plan_file, undisturbed):
+    table = results(plan_file, undisturbed)
+    assert table["run"].nunique() == RUNS
+    tuning = table[(table["stage"] == "tuning") & (table["epoch"] == 1)]
+    best = tuning.groupby(["arm", "learning_rate"])["clean_loss"].mean().unstack().idxmin(axis=1)
+    chosen = table[table["stage"] == "confirmation"].groupby("arm")["learning_rate"].unique()
+    assert {arm: list(rates) for arm, rates in chosen.items()} == {arm: [rate] for arm, rate in best.items()}
+    assert set(table.loc[table["stage"] == "confirmation", "seed"]) == {200}
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_table(plan_file, undisturbed, tmp_path):
+    for kept in (1, 4):
+        process = study(plan_file, tmp_path)
+        until(lambda kept=kept: count(tmp_path) >= kept, process)
+        time.sleep(0.1 * kept)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert count(tmp_path) >= kept
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
+    finish(study(plan_file, tmp_path))
+    assert all(path.stat().st_mtime_ns == written for path, written in before.items())  # nothing was done twice
+    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
+
+
+def test_two_workers_give_the_same_table_also_where_one_is_killed_in_a_run(plan_file, undisturbed, tmp_path):
+    process = study(plan_file, tmp_path, "--workers", "2")
+    until(lambda: count(tmp_path) >= 1, process)
+    workers_of(process)[0].send_signal(signal.SIGKILL)
+    finish(process)
+    assert count(tmp_path) == RUNS
+    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
+
+
+def test_a_second_command_in_the_folder_is_refused_in_one_sentence(plan_file, tmp_path):
+    with store.locked(tmp_path):
+        second = study(plan_file, tmp_path)
+        _, err = second.communicate(timeout=120)
+    assert second.returncode == 1
+    assert err.startswith("error: Another command is at work in")
+    assert err.count("\n") == 1
+
+
+def test_interrupted_it_ends_soon_with_one_sentence(plan_file, tmp_path):
+    process = study(plan_file, tmp_path, "--workers", "2")
+    until(lambda: count(tmp_path) >= 1, process)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal reaches all of them
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    said = [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "epoch" not in line]
+    assert said == ["stopped; the same command goes on from here"]
+
+
+# ----- schedulers
+
+
+def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(plan_file, tmp_path):
+    with socket.socket() as silent:  # it accepts, and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for address in (f"tcp://127.0.0.1:{silent.getsockname()[1]}", "tcp://127.0.0.1:9", "nonsense:// "):
+            began = time.monotonic()
+            with pytest.raises(EngineError, match="does not answer"):
+                list(engine.compute([Run(data="digits", learning_rate=1.0, epochs=1, seed=100)], scheduler=address))
+            assert time.monotonic() - began < 15 + engine.PATIENCE  # the machine may be busy
+
+
+@pytest.fixture
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0, protocol="tcp://"
+    ) as cluster:
+        yield cluster
+
+
+def test_a_scheduler_without_workers_is_told(cluster):
+    cluster.scale(0)
+    cluster.sync(cluster.scheduler.retire_workers, close_workers=True)
+    with pytest.raises(EngineError, match="has no workers"):
+        list(engine.compute([SMALL], scheduler=cluster.scheduler_address))
+
+
+def test_a_worker_of_another_version_is_told(cluster, monkeypatch):
+    monkeypatch.setattr(engine, "versions", _alternating({"keras": "3.15.1"}, {"keras": "3.14.0"}))
+    with pytest.raises(EngineError, match=r"A worker has other versions: keras 3.14.0 there, 3.15.1 here"):
+        list(engine.compute([SMALL], scheduler=cluster.scheduler_address))
+
+
+def _alternating(*answers):
+    remaining = list(answers)
+    return lambda: remaining.pop(0)
+
+
+SMALL = Run(data="digits", network="small_cnn", learning_rate=1e-3, epochs=1, seed=100, image_size=8,
+            augmentation="none", train_examples=50)  # fmt: skip
+
+
+# ----- folders and tables
+
+
+def test_tables_make_the_runs_again(plan_file, undisturbed, tmp_path):
+    plan = read_plan(str(plan_file))
+    assert planned_study.restore(plan, undisturbed / "tables", tmp_path / "runs") == RUNS
+    assert planned_study.restore(plan, undisturbed / "tables", tmp_path / "runs") == 0
+    restored = results(plan_file, tmp_path / "runs")
+    pd.testing.assert_frame_equal(restored, results(plan_file, undisturbed), rtol=1e-4)
+    planned_study.tables(plan, tmp_path / "runs", tmp_path / "tables")
+    for name in ("runs.csv", "epochs.csv"):
+        assert (tmp_path / "tables" / name).read_bytes() == (undisturbed / "tables" / name).read_bytes()
+    assert "0 of 6 runs are missing" in planned_study.overview(plan, tmp_path / "runs")
+
+
+def test_a_folder_of_another_plan_is_refused(plan_file, undisturbed, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text(PLAN)
+    with pytest.raises(StoreError, match=r"belongs to the plan 'digits', and not to 'other'. Nothing was changed"):
+        planned_study.run_study(read_plan(str(other)), undisturbed, progress=False)
+
+
+def test_after_an_upgrade_a_half_done_study_says_how_to_go_on(plan_file, undisturbed, tmp_path, monkeypatch):
+    plan = read_plan(str(plan_file))
+    planned_study.restore(plan, undisturbed / "tables", tmp_path)
+    next(tmp_path.glob("*seed200*.json")).unlink()
+    now = {**engine.versions(), "keras": "99.0"}
+    monkeypatch.setattr(engine, "versions", lambda: now)
+    with pytest.raises(StoreError, match=r"keras is '3\.[\d.]+' there, '99.0' here.*give --accept-versions"):
+        planned_study.run_study(plan, tmp_path, progress=False)
+    table = planned_study.run_study(plan, tmp_path, accept_versions=True, progress=False)
+    assert table["run"].nunique() == RUNS
+    assert sum(made["keras"] == "99.0" for made in store.read_results(tmp_path).configurations.values()) == 1
+
+
+def test_a_dry_run_lists_what_is_missing_and_trains_nothing(plan_file, tmp_path):
+    out = finish(study(plan_file, tmp_path / "new", "--dry-run"))
+    assert "1 × data digits, learning_rate 0.0001" in out
+    assert "4 of 4 runs are missing." in out
+    assert "Further runs follow" in out
+    assert not (tmp_path / "new").exists()
+
+
+# ----- the choice of rates
+
+
+def chosen(finals, by=("clean_loss",), best=1):
+    results, runs = store.Results(), []
+    for rate, values in finals.items():
+        for seed, value in enumerate(values, start=100):
+            run = Run(data="digits", learning_rate=rate, epochs=2, seed=seed)
+            rows = [{"clean_loss": 9.0, "heldout_loss": 9.0, "status": "finished"}]
+            status = "diverged" if value is None else "finished"
+            rows += [{"clean_loss": value, "heldout_loss": value and -value, "status": status}] * 3
+            runs.append(run)
+            results.runs[run.name] = {"rows": rows}
+    asked = Run(data="digits", learning_rate=1.0, epochs=5, seed=200, stage="confirmation")
+    return planned_study.best_rates(asked, Tuned(by, best), runs, results)
+
+
+def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
+    finals = {1e-4: [0.5, 0.5], 1e-3: [0.1, 0.4], 1e-2: [0.2, 0.2]}
+    assert chosen(finals) == [1e-2]
+    assert chosen(finals, best=2) == [1e-2, 1e-3]
+    assert chosen(finals, by=("clean_loss", "heldout_loss")) == [1e-2, 1e-4]
+    assert chosen({1e-4: [0.5, 0.5], 1e-3: [0.1, None]}) == [1e-4]  # it diverged once
+
+
+def test_a_rate_without_tuning_runs_is_told():
+    with pytest.raises(PlanError, match="no tuning runs like it"):
+        planned_study.best_rates(SMALL, Tuned(("clean_loss",)), [], store.Results())
