@@ -24,20 +24,17 @@
 # - train a smaller network on stronger augmentation, watched on held-out pictures, and put the results into a table;
 # - see which classes it confuses, which pictures it gets most wrong, and what in a picture it goes by.
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %%
@@ -284,8 +281,28 @@ show(
 # this layer speaks for the answer: the score is then what is left without it.
 
 # %%
+import tensorflow as tf
+
+
+def grad_cam(model, images, classes):
+    """A map of shape (count, size, size), 0 to 1, for each image and the class that is asked about."""
+    convolution = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][-1]
+    before, last = model.layers[-2:]  # the score before the sigmoid or softmax, behind which its gradient can vanish
+    inner = keras.Model(model.inputs[0], [convolution.output, before.output])
+    with tf.GradientTape() as tape:
+        channels, features = inner(images, training=False)
+        scores = tf.matmul(tf.cast(features, tf.float32), last.kernel) + last.bias
+        if scores.shape[-1] == 1:  # one output, the probability of class 1
+            scores = tf.concat([-scores, scores], axis=1)
+        score = tf.gather(scores, classes, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(score, channels), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * channels, axis=-1, keepdims=True))
+    heat = tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+    return tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+
+
+# %%
 import matplotlib.pyplot as plt
-from gc_tutorial.gradcam import grad_cam
 
 some = np.random.default_rng(0).permutation(len(truth))[:6]
 heat = grad_cam(model, pictures[some], answer[some])

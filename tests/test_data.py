@@ -259,7 +259,7 @@ def test_a_broken_description_names_the_folder_to_delete(tmp_path, monkeypatch, 
     folder.mkdir(parents=True)
     for name in ("dataset_info.json", "features.json"):
         (folder / name).write_text(content)
-    with pytest.raises(DataError, match="horses_or_humans is damaged .*Delete this folder"):
+    with pytest.raises(DataError, match=r"horses_or_humans is damaged .*Delete this folder"):
         load_data("horses_or_humans", 20)
     assert load_data("auto", 20).info.name == "synthetic_horses_or_humans"
 

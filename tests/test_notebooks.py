@@ -52,7 +52,7 @@ def test_outputs_hold_no_error_and_no_warning(source):
 
 def test_outputs_come_from_the_real_images(source):
     text = "".join(output.get("text", "") for output in outputs(source))
-    assert "Drawn images" not in text
+    assert "Synthetic images" not in text
     if "load_data(" in source.read_text(encoding="utf-8"):
         assert "Horses or Humans (Laurence Moroney, CC BY 2.0): 1,027 train and 256 test" in text
 

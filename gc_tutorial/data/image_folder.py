@@ -175,9 +175,7 @@ def _list_folder(folder: Path) -> dict[str, File]:
     files: dict[str, File] = {}
     for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
         if count > MOST_FOLDERS:
-            raise DataError(
-                f"{folder} holds more than {MOST_FOLDERS:,} folders. Check it for links in a circle."
-            )
+            raise DataError(f"{folder} holds more than {MOST_FOLDERS:,} folders. Check it for links in a circle.")
         within = Path(place).relative_to(folder).parts
         parents = {os.path.realpath(folder.joinpath(*within[:depth])) for depth in range(len(within) + 1)}
         subfolders[:] = [
