@@ -129,6 +129,21 @@ def test_a_predictable_mistake_is_told_without_a_traceback(tmp_path, environment
         assert line.startswith(start)
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_precision_that_is_set_is_the_one_that_models_get(monkeypatch, capsys, precision):
+    import keras
+
+    monkeypatch.setenv("GC_TUTORIAL_PRECISION", precision)
+    before = keras.config.dtype_policy()
+    try:
+        assert lesson.start().precision == precision
+        assert keras.config.dtype_policy().name == precision
+        assert keras.layers.Dense(1).compute_dtype == precision.removeprefix("mixed_")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert f", {precision}. Keras " in capsys.readouterr().out
+
+
 def test_keras_2_is_named_with_what_to_do():
     with pytest.raises(VersionError, match=r"Keras 2\.15\.0.*\n.*pip install --upgrade"):
         lesson._check_version("2.15.0")

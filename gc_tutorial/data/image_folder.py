@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -93,7 +93,7 @@ def _info(classes: list[str], image_size: int, train: Arrays, test: Arrays) -> t
     """Describe the images as TFDS describes a data set."""
     digest = hashlib.sha256()
     for array in (*train, *test):
-        digest.update(array.reshape(-1))
+        digest.update(array.reshape(-1).data)
     identity = tfds.core.DatasetIdentity(
         name="your_images",
         version=tfds.core.Version("1.0.0"),
@@ -229,7 +229,7 @@ def _report(broken: dict[str, DataError], count: int, source: object, on_error: 
     )
 
 
-def _lines(items) -> str:
+def _lines(items: Iterable[str]) -> str:
     """The first ten of them, a line each, and the number of the others."""
     items = list(items)
     more = [f"... and {len(items) - NAMED_AT_MOST} more"] if len(items) > NAMED_AT_MOST else []
