@@ -276,9 +276,8 @@ show(
 # ## What does it look at?
 #
 # Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) asks of each channel of the last convolution how much
-# the score of the answer would rise if the channel were stronger, and adds up the channels by that weight. Bright is what
-# speaks for the answer. Where no spot is bright, nothing in
-# this layer speaks for the answer: the score is then what is left without it.
+# the score of the answer would rise if the channel were stronger, and adds up the channels by that weight. The bright places
+# raise the score of the answer. Where no place is bright, this layer does not raise the score of the answer.
 
 # %%
 import tensorflow as tf
@@ -309,8 +308,8 @@ heat = grad_cam(model, pictures[some], answer[some])
 overlay = 0.5 * pictures[some] / 255 + 0.5 * plt.colormaps["inferno"](heat)[..., :3]
 titles = [f"{names[truth[k]]}\nanswer: {names[answer[k]]}" for k in some]
 show(
-    image_grid([*pictures[some], *overlay], [*titles, *["what speaks for it"] * len(some)], columns=len(some)),
-    alt="Held-out pictures with their true class and the answer, and below each what in it speaks for the answer.",
+    image_grid([*pictures[some], *overlay], [*titles, *["evidence for it"] * len(some)], columns=len(some)),
+    alt="Held-out pictures with their true class and the answer, and below each a map of the evidence for the answer.",
 )
 
 # %% [markdown]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gc_tutorial.data import decoding
-from gc_tutorial.data.decoding import File, decode, decode_all
+from gc_tutorial.data.decoding import decode, decode_all
+from gc_tutorial.data.files import File
 from gc_tutorial.errors import DataError
 
 RED, GREEN = (220, 20, 20), (20, 220, 20)

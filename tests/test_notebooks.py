@@ -128,3 +128,10 @@ def test_its_solution_runs(source, tmp_path, synthetic):
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert [one["message"] for one in json.loads(done.stdout) if "get_ipython" not in one["message"]] == []
+
+
+def test_its_first_cell_is_short_titled_and_hidden_on_the_site(source):
+    first = next(cell for cell in jupytext.read(source).cells if cell.cell_type == "code")
+    assert first.source.startswith("# @title Setup\n")
+    assert first.metadata["tags"] == ["hide-input"]
+    assert len(first.source.splitlines()) <= 12

@@ -277,12 +277,12 @@ show(
     alt="The held-out pictures to whose true class the model gives the least probability, with file name and class.",
 )
 
-# %% [markdown] translates="b35457a4f673"
+# %% [markdown] translates="d450d6148418"
 # ## どこを見ているか
 #
-# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネルごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを調べ、その値をかけてチャネルを足し合わせます。明るいところが、その答えを支持するところです。明るいところがない画像では、この層には答えを支持するものがありません。そのときのスコアは、それがなくても残る分です。
+# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネルごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを調べ、その値をかけてチャネルを足し合わせます。明るいところが、その答えを支持するところです。明るいところがない画像では、この層は答えのスコアを上げていません。
 #
-# 図の上の段は、評価用画像とその正しいクラス、モデルの答え（answer）です。下の段の what speaks for it は「その答えを支持するところ」という意味です。
+# 図の上の段は、評価用画像とその正しいクラス、モデルの答え（answer）です。下の段の evidence for it は「その答えを支持するところ」という意味です。
 
 # %%
 import tensorflow as tf
@@ -313,8 +313,8 @@ heat = grad_cam(model, pictures[some], answer[some])
 overlay = 0.5 * pictures[some] / 255 + 0.5 * plt.colormaps["inferno"](heat)[..., :3]
 titles = [f"{names[truth[k]]}\nanswer: {names[answer[k]]}" for k in some]
 show(
-    image_grid([*pictures[some], *overlay], [*titles, *["what speaks for it"] * len(some)], columns=len(some)),
-    alt="Held-out pictures with their true class and the answer, and below each what in it speaks for the answer.",
+    image_grid([*pictures[some], *overlay], [*titles, *["evidence for it"] * len(some)], columns=len(some)),
+    alt="Held-out pictures with their true class and the answer, and below each a map of the evidence for the answer.",
 )
 
 # %% [markdown] translates="4bf216bbb91c"
