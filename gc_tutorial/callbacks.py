@@ -1,4 +1,4 @@
-"""Keras callbacks: where the time went, and whether the means of the weights moved."""
+"""Keras callbacks: the time of each epoch, and the drift of the means of the weights."""
 
 import time
 
@@ -9,25 +9,25 @@ from gc_tutorial.optimizers import layer_axes
 
 
 class TimeHistory(keras.callbacks.Callback):
-    """Record how long each epoch took, training and validation apart.
+    """Record how long each epoch took, with training and validation separate.
 
     Attributes:
         train_seconds: list of float, the wall-clock seconds of each epoch's training steps.
         validation_seconds: list of float, of each epoch's validation (0.0 without `validation_data`).
     """
 
-    def on_train_begin(self, logs=None):
-        self.train_seconds = []
-        self.validation_seconds = []
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.train_seconds: list[float] = []
+        self.validation_seconds: list[float] = []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch_began = time.perf_counter()
-        self._validation_began = None
+        self._validation_began: float | None = None
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict | None = None) -> None:
         self._validation_began = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         ended = time.perf_counter()
         training_ended = self._validation_began or ended
         self.train_seconds.append(training_ended - self._epoch_began)
@@ -46,15 +46,15 @@ class WeightMeanDrift(keras.callbacks.Callback):
             kernels that gradient centralization applies to.
     """
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self._before = self._means()
-        self.drift = []
+        self.drift: list[float] = []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         shifts = [np.abs(now - then).max() for now, then in zip(self._means(), self._before, strict=True)]
         self.drift.append(float(max(shifts)))
 
-    def _means(self):
+    def _means(self) -> list[np.ndarray]:
         return [
             np.mean(keras.ops.convert_to_numpy(variable), axis=tuple(axes), dtype="float64")
             for variable, axes in zip(self.model.trainable_variables, layer_axes(self.model), strict=True)

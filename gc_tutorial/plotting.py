@@ -2,9 +2,14 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from gc_tutorial.study.analysis import OUTCOMES
 
@@ -26,7 +31,7 @@ MEASURES = {
 }
 
 
-def show(figure, alt):
+def show(figure: Figure, alt: str) -> None:
     """Show a figure in the notebook, once, with alternative text, and close it.
 
     Args:
@@ -34,7 +39,7 @@ def show(figure, alt):
         alt: str, what a reader who cannot see the figure needs to know.
     """
     photographs = any(axis.images for axis in figure.axes)
-    # A notebook of photographs as PNG would pass the megabyte up to which code hosts render one.
+    # With photographs as PNG a notebook would be larger than the megabyte up to which code hosts render one.
     kind, options = ("jpeg", {"quality": 85}) if photographs else ("png", {})
     picture = io.BytesIO()
     figure.savefig(picture, format=kind, dpi=110, bbox_inches="tight", facecolor="white", pil_kwargs=options)
@@ -43,7 +48,13 @@ def show(figure, alt):
     display({f"image/{kind}": encoded, "text/plain": alt}, raw=True, metadata={f"image/{kind}": {"alt": alt}})
 
 
-def image_grid(images, titles, columns=6, side=1.7, title=None):
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    columns: int = 6,
+    side: float = 1.7,
+    title: str | None = None,
+) -> Figure:
     """Draw images in rows.
 
     Args:
@@ -68,7 +79,11 @@ def image_grid(images, titles, columns=6, side=1.7, title=None):
     return figure
 
 
-def learning_curves(table, measures=("train_loss", "test_loss", "test_accuracy"), title=None):
+def learning_curves(
+    table: pd.DataFrame,
+    measures: Sequence[str] = ("train_loss", "test_loss", "test_accuracy"),
+    title: str | None = None,
+) -> Figure:
     """Plot measures against epochs: a line for each arm, and a band where there are several seeds.
 
     Args:
@@ -79,15 +94,15 @@ def learning_curves(table, measures=("train_loss", "test_loss", "test_accuracy")
     Returns:
         `matplotlib.figure.Figure`. Lines are means over seeds, bands reach from the lowest to the highest seed.
     """
-    figure, axes = plt.subplots(1, len(measures), figsize=(12, 3.4), layout="constrained")
-    for axis, measure in zip(axes, measures, strict=True):
+    figure, axes = plt.subplots(1, len(measures), figsize=(12, 3.4), layout="constrained", squeeze=False)
+    for axis, measure in zip(axes[0], measures, strict=True):
         draw_curves(axis, table, measure)
-    axes[0].legend(fontsize=8)
+    axes[0, 0].legend(fontsize=8)
     figure.suptitle(title)
     return figure
 
 
-def draw_curves(axis, table, measure):
+def draw_curves(axis: Axes, table: pd.DataFrame, measure: str) -> None:
     """Draw one measure of a table of `compare` on a matplotlib axis."""
     for arm, rows in table.groupby("arm", sort=False):
         epochs = rows.groupby("epoch")[measure].agg(["mean", "min", "max"])
@@ -95,11 +110,11 @@ def draw_curves(axis, table, measure):
         if rows["seed"].nunique() > 1:
             axis.fill_between(epochs.index, epochs["min"], epochs["max"], color=COLOURS[arm], alpha=0.15, lw=0)
     axis.set(xlabel="epoch", ylabel=MEASURES[measure])
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     axis.grid(alpha=0.3)
 
 
-def draw_control(axis, control, progress):
+def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame) -> None:
     """Draw the training loss of the control beside the published one.
 
     Args:
@@ -115,7 +130,7 @@ def draw_control(axis, control, progress):
     axis.legend(fontsize=8)
 
 
-def headline(study, control, progress, title):
+def headline(study: pd.DataFrame, control: pd.DataFrame, progress: pd.DataFrame, title: str) -> Figure:
     """Draw the figure of the README: what GC does when it runs, and where the published gain came from.
 
     Args:
@@ -138,7 +153,7 @@ def headline(study, control, progress, title):
     return figure
 
 
-def interval_plot(differences, title=None):
+def interval_plot(differences: pd.DataFrame, title: str | None = None) -> Figure:
     """Plot differences from the baseline with their intervals, a panel for each outcome.
 
     Args:
@@ -150,8 +165,8 @@ def interval_plot(differences, title=None):
         ones Student's t; the line at zero is no difference.
     """
     panels = differences["outcome"].unique()
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.6), layout="constrained")
-    for axis, outcome in zip(axes, panels, strict=True):
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.6), layout="constrained", squeeze=False)
+    for axis, outcome in zip(axes[0], panels, strict=True):
         rows = differences[differences["outcome"] == outcome]
         for place, row in enumerate(rows.itertuples()):
             axis.plot([row.t_low, row.t_high], [place, place], color=COLOURS[row.arm], lw=1, marker="|")
@@ -162,6 +177,6 @@ def interval_plot(differences, title=None):
         axis.set_xlabel(f"difference in\n{OUTCOMES[outcome]}", fontsize=9)
         axis.margins(x=0.15)
         axis.grid(axis="x", alpha=0.3)
-    axes[0].set_yticklabels([LABELS[arm] for arm in rows["arm"]])
+    axes[0, 0].set_yticklabels([LABELS[arm] for arm in rows["arm"]])
     figure.suptitle(title)
     return figure

@@ -24,20 +24,17 @@
 # - look at the training images and at the images held out for testing;
 # - measure how the two differ, and learn why that difference is a trap.
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %% [markdown]
@@ -51,7 +48,7 @@ settings = gc_tutorial.start()
 # ```
 #
 # `load_data` makes that call, decodes every picture once, resizes it, and keeps it in memory. Where the data set cannot
-# be had it draws horses and humans instead, and says so.
+# be downloaded, it uses synthetic images instead, and says so.
 
 # %%
 from gc_tutorial import load_data

@@ -24,20 +24,17 @@
 # - train it with RMSprop, with held-out images evaluated after every epoch;
 # - see how far one held-out curve may be trusted.
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %%

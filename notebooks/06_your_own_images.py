@@ -24,20 +24,17 @@
 # - train a smaller network on stronger augmentation, watched on held-out pictures, and put the results into a table;
 # - see which classes it confuses, which pictures it gets most wrong, and what in a picture it goes by.
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %%
@@ -279,21 +276,40 @@ show(
 # ## What does it look at?
 #
 # Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) asks of each channel of the last convolution how much
-# the score of the answer would rise if the channel were stronger, and adds up the channels by that weight. Bright is what
-# speaks for the answer. Where no spot is bright, nothing in
-# this layer speaks for the answer: the score is then what is left without it.
+# the score of the answer would rise if the channel were stronger, and adds up the channels by that weight. The bright places
+# raise the score of the answer. Where no place is bright, this layer does not raise the score of the answer.
+
+# %%
+import tensorflow as tf
+
+
+def grad_cam(model, images, classes):
+    """A map of shape (count, size, size), 0 to 1, for each image and the class that is asked about."""
+    convolution = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][-1]
+    before, last = model.layers[-2:]  # the score before the sigmoid or softmax, behind which its gradient can vanish
+    inner = keras.Model(model.inputs[0], [convolution.output, before.output])
+    with tf.GradientTape() as tape:
+        channels, features = inner(images, training=False)
+        scores = tf.matmul(tf.cast(features, tf.float32), last.kernel) + last.bias
+        if scores.shape[-1] == 1:  # one output, the probability of class 1
+            scores = tf.concat([-scores, scores], axis=1)
+        score = tf.gather(scores, classes, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(score, channels), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * channels, axis=-1, keepdims=True))
+    heat = tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+    return tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+
 
 # %%
 import matplotlib.pyplot as plt
-from gc_tutorial.gradcam import grad_cam
 
 some = np.random.default_rng(0).permutation(len(truth))[:6]
 heat = grad_cam(model, pictures[some], answer[some])
 overlay = 0.5 * pictures[some] / 255 + 0.5 * plt.colormaps["inferno"](heat)[..., :3]
 titles = [f"{names[truth[k]]}\nanswer: {names[answer[k]]}" for k in some]
 show(
-    image_grid([*pictures[some], *overlay], [*titles, *["what speaks for it"] * len(some)], columns=len(some)),
-    alt="Held-out pictures with their true class and the answer, and below each what in it speaks for the answer.",
+    image_grid([*pictures[some], *overlay], [*titles, *["evidence for it"] * len(some)], columns=len(some)),
+    alt="Held-out pictures with their true class and the answer, and below each a map of the evidence for the answer.",
 )
 
 # %% [markdown]

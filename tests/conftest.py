@@ -4,7 +4,13 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import pytest
+
+# The same examples in every normal run; many random ones with HYPOTHESIS_PROFILE=long.
+hypothesis.settings.register_profile("fixed", derandomize=True, max_examples=200, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(scope="session", autouse=True)

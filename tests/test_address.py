@@ -15,7 +15,7 @@ import address  # noqa: E402
 from run_notebooks import code_digest  # noqa: E402
 
 (SLUG,) = address.REPOSITORY.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PLACES = r"(?:git\+https://github\.com|git clone https://github\.com|address = \\?\"https://github\.com|"
+PLACES = r"(?:git\+https://github\.com|git clone https://github\.com|"
 PLACES += r"repository-code: https://github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/"
 LINK = re.compile(PLACES + r"([^/\s]+/[\w.-]+)")
 NOTEBOOKS = sorted(ROOT.glob("notebooks/**/[0-9]*.*"))
@@ -30,6 +30,12 @@ def test_it_is_the_same_everywhere(path, links):
     found = LINK.findall(path.read_text(encoding="utf-8"))
     assert set(found) == {SLUG}
     assert len(found) >= links
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_first_cell_installs_the_tag_that_is_set(path):
+    (tag,) = address.TAG.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert address.INSTALLED.findall(path.read_text(encoding="utf-8")) == [address.package(SLUG, tag)]
 
 
 def test_the_placeholder_cannot_be_a_real_account():
@@ -60,6 +66,20 @@ def test_one_command_writes_it_everywhere(project, capsys):
             assert set(LINK.findall(text)) <= {"Some-One/gc.tutorial"}
     notebook = nbformat.read(project / "notebooks/01_data.ipynb", as_version=4)
     assert notebook.metadata["executed"] == code_digest(notebook)
+
+
+@pytest.mark.parametrize("tag", ["v1.2.0", ""])
+def test_a_tag_is_written_into_the_first_cells(project, tag):
+    """Set first and then taken out again, by the same command."""
+    settings = project / "pyproject.toml"
+    for one in dict.fromkeys(("v1.2.0", tag)):
+        subprocess.run("git add .", shell=True, cwd=project, check=True)
+        settings.write_text(address.TAG.sub(f'tag = "{one}"', settings.read_text(encoding="utf-8")), encoding="utf-8")
+        address.main(["https://github.com/Some-One/gc.tutorial"])
+    expected = [address.package("Some-One/gc.tutorial", tag)]
+    for path in project.glob("notebooks/*.*"):
+        assert address.INSTALLED.findall(path.read_text(encoding="utf-8")) == expected
+    assert ("@v1.2.0" in (project / "notebooks/01_data.py").read_text(encoding="utf-8")) == bool(tag)
 
 
 @pytest.mark.parametrize(

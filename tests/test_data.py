@@ -1,14 +1,23 @@
+import _thread
+import errno
 import hashlib
+import shutil
 import socket
+import sys
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from gc_tutorial import data, load_data
-from gc_tutorial.data import horses_or_humans
+from gc_tutorial import load_data
+from gc_tutorial.data import horses_or_humans, prepared
+from gc_tutorial.data import synthetic as drawing
 from gc_tutorial.data.synthetic import draw
+from gc_tutorial.errors import DataError
 
 
 @pytest.fixture
@@ -17,10 +26,10 @@ def no_network(monkeypatch):
     monkeypatch.setattr(horses_or_humans, "DOWNLOAD", "http://127.0.0.1:9/nothing.zip")
 
 
-# ----- the drawn images
+# ----- the synthetic images
 
 
-def test_drawn_images_are_the_same_bytes_on_every_machine():
+def test_synthetic_images_are_the_same_bytes_on_every_machine():
     digest = hashlib.sha256()
     for split in ("train", "test"):
         for number in (0, 1, 500, 501):
@@ -28,7 +37,7 @@ def test_drawn_images_are_the_same_bytes_on_every_machine():
     assert digest.hexdigest()[:16] == "c00947de10a6f766"
 
 
-def test_drawn_test_images_stand_on_white_and_training_images_do_not():
+def test_synthetic_test_images_stand_on_white_and_training_images_do_not():
     corners = {
         split: [draw(split, n)[[0, 0, -1, -1], [0, -1, 0, -1]] for n in range(20)] for split in ("train", "test")
     }
@@ -36,11 +45,10 @@ def test_drawn_test_images_stand_on_white_and_training_images_do_not():
     assert (np.array(corners["train"]) < 255).all()
 
 
-def test_drawn_set_has_the_shape_of_the_real_one(synthetic):
+def test_synthetic_set_has_the_shape_of_the_real_one(synthetic):
     assert synthetic.info.features["image"].shape == (300, 300, 3)
     assert synthetic.info.features["label"].names == ["horses", "humans"]
-    builder_info = data.SyntheticHorsesOrHumans(config="full").COUNTS["full"]
-    assert builder_info == {"train": 1027, "test": 256}
+    assert drawing.SyntheticHorsesOrHumans.COUNTS["full"] == {"train": 1027, "test": 256}
 
 
 # ----- what every source gives
@@ -61,42 +69,107 @@ def test_images_are_in_the_same_order_every_time(synthetic):
     np.testing.assert_array_equal(again.train_labels, synthetic.train_labels)
 
 
+def test_an_image_is_resized_by_the_average_of_its_areas_and_rounded(own_tfds_folder):
+    """To the nearest number: to cut off the fraction would darken every image by half a level."""
+    builder = drawing.prepared_builder("small")
+    images, labels = prepared.read_split(builder, "train[:2]", 75)
+    for number in range(2):
+        (original,) = builder.as_dataset(split=f"train[{number}:{number + 1}]").map(lambda one: one["image"])
+        means = original.numpy().reshape(75, 4, 75, 4, 3).mean(axis=(1, 3))
+        np.testing.assert_array_equal(images[number], np.round(means))  # both round a half to the even number
+    assert labels.shape == (2,)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, 150.0, "150", None])
+def test_a_size_that_is_no_whole_number_is_refused(size):
+    with pytest.raises(DataError, match=r"image_size=.* is not valid. Give a whole number of pixels, such as 150"):
+        load_data("synthetic_small", size)
+
+
+def test_a_size_may_be_a_number_of_numpy(synthetic):
+    data = load_data("synthetic_small", np.int64(94))
+    np.testing.assert_array_equal(data.train_images, synthetic.train_images)
+
+
 # ----- the real images
+
+
+@pytest.fixture
+def small_instead(monkeypatch):
+    """The small synthetic set where the full one would be drawn."""
+    small = drawing.prepared_builder("small")
+    monkeypatch.setattr(drawing, "prepared_builder", lambda config: small)
 
 
 def test_prepared_images_are_found_without_asking_the_network(monkeypatch):
     monkeypatch.setattr(horses_or_humans, "can_download", lambda: pytest.fail("asked the network"))
-    monkeypatch.setattr(data, "_is_prepared", lambda builder: True)
-    assert data._find_builder("auto").name == "horses_or_humans"
-    assert data._find_builder("horses_or_humans").name == "horses_or_humans"
+    monkeypatch.setattr(horses_or_humans, "is_prepared", lambda builder: True)
+    assert horses_or_humans.prepared_builder().name == "horses_or_humans"
 
 
-def test_auto_draws_without_network_and_says_so(no_network, monkeypatch, capsys):
-    small = data._drawn_builder("small")
-    monkeypatch.setattr(data, "_drawn_builder", lambda config: small)
+def test_auto_takes_synthetic_images_without_network_and_says_so(no_network, small_instead, capsys):
     assert load_data("auto", 94).info.name == "synthetic_horses_or_humans"
     said = capsys.readouterr().out
-    assert "cannot be downloaded: using drawn images instead" in said
-    assert "Drawn images: 128 train and 64 test" in said
-
-
-def test_a_download_that_breaks_off_is_told_and_not_fatal(monkeypatch, capsys):
-    monkeypatch.setattr(horses_or_humans, "can_download", lambda: True)
-
-    def breaks_off(self):
-        raise ConnectionResetError("the line went dead")
-
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", breaks_off)
-    with pytest.raises(data.DataError, match="could not be downloaded"):
-        load_data("horses_or_humans")
-    assert "the line went dead" in capsys.readouterr().out
+    assert "Using synthetic images instead of Horses or Humans." in said
+    assert "could not be downloaded" in said
+    assert "Synthetic images: 128 train and 64 test" in said
 
 
 def test_the_real_images_without_network_say_how_to_get_them(no_network):
-    with pytest.raises(data.DataError) as error:
+    with pytest.raises(DataError) as error:
         load_data("horses_or_humans")
-    for part in ("could not be downloaded", "TFDS_DATA_DIR", "source='drawn'"):
+    for part in ("could not be downloaded", "TFDS_DATA_DIR", "source='synthetic'"):
         assert part in str(error.value)
+
+
+def test_a_download_that_fails_is_told_and_not_fatal(monkeypatch, capsys):
+    monkeypatch.setattr(horses_or_humans, "can_download", lambda: True)
+    monkeypatch.setattr(horses_or_humans, "_PREPARE", "raise ConnectionResetError('connection lost')")
+    with pytest.raises(DataError, match="could not be downloaded"):
+        load_data("horses_or_humans")
+    assert "The download failed: ConnectionResetError: connection lost" in capsys.readouterr().out
+
+
+def test_a_download_is_prepared_by_tfds(monkeypatch, own_tfds_folder, tmp_path):
+    """The program that runs apart is right: it prepares a set that is small and needs no network."""
+    code = horses_or_humans._PREPARE.replace("import sys,", "import sys, gc_tutorial.data.synthetic,")
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "synthetic_horses_or_humans/small",
+        str(tmp_path),
+        str(tmp_path / "downloads"),
+    ]
+    assert horses_or_humans.run_watched(command, [tmp_path], 10**7) == ""
+    assert list(tmp_path.glob("synthetic_horses_or_humans/small/*/dataset_info.json"))
+
+
+def test_a_download_that_stalls_is_ended(tmp_path):
+    command = [sys.executable, "-c", "import time; time.sleep(500)"]
+    failure = horses_or_humans.run_watched(command, [tmp_path], 10, stalled=1)
+    assert failure == "nothing was received for 1 seconds"
+
+
+def test_a_download_that_goes_on_is_not_ended(tmp_path):
+    code = "import sys, time; f = open(sys.argv[1], 'wb', 0); [(f.write(b'x' * 9), time.sleep(0.5)) for _ in range(8)]"
+    command = [sys.executable, "-c", code, str(tmp_path / "file")]
+    assert horses_or_humans.run_watched(command, [tmp_path], 72, stalled=3) == ""
+
+
+def test_the_first_interrupt_ends_a_download(tmp_path):
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(500)"
+    command = [sys.executable, "-c", code, str(tmp_path / "id")]
+
+    def interrupt():
+        while not (tmp_path / "id").exists() or not (tmp_path / "id").read_text():
+            time.sleep(0.05)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        horses_or_humans.run_watched(command, [tmp_path], 10)
+    assert not Path("/proc", (tmp_path / "id").read_text()).exists()
 
 
 def test_the_probe_gives_up_on_a_server_that_never_answers(monkeypatch):
@@ -109,9 +182,131 @@ def test_the_probe_gives_up_on_a_server_that_never_answers(monkeypatch):
         assert time.monotonic() - began < 5  # TFDS itself would try for minutes
 
 
+@pytest.mark.parametrize("proxy", ["http://[bad", "nonsense", "http://127.0.0.1:port", "://"])
+def test_a_malformed_proxy_counts_as_no_network(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: errors.append(arguments))
+    errors = []
+    assert not horses_or_humans.can_download(seconds=2)
+    assert errors == []
+
+
+# ----- prepared data that are damaged
+
+
+def shard(folder):
+    return next(folder.glob("*train*.tfrecord*"))
+
+
+def cut_in_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def alter(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def forget_one_example(folder):
+    info = folder / "dataset_info.json"
+    info.write_text(info.read_text().replace('"128"', '"129"'))
+
+
+DAMAGES = {
+    "a truncated shard": lambda folder: cut_in_half(shard(folder)),
+    "an empty shard": lambda folder: shard(folder).write_bytes(b""),
+    "a missing shard": lambda folder: shard(folder).unlink(),
+    "an altered shard": lambda folder: alter(shard(folder)),
+    "fewer examples than promised": forget_one_example,
+}
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The folder of a prepared set of its own, to be damaged."""
+    original = Path(drawing.prepared_builder("small").data_dir)
+    return Path(shutil.copytree(original, tmp_path / "copy" / original.name))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_data_name_the_folder_to_delete(copy, damage, monkeypatch):
+    DAMAGES[damage](copy)
+    builder = tfds.builder_from_directory(copy)
+    monkeypatch.setattr(horses_or_humans, "prepared_builder", lambda: builder)
+    with pytest.raises(DataError) as error:
+        load_data("horses_or_humans", 20)
+    message = str(error.value)
+    assert f"The prepared data set in {copy} is damaged" in message
+    assert "Delete this folder" in message
+    assert len(message) < 600
+
+
+def test_auto_takes_synthetic_images_where_the_data_are_damaged(copy, monkeypatch, small_instead, capsys):
+    cut_in_half(shard(copy))
+    builder = tfds.builder_from_directory(copy)
+    monkeypatch.setattr(horses_or_humans, "prepared_builder", lambda: builder)
+    assert len(load_data("auto", 20).train) == 128
+    said = capsys.readouterr().out
+    assert "Using synthetic images instead" in said
+    assert "Delete this folder" in said and str(copy) in said
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": 3}'])
+def test_a_broken_description_names_the_folder_to_delete(tmp_path, monkeypatch, no_network, small_instead, content):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    folder = tmp_path / "horses_or_humans" / "3.0.0"
+    folder.mkdir(parents=True)
+    for name in ("dataset_info.json", "features.json"):
+        (folder / name).write_text(content)
+    with pytest.raises(DataError, match=r"horses_or_humans is damaged .*Delete this folder"):
+        load_data("horses_or_humans", 20)
+    assert load_data("auto", 20).info.name == "synthetic_horses_or_humans"
+
+
+# ----- where the synthetic images are kept
+
+
 def test_a_tfds_folder_that_cannot_be_written_to_is_no_obstacle(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "file"))
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(data.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
-    assert data._drawn_builder("small").is_prepared()
+    monkeypatch.setattr(prepared.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    assert prepared.folder_of_tfds() == tmp_path / "temporary" / "tensorflow_datasets"
+
+
+def test_no_home_folder_is_no_obstacle(monkeypatch, tmp_path):
+    """A container may run under a user whom its system does not know."""
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "~/tensorflow_datasets")
+    monkeypatch.setattr(prepared.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert prepared.folder_of_tfds() == tmp_path / "tensorflow_datasets"
+    with pytest.raises(DataError, match="There is no data source '~/photos'"):
+        load_data("~/photos")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), tf.errors.ResourceExhaustedError(None, None, "disk full")],
+)
+def test_a_full_disk_while_drawing_is_told(monkeypatch, tmp_path, error):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+
+    def full(self):
+        raise error
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", full)
+    with pytest.raises(DataError, match=r"synthetic images cannot be written to .*(No space|full).*Make room"):
+        load_data("synthetic_small", 94)
+
+
+def test_a_long_message_is_cut():
+    """As from a server that answers with a page, or for a folder of very many classes."""
+    message = str(DataError(f"Start {'x' * 100_000} end."))
+    assert message.startswith("Start x")
+    assert message.endswith("x end.")
+    assert len(message) < 2100

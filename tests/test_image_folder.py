@@ -1,4 +1,4 @@
-"""Folders and zips of images, good and bad, through the one door that readers use."""
+"""Folders and zips of images, good and bad, as `load_data` reads them."""
 
 import os
 import shutil
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from gc_tutorial import compare, load_data
-from gc_tutorial.data import decoding
+from gc_tutorial.data import decoding, image_folder
+from gc_tutorial.data.arrays import allocate
 from gc_tutorial.errors import DataError
 
 SIZE = 8
@@ -267,6 +268,12 @@ def wide(folder):
     Image.new("1", (3000, 3000)).save(folder / "test" / "cats" / "wide.png")
 
 
+def many_classes(folder):
+    """In train alone, so that they must be named in a message."""
+    for number in range(999):
+        (folder / "train" / f"class{number}").mkdir()
+
+
 def socket_in(path):
     def change(folder):
         here = os.getcwd()
@@ -317,10 +324,9 @@ def zip_cut(folder):
     return packed
 
 
-UPWARDS = "a path that leads out of the archive"
 BAD = {
     # the source
-    "no such path": bad("There is no data source", "nowhere", "'drawn'", "'auto'", source=instead("nowhere")),
+    "no such path": bad("There is no data source", "nowhere", "'synthetic'", "'auto'", source=instead("nowhere")),
     "a path too long for the system": bad("There is no data source", source=instead("x" * 5000)),
     "a web address": bad(
         "web address",
@@ -336,13 +342,15 @@ BAD = {
     "an image instead of a folder": bad("0.png is neither a folder nor a zip", source=instead("train/cats/0.png")),
     "a device instead of a folder": bad("neither a folder nor a zip", source=lambda folder: os.devnull),
     "a text that is called zip": bad(
-        "a.zip is a damaged zip archive, or none",
+        "a.zip is not a zip archive, or is damaged",
         "Download it or pack it again",
         change=write("a.zip", b"hello"),
         source=instead("a.zip"),
     ),
-    "a zip of no bytes": bad("is a damaged zip archive", change=write("a.zip", b""), source=instead("a.zip")),
-    "a zip that breaks off": bad("photos.zip is a damaged zip archive, or none", source=zip_cut),
+    "a zip of no bytes": bad(
+        "is not a zip archive, or is damaged", change=write("a.zip", b""), source=instead("a.zip")
+    ),
+    "a zip that breaks off": bad("photos.zip is not a zip archive, or is damaged", source=zip_cut),
     "another kind of archive": bad(
         "photos.tar.gz is neither a folder nor a zip",
         source=lambda folder: shutil.make_archive(str(folder), "gztar", folder),
@@ -357,9 +365,11 @@ BAD = {
     ),
     "images without classes": bad("cats holds no classes: 2 files lie in it directly", source=instead("train/cats")),
     "no classes in train": bad("train holds no classes: it is empty", change=remove("train/cats", "train/dogs")),
-    "no test": bad("photos holds train but no test (folders found: train)", "at random", change=remove("test")),
+    "no test": bad("photos holds train but no test (folders found: train)", "random split", change=remove("test")),
     "no train": bad("photos holds test but no train (folders found: test)", change=remove("train")),
-    "test by another name": bad("no test (folders found: train, val)", "rename", change=rename("test", "val")),
+    "test by an unknown name": bad("no test (folders found: held, train)", "rename", change=rename("test", "held")),
+    "train in two folders": bad("photos holds", "Train", "all mean train", change=image_at("Train/cats/0.png")),
+    "very many classes": bad("and 989 more", change=many_classes),
     "one class": bad("train holds only one class, 'cats'", "two or more", change=remove("train/dogs")),
     "one class, not split": bad("only one class, 'cats'", change=remove("train/dogs"), source=instead("train")),
     "an empty class": bad("train holds no images of dogs", "remove the folder", change=unlink("train/dogs/*")),
@@ -372,13 +382,16 @@ BAD = {
         "train (cats, dogs, owls) and in test (cats, dogs)", change=image_at("train/owls/0.png")
     ),
     "one image of a class, not split": bad(
-        "Class 'cats' has one usable image only", change=unlink("train/cats/1.png"), source=instead("train")
+        "Class 'cats' has only one usable image", change=unlink("train/cats/1.png"), source=instead("train")
     ),
     "a folder in a class": bad(
-        "1 of 9 files", "train/cats/2019/: a folder inside a class", "up", change=image_at("train/cats/2019/0.png")
+        "1 of 9 files",
+        "train/cats/2019/: a folder inside the folder of a class",
+        "up",
+        change=image_at("train/cats/2019/0.png"),
     ),
     "a folder in a class of a zip": bad(
-        "train/cats/2019/: a folder inside a class", change=image_at("train/cats/2019/0.png"), source=pack
+        "train/cats/2019/: a folder inside the folder of a class", change=image_at("train/cats/2019/0.png"), source=pack
     ),
     # single files
     "a file of no bytes": bad(
@@ -390,7 +403,7 @@ BAD = {
     "a truncated image in a zip": bad("test/cats/1.png: damaged", change=truncate("test/cats/1.png"), source=pack),
     "an image of too many pixels": bad("test/cats/wide.png: too large, 3,000×3,000 pixels", "smaller", change=wide),
     "a file of too many bytes": bad(
-        "train/cats/0.png: too large, 512 MiB of at most 512",
+        "train/cats/0.png: too large, 512 MiB, at most 512 are read",
         change=lambda folder: os.truncate(folder / "train" / "cats" / "0.png", decoding.LARGEST_FILE + 1),
     ),
     "a link to nothing": bad(
@@ -417,29 +430,22 @@ BAD = {
         change=lambda folder: [file.write_bytes(b"x") for file in folder.rglob("*.png")],
         on_error="skip",
     ),
-    # zips that are not to be trusted
-    "a zip with a path upwards": bad("'../../evil.png'", UPWARDS, source=zip_with("../../evil.png")),
-    "a zip with a path upwards within": bad(UPWARDS, source=zip_with("photos/../../evil.png")),
-    "a zip with an absolute path": bad("'/etc/evil.png'", UPWARDS, source=zip_with("/etc/evil.png")),
-    "a zip with a drive": bad("'C:/evil.png'", UPWARDS, source=zip_with("C:/evil.png")),
-    "a zip with backslashes upwards": bad(UPWARDS, source=zip_with("..\\evil.png")),
-    "a zip with a link": bad(
-        "holds a link, 'photos/link'",
-        "Pack the images themselves",
-        source=zip_with("photos/link", b"/etc", stat.S_IFLNK | 0o777),
+    # zips
+    "a zip with a link among the images": bad(
+        "1 of 9 files",
+        "train/cats/link: not a PNG",
+        source=zip_with("photos/train/cats/link", b"/etc", stat.S_IFLNK | 0o777),
     ),
-    "a zip with a device": bad(
-        "holds a special file, 'photos/tty'", source=zip_with("photos/tty", mode=stat.S_IFCHR | 0o666)
+    "a zip with a file that is a folder, too": bad(
+        "a file and a folder at the same time", source=zip_with("photos/train")
     ),
-    "a zip with a file that is a folder, too": bad("a file and a folder at once", source=zip_with("photos/train")),
-    "a zip that swells": bad(
-        "would unpack to",
-        "times its size",
-        "at most 200 times",
-        source=zip_with("photos/train/cats/big.png", bytes(20_000_000)),
+    "a zip made to fill a disk": bad(
+        "1 of 9 files",
+        "train/cats/big.png: too large, 100 MiB",
+        source=zip_with("photos/train/cats/big.png", bytes(100 * 2**20)),
     ),
-    "a zip of too many bytes": bad(
-        "would unpack to 4.0 GiB; at most 1 are read", source=zip_changed(24, b"\xff" * 3 + b"\xfe")
+    "a zip with a member of too many bytes": bad(
+        "1 of 8 files", "train/cats/0.png: too large, 4,080 MiB", source=zip_changed(24, b"\xff" * 3 + b"\xfe")
     ),
     "an encrypted zip": bad("photos.zip is encrypted", "password", source=zip_changed(8, b"\x01")),
     "a zip with a damaged member": bad(
@@ -460,6 +466,8 @@ BAD = {
 def test_what_cannot_be_used_is_explained(folder, case, monkeypatch):
     told, change, make_source, options = BAD[case]
     monkeypatch.setattr(decoding, "MOST_PIXELS", 1_000_000)
+    if case == "a zip made to fill a disk":
+        monkeypatch.setattr(decoding, "LARGEST_FILE", 64 * 2**20)
     change(folder)
     source = make_source(folder)
     before = {path: path.lstat().st_mtime_ns for path in folder.parent.rglob("*")}
@@ -470,10 +478,6 @@ def test_what_cannot_be_used_is_explained(folder, case, monkeypatch):
     assert len(str(error.value).splitlines()) <= 12
     # Nothing is unpacked, mended or removed.
     assert {path: path.lstat().st_mtime_ns for path in folder.parent.rglob("*")} == before
-
-
-def test_there_are_at_least_thirty_bad_cases():
-    assert len(BAD) >= 30
 
 
 def test_a_folder_that_may_not_be_listed_is_told(folder, monkeypatch):
@@ -494,13 +498,121 @@ def test_a_file_that_may_not_be_read_is_told(folder, monkeypatch):
         load_data(folder, SIZE)
 
 
+# ----- names of folders
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Train", "Test"),
+        ("TRAIN", "test"),
+        ("training", "testing"),
+        ("Training", "Validation"),
+        ("train", "val"),
+        ("train", "VAL"),
+    ],
+)
+def test_the_usual_names_of_the_splits_are_understood(folder, train, test):
+    clean = load_data(folder, SIZE)
+    (folder / "train").rename(folder / "train_")
+    (folder / "train_").rename(folder / train)
+    (folder / "test").rename(folder / "test_")
+    (folder / "test_").rename(folder / test)
+    data = load_data(folder, SIZE)
+    assert data.info.full_name == clean.info.full_name
+    assert data.test_files == tuple(name.replace("test/", f"{test}/") for name in clean.test_files)
+
+
+def test_test_is_preferred_to_validation(folder):
+    clean = load_data(folder, SIZE).info.full_name
+    write_folder(folder, splits=("val", "Validation"))
+    assert load_data(folder, SIZE).info.full_name == clean
+
+
+def test_links_that_lead_in_circles_end(tmp_path):
+    """Ten links in each of ten folders: a million paths of six levels."""
+    folder = write_folder(tmp_path / "photos", [f"class{number}" for number in range(10)], ("",), 2)
+    for place in folder.iterdir():
+        for number in range(10):
+            (place / f"link{number}").symlink_to(folder / f"class{number}")
+    with pytest.raises(DataError, match=r"Check it for links in a circle|a folder inside the folder of a class"):
+        load_data(folder, SIZE)
+
+
+# ----- memory
+
+
+def test_a_white_bitmap_is_an_honest_image(folder, tmp_path):
+    """Packed, it is more than 700 times smaller."""
+    Image.new("RGB", (2000, 2000), "white").save(folder / "train" / "cats" / "white.bmp")
+    packed = tmp_path / "photos.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in folder.rglob("*.*"):
+            file.write(path, path.relative_to(folder))
+        info = file.getinfo("train/cats/white.bmp")
+    assert info.file_size > 700 * info.compress_size
+    assert load_data(packed, SIZE).info.full_name == load_data(folder, SIZE).info.full_name
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_images_are_held_once(flat, broken, monkeypatch):
+    """Train and test are views of one array, also where images are left out and the split is drawn at random."""
+    if broken:
+        (flat / "cats" / "3.png").write_bytes(b"")
+    allocated = []
+    monkeypatch.setattr(decoding, "allocate", lambda *shape: allocated.append(allocate(*shape)) or allocated[-1])
+    train, test, info, files = image_folder.load_folder(flat, SIZE, on_error="skip", progress=False)
+    (whole,) = allocated
+    for images, _ in (train, test):
+        assert np.shares_memory(images, whole)
+    assert len(train[0]) + len(test[0]) == 33 - broken
+    for name, image, label in zip(files, *test, strict=True):
+        np.testing.assert_array_equal(image, decoding.decode((flat / name).read_bytes(), SIZE))
+        assert info.features["label"].names[label] == name.split("/")[0]
+
+
+def test_many_equal_pictures_are_named_in_a_few_lines(tmp_path):
+    """Once there was a pair for each of train with each of test: millions."""
+    folder = write_folder(tmp_path / "photos")
+    for split in ("train", "test"):
+        for number in range(300):
+            shutil.copy(folder / "train" / "cats" / "0.png", folder / split / "dogs" / f"same{number}.png")
+    with pytest.warns(UserWarning, match=r"\.\.\. and 290 more"):
+        load_data(folder, SIZE)
+
+
+def test_a_warning_of_long_names_is_cut(folder):
+    for number in range(10):
+        shutil.copy(folder / "train" / "cats" / "0.png", folder / "test" / "cats" / f"{'x' * 240}{number}.png")
+    with pytest.warns(UserWarning, match="same picture") as warned:
+        load_data(folder, SIZE)
+    assert len(str(warned[0].message)) < 2100
+
+
+# ----- damaged zips
+
+
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     return pack(write_folder(tmp_path_factory.mktemp("fuzz") / "photos"))
 
 
-@settings(max_examples=200, deadline=5000)
-@given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=8), st.floats(0, 2))
+def test_an_entry_without_a_name_is_passed_over(packed):
+    """Found at random: `ZipInfo.is_dir` raises an IndexError there on Python 3.11."""
+    clean = load_data(packed, SIZE).info.full_name
+    nameless = packed.with_name("nameless.zip")
+    shutil.copy(packed, nameless)
+    with zipfile.ZipFile(nameless, "a") as file:
+        file.writestr("x", b"x")
+        file.infolist()[-1].filename = ""  # what is written into the directory of the archive
+    assert zipfile.ZipFile(nameless).namelist()[-1] == ""
+    assert load_data(nameless, SIZE).info.full_name == clean
+
+
+@example(changed=[], kept=0.0)
+@example(changed=[], kept=1.0)
+@example(changed=[(22, 0)], kept=0.5)
+@given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=8), st.floats(0, 2))
 def test_a_damaged_zip_gives_images_or_a_reason(packed, changed, kept):
     content = bytearray(packed.read_bytes())
     for place, value in changed:

@@ -108,8 +108,8 @@ def test_where_the_package_cannot_be_installed_it_says_what_is_needed(tmp_path):
     )
     assert shown.pop() == "worked: False"
     text = "\n".join(shown)
-    assert "could not be installed from https://github.com/" in text
-    assert "network, git, Python 3.10 or newer, and the right address" in text
+    assert "git+https://github.com/" in text and "was not installed" in text
+    assert "network, git, Python 3.10 or newer and the right address" in text
     assert len(shown) <= 6
     assert "Traceback" not in text
 
@@ -127,6 +127,21 @@ def test_a_predictable_mistake_is_told_without_a_traceback(tmp_path, environment
     assert len(shown) == len(told)
     for line, start in zip(shown, told, strict=True):
         assert line.startswith(start)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_precision_that_is_set_is_the_one_that_models_get(monkeypatch, capsys, precision):
+    import keras
+
+    monkeypatch.setenv("GC_TUTORIAL_PRECISION", precision)
+    before = keras.config.dtype_policy()
+    try:
+        assert lesson.start().precision == precision
+        assert keras.config.dtype_policy().name == precision
+        assert keras.layers.Dense(1).compute_dtype == precision.removeprefix("mixed_")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert f", {precision}. Keras " in capsys.readouterr().out
 
 
 def test_keras_2_is_named_with_what_to_do():

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from gc_tutorial import build_cnn, build_three_block_cnn, loss_for
+from gc_tutorial import build_cnn, build_three_block_cnn, loss_for, models
+from gc_tutorial.lesson import SMALLEST
 
 
 def test_published_network_at_300_pixels():
@@ -71,3 +72,15 @@ def test_head_loss_and_accuracy_follow_the_number_of_classes(build, size, classe
 def test_fewer_than_two_classes_are_refused():
     with pytest.raises(ValueError, match="classes=1 is not valid"):
         build_cnn(94, classes=1)
+
+
+@pytest.mark.parametrize(("build", "size"), [(build_cnn, 94), (build_three_block_cnn, 22)])
+def test_pixels_are_scaled_to_the_range_from_0_to_1(build, size):
+    model = build(size)
+    pixels = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1) * np.ones((3, size, size, 3), np.uint8)
+    scaled = keras.Model(model.inputs, model.layers[0].output).predict(pixels, verbose=0)
+    np.testing.assert_allclose(scaled[:, 0, 0, 0], [0.0, 0.2, 1.0], rtol=1e-6)
+
+
+def test_the_settings_allow_no_image_too_small_for_the_network():
+    assert SMALLEST["image_size"] == models.SMALLEST_IMAGE

@@ -52,7 +52,7 @@ def test_outputs_hold_no_error_and_no_warning(source):
 
 def test_outputs_come_from_the_real_images(source):
     text = "".join(output.get("text", "") for output in outputs(source))
-    assert "Drawn images" not in text
+    assert "Synthetic images" not in text
     if "load_data(" in source.read_text(encoding="utf-8"):
         assert "Horses or Humans (Laurence Moroney, CC BY 2.0): 1,027 train and 256 test" in text
 
@@ -128,3 +128,10 @@ def test_its_solution_runs(source, tmp_path, synthetic):
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert [one["message"] for one in json.loads(done.stdout) if "get_ipython" not in one["message"]] == []
+
+
+def test_its_first_cell_is_short_titled_and_hidden_on_the_site(source):
+    first = next(cell for cell in jupytext.read(source).cells if cell.cell_type == "code")
+    assert first.source.startswith("# @title Setup\n")
+    assert first.metadata["tags"] == ["hide-input"]
+    assert len(first.source.splitlines()) <= 12

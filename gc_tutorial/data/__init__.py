@@ -85,14 +85,7 @@ def load_data(
             source, image_size, test_fraction=test_fraction, seed=seed, on_error=on_error, progress=progress
         )
     print(f"{_describe(info)}, {image_size}×{image_size} pixels.")
-    return Data(
-        train=dataset_of(*train),
-        test=dataset_of(*test),
-        train_images=train[0],
-        train_labels=train[1],
-        info=info,
-        test_files=files,
-    )
+    return Data(dataset_of(*train), dataset_of(*test), train[0], train[1], info, files)
 
 
 def _check_source(source: object) -> None:

@@ -10,15 +10,15 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm  # tqdm.auto would draw a widget, which needs another package and is not kept in a notebook
 
 from gc_tutorial.data.arrays import allocate
+from gc_tutorial.data.files import File
 from gc_tutorial.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -28,13 +28,6 @@ LARGE_PIXELS, LARGE_FILE = 16_000_000, 32 * 2**20  # above these one image is de
 BAR_AFTER_SECONDS = 1
 _STRIP = 256  # rows in which transparency is removed, instead of in a copy of the whole image
 _turn_of_large = threading.RLock()
-
-
-class File(NamedTuple):
-    """A file to decode: its size in bytes, and a function that returns them or raises a `DataError`."""
-
-    size: int
-    read: Callable[[], bytes]
 
 
 def decode(content: bytes, image_size: int) -> np.ndarray:

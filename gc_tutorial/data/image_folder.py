@@ -1,25 +1,19 @@
 """Images in a folder, or in a zip of one: read, checked and split before any training starts."""
 
-import contextlib
-import functools
 import hashlib
 import os
 import warnings
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 
 from gc_tutorial.data.arrays import reorder
-from gc_tutorial.data.decoding import File, decode_all
-from gc_tutorial.data.layout import LAYOUT, NAMED_AT_MOST, SPLITS, find_images, is_hidden, random_split
+from gc_tutorial.data.decoding import decode_all
+from gc_tutorial.data.files import FOLDER, open_source
+from gc_tutorial.data.layout import NAMED_AT_MOST, SPLITS, find_images, random_split
 from gc_tutorial.errors import DataError, cut
-
-MOST_FOLDERS = 50_000
-_DEEPEST = 6  # levels of folders that are read: a wrapper or two, the split, the class, and one that is too many
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -61,7 +55,7 @@ def load_folder(
         raise DataError(f"test_fraction={test_fraction} is not valid. Give a number between 0 and 1, such as 0.2.")
     with open_source(source) as files:
         table = find_images(files, source)
-        images, errors = decode_all([files.get(name, _FOLDER) for name in table["name"]], image_size, progress)
+        images, errors = decode_all([files.get(name, FOLDER) for name in table["name"]], image_size, progress)
     if errors:
         _report({table["name"][number]: error for number, error in errors.items()}, len(table), source, on_error)
     table = _split(table, errors, source, test_fraction, seed)
@@ -93,7 +87,7 @@ def _info(classes: list[str], image_size: int, train: Arrays, test: Arrays) -> t
     """Describe the images as TFDS describes a data set."""
     digest = hashlib.sha256()
     for array in (*train, *test):
-        digest.update(array.reshape(-1))
+        digest.update(array.reshape(-1).data)
     identity = tfds.core.DatasetIdentity(
         name="your_images",
         version=tfds.core.Version("1.0.0"),
@@ -117,106 +111,6 @@ def _info(classes: list[str], image_size: int, train: Arrays, test: Arrays) -> t
     return info
 
 
-@contextlib.contextmanager
-def open_source(source: str | os.PathLike) -> Iterator[dict[str, File]]:
-    """Open a folder or a zip of images. A zip is read where it is, and never unpacked.
-
-    Args:
-        source: path of it.
-
-    Yields:
-        dict of the files by their names (with "/" between folders; the name of a folder itself ends in "/"). They can
-        be read while the source is open.
-
-    Raises:
-        DataError: for anything that is no folder or zip, cannot be listed, or is encrypted.
-    """
-    path = Path(os.path.expanduser(source))
-    if path.is_dir():
-        yield _list_folder(path)
-    elif path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
-        try:
-            archive = zipfile.ZipFile(path)
-        except Exception as error:  # on damaged bytes zipfile raises more kinds of error than BadZipFile
-            raise DataError(
-                f"{path} is not a zip archive, or is damaged ({error}). Download it or pack it again."
-            ) from None
-        with archive:
-            yield _list_archive(archive, path)
-    else:
-        raise DataError(f"{source} is neither a folder nor a zip. Give the folder that holds the classes: {LAYOUT}.")
-
-
-def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
-    files = {}
-    for member in archive.infolist():
-        if member.flag_bits & 1:
-            raise DataError(f"{path} is encrypted. Unpack it with its password, and give the folder.")
-        name = member.filename.replace("\\", "/")  # some programs on Windows pack backslashes
-        tidy = PurePosixPath(name).as_posix()  # "./" and "//" have no meaning
-        if name.endswith("/"):  # not member.is_dir(), which fails on an empty name in Python 3.11
-            files[f"{tidy}/"] = _FOLDER
-        else:
-            files[tidy] = File(member.file_size, functools.partial(_read_member, archive, member))
-    return files
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    try:
-        return archive.read(member)
-    except Exception as error:  # a wrong checksum, an unknown compression, errors of zlib, an early end
-        raise DataError(f"damaged in the archive ({error or type(error).__name__})") from error
-
-
-def _list_folder(folder: Path) -> dict[str, File]:
-    def stop(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be listed ({error.strerror}). Change its permissions.")
-
-    files: dict[str, File] = {}
-    for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
-        if count > MOST_FOLDERS:
-            raise DataError(f"{folder} holds more than {MOST_FOLDERS:,} folders. Check it for links in a circle.")
-        within = Path(place).relative_to(folder).parts
-        parents = {os.path.realpath(folder.joinpath(*within[:depth])) for depth in range(len(within) + 1)}
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if len(within) < _DEEPEST
-            and not is_hidden(name)
-            and not (os.path.islink(path := os.path.join(place, name)) and os.path.realpath(path) in parents)
-        ]
-        files |= {_printable(*within, name, ""): _FOLDER for name in subfolders}
-        files |= {_printable(*within, name): _file(Path(place, name)) for name in names}
-    return files
-
-
-def _file(path: Path) -> File:
-    with contextlib.suppress(OSError):
-        return File(path.stat().st_size, functools.partial(_read_file, path))
-    return File(0, functools.partial(_read_file, path))  # which says why
-
-
-def _printable(*parts: str) -> str:
-    """The name, also where it is no valid Unicode and could not be printed in a message."""
-    return os.fsencode("/".join(parts)).decode(errors="replace")
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        if not path.is_file():  # a read from a pipe could wait for ever
-            raise DataError("a link to nothing" if path.is_symlink() else "not a regular file")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})") from error
-
-
-def _not_a_file() -> bytes:
-    raise DataError("a folder inside the folder of a class; move its images up, into the folder of the class")
-
-
-_FOLDER = File(0, _not_a_file)
-
-
 def _report(broken: dict[str, DataError], count: int, source: object, on_error: str) -> None:
     """Stop with the files that cannot be used, or print them and continue."""
     named = _lines(f"{name}: {reason}" for name, reason in broken.items())
@@ -229,7 +123,7 @@ def _report(broken: dict[str, DataError], count: int, source: object, on_error: 
     )
 
 
-def _lines(items) -> str:
+def _lines(items: Iterable[str]) -> str:
     """The first ten of them, a line each, and the number of the others."""
     items = list(items)
     more = [f"... and {len(items) - NAMED_AT_MOST} more"] if len(items) > NAMED_AT_MOST else []

@@ -76,7 +76,6 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -
 
     count = builder.info.splits[split].num_examples
     images, labels = allocate(count, image_size), np.empty(count, np.int64)
-    number = 0
     try:
         # One file after the other, so that a seed means the same order on every machine.
         dataset = builder.as_dataset(
@@ -86,10 +85,8 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -
             read_config=tfds.ReadConfig(interleave_cycle_length=1),
         )
         dataset = without_autotune(dataset.map(resize, num_parallel_calls=THREADS, deterministic=True).prefetch(2))
-        for number, (image, label) in enumerate(dataset.as_numpy_iterator(), 1):
-            images[number - 1], labels[number - 1] = image, label
-        if number != count:
-            raise ValueError(f"{number} images instead of {count}")
+        for number, (image, label) in enumerate(dataset.as_numpy_iterator()):  # TFDS checks how many there are
+            images[number], labels[number] = image, label
     except Exception as error:  # TensorFlow and TFDS raise errors of many kinds on damaged files
         raise damaged(builder.data_dir, error) from None
     return images, labels

@@ -23,23 +23,20 @@
 # - 訓練用画像（training images）と、訓練に使わずに取り分けた評価用画像（held-out images）を見ます。
 # - 両者がどう違うかを測り、その違いがなぜ落とし穴になるのかを学びます。
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
-# %% [markdown] translates="aa263f8d5381"
+# %% [markdown] translates="78f38526136b"
 # ## 1 回の呼び出し
 #
 # *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、コンピュータで描かれた馬と人の画像のデータセット（data set）です。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入り、自分で呼び出すなら次のように書きます。

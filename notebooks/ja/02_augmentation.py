@@ -23,20 +23,17 @@
 # - 3 つの層を続けて通すと、なぜ遅く、ぼやけるのかを見ます。
 # - 3 つすべてを 1 つのアフィン変換（affine map）で置き換え、どれだけ節約できるかを測ります。
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %%
@@ -194,10 +191,10 @@ for run in ("first run", "second run"):
     batches = training_batches(images, labels, settings.batch_size, seed=1)
     print(f"{run}: epoch 1 {fingerprint(batches)}, epoch 2 {fingerprint(batches)}")
 
-# %% [markdown] translates="d96b520908f9"
+# %% [markdown] translates="d127c094b2c2"
 # ## 時間はどこでかかるのか
 #
-# 両方のパイプラインを同じ画像で、交互に 3 回ずつ動かします。測定を乱すものはどれも時間を延ばすので、いちばん速かった回を採ります。公開されているパイプラインは、その説明のとおりに、並べ替え、バッチにし、`float32` に変換し、それから 3 つの層に通すように書いてあります。ただし、値の変換だけは説明と違って、バッチにしたあとに行います。これは、公開されているパイプラインに有利な違いです。また、このノートブックのパイプラインと同じように、`untuned` で動かします。`tf.data` は動きながら自分を調整できますが、エポックの終わりにチューナー（tuner）を待たされることが多く、その待ち時間は、長ければエポックそのものと同じくらいになるからです。
+# 両方のパイプラインを同じ画像で、交互に 3 回ずつ動かします。測定を乱すものはどれも時間を延ばすので、いちばん速かった回を採ります。公開されているパイプラインは、その説明のとおりに、並べ替え、バッチにし、`float32` に変換し、それから 3 つの層に通すように書いてあります。ただし、値の変換だけは説明と違って、バッチにしたあとに行います。これは、公開されているパイプラインに有利な違いです。また、このノートブックのパイプラインと同じように、`without_autotune` で動かします。`tf.data` は動きながら自分を調整できますが、エポックの終わりにチューナー（tuner）を待たされることが多く、その待ち時間は、長ければエポックそのものと同じくらいになるからです。
 #
 # 図の横軸は 1 秒あたりの画像の枚数で、多いほどよいことを示します。上の棒が公開されているパイプライン（published）、下の棒がこのノートブックのパイプライン（ours）です。見出しは、この環境で 1 秒あたりの枚数が何倍になるかを述べています。
 
@@ -205,7 +202,7 @@ for run in ("first run", "second run"):
 import time
 
 import tensorflow as tf
-from gc_tutorial.pipeline import THREADS, untuned
+from gc_tutorial.data.pipeline import THREADS, without_autotune
 
 
 def published_layers(batch, labels):
@@ -215,7 +212,7 @@ def published_layers(batch, labels):
 timed = images[:512], labels[:512]
 shuffled = tf.data.Dataset.from_tensor_slices(timed).shuffle(1024).batch(settings.batch_size)
 pipelines = {
-    "published: three layers, float32": untuned(shuffled.map(published_layers, THREADS).prefetch(2)),
+    "published: three layers, float32": without_autotune(shuffled.map(published_layers, THREADS).prefetch(2)),
     "ours: one affine map, uint8": training_batches(*timed, settings.batch_size, seed=1),
 }
 
@@ -287,7 +284,7 @@ show(
 # %% [markdown] translates="e2770087b64d"
 # つまり、プロセッサでは、時間がかかるのはネットワークで、よいパイプラインはその陰にほとんど隠れてしまいます。GPU ではネットワークが何倍も速いので、パイプラインの影響が大きくなります。
 
-# %% [markdown] translates="8ba2f4e36d1f"
+# %% [markdown] translates="dca1a9e57e48"
 # ## 練習問題
 #
 # 馬が上下逆さまに写っていることは、めったにありません。左右だけを反転し、回転は最大でも 1 回転の 5% とするパイプラインを作り、バッチを 1 つ見てください。
@@ -295,9 +292,9 @@ show(
 # <details><summary>解答例</summary>
 #
 # ```python
-# from gc_tutorial import Ranges
+# from gc_tutorial import AugmentationRanges
 #
-# gentle = Ranges(vertical_flip=False, rotation=0.05)
+# gentle = AugmentationRanges(vertical_flip=False, rotation=0.05)
 # batch, batch_labels = next(iter(training_batches(images, labels, settings.batch_size, seed=1, ranges=gentle)))
 # show(image_grid(batch[:12].numpy(), [names[k] for k in batch_labels[:12]]), alt="Twelve gently augmented pictures.")
 # ```

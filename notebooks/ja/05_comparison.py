@@ -23,20 +23,17 @@
 # - 本物の画像で行った大きな比較の結果を、シードについての区間と、数値から書かれた判定とともに読みます。
 # - 公開されている改善（gain）がどのように生じたか、論文の不変量（invariant）が RMSprop ではどうなるかを見ます。
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %%
@@ -84,7 +81,7 @@ show(
     alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms, from the small live comparison.",
 )
 
-# %% [markdown] translates="b689594b3349"
+# %% [markdown] translates="c6bbf66c15bb"
 # 判定を下すには、シードもエポックもまったく足りません。それには、もっと長い実験（study）が必要です。そのような実験の結果が、パッケージに付属しています。
 #
 # ## 実験
@@ -130,7 +127,7 @@ from gc_tutorial import plotting
 from gc_tutorial.study.analysis import OUTCOMES
 
 show(
-    plotting.paired_differences(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
+    plotting.interval_plot(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
     alt="For each outcome, the mean difference of both GC arms from no GC with its interval, against a line at zero.",
 )
 
@@ -328,7 +325,7 @@ Markdown(
     "compare on *your* held-out data, over several seeds, before you believe a gain."
 )
 
-# %% [markdown] translates="7bd1c39982fb"
+# %% [markdown] translates="45f72ee955b9"
 # ## 練習問題
 #
 # シードはいくつ必要でしょうか。評価正解率の区間の幅は、シードの数の平方根に反比例して縮みます。2 パーセントポイントの差を示すのにいくつのシードが必要か、実験の結果から見積もってください。

@@ -23,20 +23,17 @@
 # - より小さなネットワークを、より強いデータ拡張で訓練します。訓練に使わずに取り分けた評価用画像（held-out images）で様子を見ながら進め、結果を表にまとめます。
 # - モデルがどのクラスを取り違えるか、どの画像をいちばんひどく間違えるか、画像の何を手がかりにしているかを見ます。
 
-# %%
-# Where the helper package is missing, as in Colab, this installs it; elsewhere it only imports it.
-address = "https://github.com/your_name_here/gradient-centralization-tutorial"
-try:
-    import gc_tutorial
-except ImportError:
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input git+{address}")
-    try:
-        import gc_tutorial
-    except ImportError:
-        raise SystemExit(
-            f"The helper package could not be installed from {address}.\n"
-            "It needs a network, git, Python 3.10 or newer, and the right address (your_name_here means: not set yet)."
-        ) from None
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+import gc_tutorial
+
 settings = gc_tutorial.start()
 
 # %%
@@ -137,11 +134,13 @@ Markdown(
 # 図の見出しは「1 枚の画像と、それをランダムに変形したもの」という意味です。original は元の画像、draw は変形した画像です。
 
 # %%
-from gc_tutorial import STRONGER, training_batches
+from gc_tutorial import STRONG_AUGMENTATION, training_batches
 from gc_tutorial.plotting import image_grid, show
 
 picture = own.train_images[0]
-copies = training_batches(np.stack([picture] * 11), np.zeros(11, int), batch_size=11, seed=1, ranges=STRONGER)
+copies = training_batches(
+    np.stack([picture] * 11), np.zeros(11, int), batch_size=11, seed=1, ranges=STRONG_AUGMENTATION
+)
 augmented, _ = next(iter(copies))
 show(
     image_grid(
@@ -188,7 +187,9 @@ def train(images, optimizer):
     keras.utils.set_random_seed(0)
     model = build_three_block_cnn(settings.image_size, classes=images.info.features["label"].num_classes)
     model.compile(optimizer, loss_for(model), metrics=["accuracy"])
-    batches = training_batches(images.train_images, images.train_labels, settings.batch_size, seed=0, ranges=STRONGER)
+    batches = training_batches(
+        images.train_images, images.train_labels, settings.batch_size, seed=0, ranges=STRONG_AUGMENTATION
+    )
     times, test = TimeHistory(), images.test.batch(32)
     fitting = {"validation_data": test, "callbacks": [times], "shuffle": False, "verbose": 0}
     history = model.fit(batches.repeat(), steps_per_epoch=8, epochs=10, **fitting)
@@ -276,24 +277,44 @@ show(
     alt="The held-out pictures to whose true class the model gives the least probability, with file name and class.",
 )
 
-# %% [markdown] translates="b35457a4f673"
+# %% [markdown] translates="d450d6148418"
 # ## どこを見ているか
 #
-# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネルごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを調べ、その値をかけてチャネルを足し合わせます。明るいところが、その答えを支持するところです。明るいところがない画像では、この層には答えを支持するものがありません。そのときのスコアは、それがなくても残る分です。
+# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネルごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを調べ、その値をかけてチャネルを足し合わせます。明るいところが、その答えを支持するところです。明るいところがない画像では、この層は答えのスコアを上げていません。
 #
-# 図の上の段は、評価用画像とその正しいクラス、モデルの答え（answer）です。下の段の what speaks for it は「その答えを支持するところ」という意味です。
+# 図の上の段は、評価用画像とその正しいクラス、モデルの答え（answer）です。下の段の evidence for it は「その答えを支持するところ」という意味です。
+
+# %%
+import tensorflow as tf
+
+
+def grad_cam(model, images, classes):
+    """A map of shape (count, size, size), 0 to 1, for each image and the class that is asked about."""
+    convolution = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][-1]
+    before, last = model.layers[-2:]  # the score before the sigmoid or softmax, behind which its gradient can vanish
+    inner = keras.Model(model.inputs[0], [convolution.output, before.output])
+    with tf.GradientTape() as tape:
+        channels, features = inner(images, training=False)
+        scores = tf.matmul(tf.cast(features, tf.float32), last.kernel) + last.bias
+        if scores.shape[-1] == 1:  # one output, the probability of class 1
+            scores = tf.concat([-scores, scores], axis=1)
+        score = tf.gather(scores, classes, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(score, channels), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * channels, axis=-1, keepdims=True))
+    heat = tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+    return tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+
 
 # %%
 import matplotlib.pyplot as plt
-from gc_tutorial.gradcam import grad_cam
 
 some = np.random.default_rng(0).permutation(len(truth))[:6]
 heat = grad_cam(model, pictures[some], answer[some])
 overlay = 0.5 * pictures[some] / 255 + 0.5 * plt.colormaps["inferno"](heat)[..., :3]
 titles = [f"{names[truth[k]]}\nanswer: {names[answer[k]]}" for k in some]
 show(
-    image_grid([*pictures[some], *overlay], [*titles, *["what speaks for it"] * len(some)], columns=len(some)),
-    alt="Held-out pictures with their true class and the answer, and below each what in it speaks for the answer.",
+    image_grid([*pictures[some], *overlay], [*titles, *["evidence for it"] * len(some)], columns=len(some)),
+    alt="Held-out pictures with their true class and the answer, and below each a map of the evidence for the answer.",
 )
 
 # %% [markdown] translates="4bf216bbb91c"
