@@ -84,13 +84,14 @@ clean:
 
 install: $(INSTALLED)
 
-# uv installs in seconds what takes pip minutes; where it cannot be had, pip does it.
+# uv installs in seconds what takes pip minutes; where it cannot be had, pip does it. uv leaves compiling to the first
+# import, which is too late where Python may not keep what it compiles.
 $(INSTALLED): requirements.lock requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(f'Python 3.10 or newer is needed, and $(PYTHON) is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' if v < (3, 10) else 0)"
 	$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/uv.txt || echo "uv cannot be had here; pip takes a few minutes longer."
-	@if $(BIN)/uv --version > /dev/null 2>&1; then install="$(BIN)/uv pip install --quiet --python $(BIN)/python"; \
+	@if $(BIN)/uv --version > /dev/null 2>&1; then install="$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)"; \
 	else install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; fi; \
 	echo "Installing $(REQUIREMENTS) into .venv"; \
 	$$install -r $(REQUIREMENTS) && $$install --no-deps --no-build-isolation -e .

@@ -15,7 +15,7 @@
 #
 # 所要時間は、プロセッサ 2 コアで約 1 分です。GPU は要りません。
 #
-# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/07_any_optimizer.ipynb) · [English](../07_any_optimizer.ipynb)
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/07_any_optimizer.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [English](../07_any_optimizer.ipynb)
 #
 # このノートブックで行うこと
 #
