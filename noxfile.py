@@ -48,7 +48,7 @@ def backends(session):
 
 @nox.session
 def light(session):
-    """The package by itself beside JAX, with no TensorFlow, as a practitioner installs it: it trains, saves and loads."""
+    """The package by itself beside JAX, without TensorFlow, as a practitioner installs it."""
     with tempfile.TemporaryDirectory() as folder:
         session.run("uv", "build", "--quiet", "--out-dir", folder, external=True)
         (wheel,) = Path(folder).glob("*.whl")
