@@ -60,9 +60,9 @@ render: $(INSTALLED)
 address: $(INSTALLED)
 	$(BIN)/python tools/address.py $(ADDRESS)
 
-# The wheel and the source distribution, in dist/, built and checked.
+# The wheel and the source distribution, in dist/, built and checked (TAG=v0.2.0: that tag must be the version's).
 package: $(INSTALLED)
-	$(BIN)/nox --session $@
+	$(BIN)/nox --session $@ -- $(TAG)
 
 # Write requirements.lock anew, with the newest versions that requirements.txt allows, for every Python and system.
 lock: $(INSTALLED)
