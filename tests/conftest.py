@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import hypothesis
 import pytest
 
-# `make test` tries the same examples every time, so that it fails for nobody by chance; `make test-long` tries many more,
+# `make test` tries the same examples every time, so that it never fails by chance; `make test-long` tries many more,
 # and new ones every time. What it finds is kept as an explicit example.
 hypothesis.settings.register_profile("fixed", max_examples=30, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
