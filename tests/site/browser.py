@@ -66,7 +66,7 @@ SHORTHANDS = """
         const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
         const found = [];
         while (walker.nextNode()) found.push(walker.currentNode);
-        const other = "pre, code, math, style, script, .dataframe";
+        const other = "pre, code, math, style, script, .dataframe, .sig, .field-list strong";
         return found.filter(t => !t.parentElement.closest(other)).map(t => t.data);
     };
 """
