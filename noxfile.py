@@ -70,7 +70,7 @@ def package(session):
 def audit(session):
     """Known vulnerabilities of the versions in requirements.lock."""
     session.install("pip-audit")
-    session.run("pip-audit", "--disable-pip", "--require-hashes", "-r", "requirements.lock")
+    session.run("pip-audit", "--strict", "--disable-pip", "--require-hashes", "-r", "requirements.lock")
 
 
 @nox.session
