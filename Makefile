@@ -2,23 +2,34 @@
 
 PYTHON ?= python3
 PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
+# The tested versions. REQUIREMENTS=requirements.txt installs the newest ones instead.
+REQUIREMENTS ?= requirements.lock
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: tutorial test test-matrix test-lowest test-backends test-colab test-binder benchmark sync outputs translations render address lint lint-workflows clean
+.PHONY: install tutorial profile test test-matrix test-lowest test-backends test-colab test-binder test-light test-long test-mutants benchmark sync outputs translations render address package lock audit lint lint-workflows clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
-tutorial: $(INSTALLED)
-	GC_TUTORIAL_PROFILE=$(PROFILE) $(BIN)/python tools/run_notebooks.py
+tutorial: profile $(INSTALLED)
+	GC_TUTORIAL_PROFILE='$(PROFILE)' $(BIN)/python tools/run_notebooks.py
+
+# A wrong name is told before the installation, not after it.
+profile:
+	@case '$(PROFILE)' in ''|quick|standard|full) ;; *) \
+		echo "PROFILE=$(PROFILE) is not a profile. Choose one of: quick, standard, full." >&2; exit 2;; esac
 
 # Every test, and every notebook in the quick profile.
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --nbmake tests notebooks
 
 # In environments of their own (noxfile.py): on every Python; with the lowest versions; on JAX and PyTorch; as in Colab
-# and in Binder.
-test-matrix test-lowest test-backends test-colab test-binder: $(INSTALLED)
-	$(BIN)/nox --session $(@:test-%=%)
+# and in Binder; the package alone beside JAX; and breaks put into the code, which tests must notice (hours).
+test-matrix test-lowest test-backends test-colab test-binder test-light test-mutants: $(INSTALLED)
+	$(BIN)/nox --session $(@:test-%=%) $(if $(MODULES),-- $(MODULES))
+
+# The tests that make up their own examples: many examples, and new ones every time.
+test-long: $(INSTALLED)
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --timeout 3600 -m "hypothesis and not backends" tests
 
 # What gradient centralization costs, beside the least it could cost; then speed and memory of the whole recipe, published
 # and ours, on the real images (about half an hour).
@@ -49,6 +60,18 @@ render: $(INSTALLED)
 address: $(INSTALLED)
 	$(BIN)/python tools/address.py $(ADDRESS)
 
+# The wheel and the source distribution, in dist/, built and checked (TAG=v0.2.0: that tag must be the version's).
+package: $(INSTALLED)
+	$(BIN)/nox --session $@ -- $(TAG)
+
+# Write requirements.lock anew, with the newest versions that requirements.txt allows, for every Python and system.
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-emit-package gc-tutorial --custom-compile-command "make lock" --output-file requirements.lock requirements.txt
+
+# Known vulnerabilities of the locked versions.
+audit: $(INSTALLED)
+	$(BIN)/nox --session $@
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,8 +82,17 @@ lint-workflows: $(INSTALLED)
 clean:
 	rm -rf build .nox .venv
 
-$(INSTALLED): requirements.txt pyproject.toml
+install: $(INSTALLED)
+
+# uv installs in seconds what takes pip minutes; where it cannot be had, pip does it. uv leaves compiling to the first
+# import, which is too late where Python may not keep what it compiles.
+$(INSTALLED): requirements.lock requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(f'Python 3.10 or newer is needed, and $(PYTHON) is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' if v < (3, 10) else 0)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/uv.txt || echo "uv cannot be had here; pip takes a few minutes longer."
+	@if $(BIN)/uv --version > /dev/null 2>&1; then install="$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)"; \
+	else install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; fi; \
+	echo "Installing $(REQUIREMENTS) into .venv"; \
+	$$install -r $(REQUIREMENTS) && $$install --no-deps --no-build-isolation -e .
 	@touch $@

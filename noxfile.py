@@ -1,6 +1,6 @@
 """Environments like those the tutorial is run in: `nox --list` names them, and the Makefile has a verb for each.
 
-A session whose Python is not on the machine is skipped, with a word; where CI=true, it fails.
+A Python that is not on the machine is fetched; where that fails, so does the session.
 """
 
 import re
@@ -12,7 +12,9 @@ import nox
 
 nox.needs_version = ">=2026.2.9"
 nox.options.default_venv_backend = "uv"
-nox.options.download_python = "never"
+nox.options.download_python = "auto"
+nox.options.error_on_missing_interpreters = True
+nox.options.envdir = str(Path(__file__).parent / ".nox")  # in full, because sessions change folder
 
 ROOT = Path(__file__).parent
 ENVIRONMENTS = ROOT / "tests" / "environments"
@@ -33,15 +35,51 @@ def lowest(session):
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     # Pinned as well, because uv rises above a bound where that gives a newer version of what is needed indirectly.
     exact = [line.split("#")[0].strip().replace(">=", "==") for line in lines if ">=" in line]
-    session.install("--resolution", "lowest-direct", "-e", ".", *exact)
+    session.install("--resolution", "lowest-direct", "-e", ".[tutorial,study]", *exact)
     session.run(*PYTEST, *(session.posargs or ["tests", "notebooks"]))
 
 
 @nox.session
 def backends(session):
     """The optimizers once more on JAX and on PyTorch. UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA."""
-    session.install("-e", ".[backends]", "hypothesis", "pytest")
+    session.install("-e", ".[tutorial,backends]", "hypothesis", "pytest", "pytest-timeout")
     session.run("pytest", "-m", "backends", "tests/test_backends.py")
+
+
+@nox.session
+def light(session):
+    """The package by itself beside JAX, without TensorFlow, as a practitioner installs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("uv", "build", "--quiet", "--out-dir", folder, external=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        session.install(str(wheel), "jax")
+        session.run("python", str(ENVIRONMENTS / "light.py"), env={"KERAS_BACKEND": "jax"})
+
+
+@nox.session
+def package(session):
+    """The source distribution and the wheel, in dist/; where a tag is released, it must be that of the version."""
+    session.install("build", "twine")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist")
+    session.run("twine", "check", "--strict", *map(str, sorted((ROOT / "dist").iterdir())))
+    session.run("python", "tools/release.py", "dist", "build/release_notes.md", *session.posargs)
+
+
+@nox.session
+def audit(session):
+    """Known vulnerabilities of the versions in requirements.lock."""
+    session.install("pip-audit")
+    session.run("pip-audit", "--strict", "--disable-pip", "--require-hashes", "-r", "requirements.lock")
+
+
+@nox.session
+def mutants(session):
+    """Breaks put into the code one by one, each of which a test must notice: `make test-mutants MODULES=...`."""
+    session.install("-r", "requirements.lock")
+    session.install("--no-deps", "-e", ".")
+    session.install("mutmut>=3.8")
+    session.run("python", "tests/mutants.py", *session.posargs)
 
 
 @nox.session

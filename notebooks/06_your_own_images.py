@@ -16,7 +16,7 @@
 #
 # Takes one to two minutes on two processor cores; no GPU needed.
 #
-# [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/06_your_own_images.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/06_your_own_images.ipynb) · [日本語](ja/06_your_own_images.ipynb)
+# [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/06_your_own_images.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/06_your_own_images.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/06_your_own_images.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/06_your_own_images.ipynb) · [日本語](ja/06_your_own_images.ipynb)
 #
 # In this notebook you will
 #
@@ -28,9 +28,9 @@
 # @title Setup
 from importlib.util import find_spec
 
-package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
 if not find_spec("gc_tutorial"):  # as in Colab
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
     raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
 import gc_tutorial

@@ -1,5 +1,6 @@
 """The address of the project: the same wherever it stands, and changed by one command."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,15 +16,16 @@ import address  # noqa: E402
 from run_notebooks import code_digest  # noqa: E402
 
 (SLUG,) = address.REPOSITORY.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PLACES = r"(?:git\+https://github\.com|git clone https://github\.com|"
-PLACES += r"repository-code: https://github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/"
+PLACES = r"(?:git\+https://github\.com|git clone https://github\.com|address = \\?\"https://github\.com|"
+PLACES += r"repository-code: https://github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh|"
+PLACES += r"kernels/welcome\?src=https://github\.com|codespaces\.new|nbviewer\.org/github)/"
 LINK = re.compile(PLACES + r"([^/\s]+/[\w.-]+)")
 NOTEBOOKS = sorted(ROOT.glob("notebooks/**/[0-9]*.*"))
 
 
 @pytest.mark.parametrize(
     ("path", "links"),
-    [(path, 3) for path in NOTEBOOKS] + [(ROOT / name, 1) for name in ("README.md", "README.ja.md", "CITATION.cff")],
+    [(path, 6) for path in NOTEBOOKS] + [(ROOT / name, 1) for name in ("README.md", "README.ja.md", "CITATION.cff")],
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )
 def test_it_is_the_same_everywhere(path, links):
@@ -36,6 +38,28 @@ def test_it_is_the_same_everywhere(path, links):
 def test_the_first_cell_installs_the_tag_that_is_set(path):
     (tag,) = address.TAG.findall((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert address.INSTALLED.findall(path.read_text(encoding="utf-8")) == [address.package(SLUG, tag)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: "/".join(path.parts[-2:]))
+def test_every_door_of_a_notebook_leads_to_itself(path):
+    notebook = path.with_suffix(".ipynb").relative_to(ROOT).as_posix()
+    base, file = f"https://github.com/{SLUG}", f"{SLUG}/blob/main/{notebook}"
+    links = set(re.findall(r"\]\((https://[^)\s]+)\)", path.read_text(encoding="utf-8")))
+    assert {
+        f"https://colab.research.google.com/github/{file}",
+        f"https://mybinder.org/v2/gh/{SLUG}/main?urlpath=lab/tree/{notebook}",
+        f"https://kaggle.com/kernels/welcome?src={base}/blob/main/{notebook}",
+        f"https://codespaces.new/{SLUG}",
+        f"https://nbviewer.org/github/{file}",
+    } <= links
+    assert (ROOT / notebook).is_file()
+
+
+def test_codespaces_opens_on_the_installed_environment():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    verb = container["postCreateCommand"].removeprefix("make ")
+    assert re.search(rf"^{verb}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"] == ".venv/bin/python"
 
 
 def test_the_placeholder_cannot_be_a_real_account():
@@ -53,8 +77,19 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_one_command_writes_it_everywhere(project, capsys):
-    address.main(["https://github.com/Some-One/gc.tutorial/"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://github.com/Some-One/gc.tutorial",
+        "https://github.com/Some-One/gc.tutorial/",
+        "https://github.com/Some-One/gc.tutorial.git",
+        "https://github.com/Some-One/gc.tutorial.git/",
+        "git@github.com:Some-One/gc.tutorial.git",
+        " https://github.com/Some-One/gc.tutorial ",
+    ],
+)
+def test_one_command_writes_it_everywhere(project, capsys, given):
+    address.main([given])
     assert (
         sorted(capsys.readouterr().out.split("Run ")[0].split())
         == subprocess.check_output(["git", "ls-files"], cwd=project, text=True).split()
@@ -84,10 +119,70 @@ def test_a_tag_is_written_into_the_first_cells(project, tag):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["owner/name"], ["http://github.com/owner/name"], ["https://github.com/own_er/name"], ["a", "b"]],
+    [
+        [],
+        ["a", "b"],
+        ["owner/name"],
+        ["http://github.com/owner/name"],
+        ["https://github.com/owner"],
+        ["https://github.com/owner/name/tree/main"],
+        ["https://github.com/own_er/name"],
+        ["https://github.com/-jane/name"],
+        ["https://github.com/jane-/name"],
+        ["https://github.com/ja--ne/name"],
+        [f"https://github.com/{'j' * 40}/name"],
+        ["https://github.com/jane/."],
+        ["https://github.com/jane/.."],
+        ["https://github.com/jane/../"],
+        ["https://github.com/jane/.git"],
+        ["https://github.com/jane/..git"],
+        ["https://github.com/jane/a name"],
+        ["https://github.com/jane/name?tab=readme"],
+    ],
 )
 def test_an_address_that_is_none_changes_nothing(project, arguments):
     before = {path: path.read_bytes() for path in project.glob("**/*.*") if path.is_file()}
-    with pytest.raises(SystemExit, match="is no address"):
+    with pytest.raises(SystemExit, match="is not an address"):
         address.main(arguments)
     assert before == {path: path.read_bytes() for path in project.glob("**/*.*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("https://github.com/o/n", True),
+        ("git+https://github.com/o/n@v1", True),
+        ("see https://github.com/o/n.", True),
+        ("https://github.com/o/n.git", True),
+        ("(https://github.com/o/n/blob/main/x.py)", True),
+        ("https://mybinder.org/v2/gh/o/n/main", True),
+        ("https://github.com/o/n-extras", False),
+        ("https://github.com/o/n.js", False),
+        ("https://github.com/o/name", False),
+        ("https://github.com/two/o/n", False),
+        ("https://notgithub.com/o/n", False),
+        ("the folder o/n", False),
+    ],
+)
+def test_only_whole_addresses_are_replaced(text, changed):
+    assert address.with_address(text, "o/n", "jane/gc") == (text.replace("o/n", "jane/gc") if changed else text)
+
+
+def test_without_git_it_says_what_is_missing(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project))
+    with pytest.raises(SystemExit, match="git is not installed"):
+        address.main(["https://github.com/owner/name"])
+
+
+def test_outside_a_clone_it_says_so(project, monkeypatch):
+    shutil.rmtree(project / ".git")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    with pytest.raises(SystemExit, match="Work in a clone"):
+        address.main(["https://github.com/owner/name"])
+
+
+def test_a_file_that_cannot_be_written_is_named(project):
+    (project / "README.md").unlink()  # what root meets as well: a file that is no file
+    (project / "README.md").mkdir()
+    with pytest.raises(SystemExit, match=r"README\.md.*Make the files writable"):
+        address.main(["https://github.com/owner/name"])

@@ -1,18 +1,202 @@
-from importlib.metadata import requires
+import email
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+import gc_tutorial
 from gc_tutorial.study.analysis import NULL, load_study, paired_differences, verdict
 
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib  # Python 3.10
+
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import release  # noqa: E402
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
+def requirement_blocks():
+    """The blocks of requirements.txt, each a set of requirements as text."""
+    blocks = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("\n\n")
+    return [
+        {line.split("  #")[0].strip() for line in block.splitlines() if line and not line.startswith(("#", "-e"))}
+        for block in blocks
+    ]
 
 
 def test_the_package_and_the_requirements_name_the_same_bounds():
-    block = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("\n\n")[0]
-    listed = {line.split("#")[0].strip() for line in block.splitlines() if not line.startswith("#")}
-    assert {name for name in requires("gc-tutorial") if "extra ==" not in name} == listed
+    tutorial, study, *_ = requirement_blocks()
+    extras = PROJECT["optional-dependencies"]
+    assert tutorial == {*PROJECT["dependencies"], *extras["tutorial"]}
+    assert study == set(extras["study"])
+
+
+def test_the_lock_allows_what_the_requirements_ask_for():
+    locked = {}
+    for name, version in re.findall(r"^([a-z0-9.-]+)==([^ ]+)", LOCK, re.MULTILINE):
+        locked.setdefault(name, []).append(version)
+    for requirement in map(Requirement, set().union(*requirement_blocks())):
+        versions = locked[canonicalize_name(requirement.name)]
+        assert all(map(requirement.specifier.contains, versions)), f"{requirement}, locked {versions}: run `make lock`"
+
+
+def test_the_lock_holds_hashes_and_names_no_index():
+    pinned = re.findall(r"^[a-z0-9.-]+==.*", LOCK, re.MULTILINE)
+    assert len(pinned) > 100
+    assert [line for line in pinned if not line.endswith("\\")] == []
+    assert not re.search(r"https?:|index-url|find-links", LOCK)
+
+
+def built(kind, folder):
+    """The names of the files in a source distribution or wheel, built from a copy without what earlier builds left."""
+    source = folder / "source"
+    skipped = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "gc_tutorial", source / "gc_tutorial", ignore=skipped, dirs_exist_ok=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
+    (wheel,) = built("wheel", tmp_path).glob("*.whl")
+    assert wheel.name == f"gc_tutorial-{PROJECT['version']}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (about,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(archive.read(about))
+    folder = ROOT / "gc_tutorial"
+    files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert names == {path.relative_to(ROOT).as_posix() for path in files}
+    needed = [one for one in metadata.get_all("Requires-Dist") if "extra ==" not in one]
+    assert {Requirement(one).name for one in needed} == {"keras", "lazy_loader"}
+    assert set(metadata.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
+
+
+def test_the_optimizers_import_nothing_that_is_the_tutorials():
+    """`pip install gc-tutorial` brings Keras alone: no more may be needed to reach the optimizers."""
+    modules = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "sklearn", "ipython": "IPython"}
+    names = {Requirement(one).name for one in PROJECT["optional-dependencies"]["tutorial"]}
+    # Keras needs these, TensorFlow as its backend here; `make test-light` does without that.
+    names -= {"absl-py", "numpy", "tensorflow"}
+    blocked = [modules.get(name, name.replace("-", "_")) for name in sorted(names)]
+    code = f"""
+import sys
+
+import keras  # may import whatever it likes
+
+for name in {blocked}:
+    sys.modules[name] = None  # from here on, importing it raises ImportError
+
+import gc_tutorial
+
+assert {{"gradient", "update"}} == {{gc_tutorial.GCAdam(centralize=mode).centralize for mode in ("gradient", "update")}}
+assert gc_tutorial.centralize and gc_tutorial.centralized and gc_tutorial.GradientCentralization
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_changelog_has_the_version():
+    """pyproject.toml is the one place that holds the version; the changelog tells what is in it."""
+    versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert versions[1:] == sorted(versions[1:], key=Version, reverse=True)
+    assert PROJECT["version"] in versions
+
+
+def test_a_release_has_its_notes_and_the_hashes_of_its_files(tmp_path):
+    (tmp_path / "gc_tutorial-0.1.0.tar.gz").write_bytes(b"")
+    (tmp_path / "gc_tutorial-0.1.0-py3-none-any.whl").write_bytes(b"wheel")
+    text = release.notes(
+        tmp_path, "0.1.0", "# C\n\n## [0.1.0] - 2026-01-02\n\n### Added\n\n- GC\n\n## [0.0.1] - 2025-01-02\n"
+    )
+    assert text.startswith("### Added\n\n- GC\n")
+    assert "0.0.1" not in text
+    assert f"{hashlib.sha256(b'wheel').hexdigest()}  gc_tutorial-0.1.0-py3-none-any.whl" in text
+    assert f"{hashlib.sha256(b'').hexdigest()}  gc_tutorial-0.1.0.tar.gz" in text
+
+
+@pytest.mark.parametrize(
+    ("tag", "changelog", "message"),
+    [
+        ("v9.9.9", None, "is not the tag of version"),
+        (None, "# Changelog\n\n## [Unreleased]\n", "has no section"),
+    ],
+)
+def test_what_is_not_ready_is_not_released(tmp_path, tag, changelog, message):
+    tag = f"v{PROJECT['version']}" if tag is None else tag
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8") if changelog is None else changelog
+    with pytest.raises(SystemExit, match=message):
+        release.checked(tag, PROJECT["version"])
+        release.notes(tmp_path, PROJECT["version"], changelog)
+
+
+def test_the_citation_needs_only_a_name():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "license", "abstract", "keywords", "repository-code"} <= set(citation)
+    assert "version" not in citation  # pyproject.toml holds it
+    assert citation["repository-code"] == PROJECT["urls"]["Repository"]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs make on a fresh copy, in which nothing is installed and no Python can be found."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+
+    def run(*arguments, **variables):
+        environment = {**os.environ, "GC_TUTORIAL_PROFILE": "", "MAKEFLAGS": "", **variables}
+        command = ["make", "PYTHON=no-such-python", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_a_wrong_profile_is_told_before_anything_is_installed(make):
+    with pytest.raises(ValueError) as error:
+        gc_tutorial.settings({"GC_TUTORIAL_PROFILE": "fast"})
+    profiles = re.findall(r"\w+", str(error.value).rpartition(":")[2])
+    for right in profiles:
+        assert "no-such-python" in make("tutorial", f"PROFILE={right}").stderr  # it went on to the installation
+    for wrong in (
+        make("tutorial", "PROFILE=fast"),
+        make("tutorial", "PROFILE=quick full"),
+        make("tutorial", "PROFILE=%"),
+        make("tutorial", GC_TUTORIAL_PROFILE="fast"),
+    ):
+        assert wrong.returncode != 0
+        assert f"is not a profile. Choose one of: {', '.join(profiles)}." in wrong.stderr
+        assert "no-such-python" not in wrong.stdout + wrong.stderr
+
+
+def test_a_python_that_is_missing_is_a_failure_that_names_it(tmp_path):
+    missing = next(version for version in ("3.13", "3.10") if not sys.version.startswith(version))
+    shutil.copy(ROOT / "noxfile.py", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    empty = {"PATH": str(tmp_path), "UV_OFFLINE": "1", "UV_PYTHON_INSTALL_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "nox", "--session", f"matrix-{missing}"]
+    run = subprocess.run(command, cwd=tmp_path, env={**os.environ, **empty}, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert f"Python interpreter {missing} not found" in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ that the outputs are to be committed.
 import argparse
 import hashlib
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,7 +32,11 @@ def main():
     if missing:
         known = ", ".join(source.stem for source in sorted(NOTEBOOKS.glob("[0-9]*.py")))
         sys.exit(f"There is no notebook {', '.join(missing)}. Choose from: {known}.")
-    (BUILD / "notebooks").mkdir(parents=True, exist_ok=True)
+    try:
+        (BUILD / "notebooks").mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=BUILD / "notebooks").close()
+    except OSError as error:
+        sys.exit(f"The executed notebooks go to {BUILD}, which cannot be written: {error}. Work in a copy that can be.")
     started = time.perf_counter()
     for number, source in enumerate(sources, 1):
         print(f"\n{source.stem} ({number} of {len(sources)})", flush=True)

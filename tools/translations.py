@@ -16,7 +16,15 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 # An edition is a folder of this name. What is said in the line of links is all that is translated here.
-LANGUAGES = {"ja": {"Open in Colab": "Colab で開く", "Open in Binder": "Binder で開く"}}
+LANGUAGES = {
+    "ja": {
+        "Open in Colab": "Colab で開く",
+        "Open in Binder": "Binder で開く",
+        "Open in Kaggle": "Kaggle で開く",
+        "Open in Codespaces": "Codespaces で開く",
+        "Read in nbviewer": "nbviewer で読む",
+    }
+}
 UNTRANSLATED = "untranslated"
 
 
@@ -95,10 +103,8 @@ def with_links(text, english, target):
     parts = [part for part in text.split("\n\n") if not part.startswith(starts)]
     for place, part in enumerate(english.split("\n\n")):
         if part.startswith("[Open in Colab]"):
-            colab, binder, *_ = part.replace(f"notebooks/{target.stem}", f"notebooks/{language}/{target.stem}").split(
-                " · "
-            )
-            line = f"{colab} · {binder} · [English](../{target.stem}.ipynb)"
+            *doors, _ = part.replace(f"notebooks/{target.stem}", f"notebooks/{language}/{target.stem}").split(" · ")
+            line = " · ".join([*doors, f"[English](../{target.stem}.ipynb)"])
             for word, translated in words.items():
                 line = line.replace(f"[{word}]", f"[{translated}]")
             parts.insert(place, line)

@@ -29,6 +29,8 @@ EDITIONS = {
     "en": (ROOT / "README.md", ROOT / "notebooks"),
     "ja": (ROOT / "README.ja.md", ROOT / "notebooks" / "ja"),
 }
+# Pages of the English edition alone.
+REFERENCE = [ROOT / "docs" / "faq.md", ROOT / "docs" / "api.md"]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -53,8 +55,16 @@ def sources():
         if start.exists():
             named = {start: "index.md", folder / "README.md": "glossary.md"}
             named |= {notebook: notebook.name for notebook in sorted(folder.glob("[0-9]*.ipynb"))}
+            named |= {page: page.name for page in REFERENCE if language == "en"}
             pages |= {source: (language, name) for source, name in named.items() if source.exists()}
     return pages
+
+
+def alone(pages):
+    """The names of the pages that are not in every edition; there, the start page stands for them."""
+    editions = {language for language, _ in pages.values()}
+    names = {name for _, name in pages.values()}
+    return sorted(Path(name).stem for name in names if any((one, name) not in pages.values() for one in editions))
 
 
 def home(language):
@@ -69,7 +79,10 @@ def build(language, pages, editions):
         if of == language:
             write(source, folder / "source" / name, pages)
     settings = {"language": language, "html_theme_options.github_url": REPOSITORY}
-    options = [f"-D{name}={value}" for name, value in settings.items()] + [f"-Aeditions={' '.join(editions)}"]
+    options = [f"-D{name}={value}" for name, value in settings.items()] + [
+        f"-Aeditions={' '.join(editions)}",
+        f"-Aalone={' '.join(alone(pages))}",
+    ]
     folders = ["-c", HERE, "-d", folder / "doctrees", folder / "source", folder / "html"]
     return sphinx_build(["-q", "-W", "--keep-going", *options, *map(str, folders)])
 

@@ -5,7 +5,7 @@ from latex2mathml.converter import convert
 
 project = "Gradient centralization"
 author = "the authors"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 templates_path = ["templates"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -13,6 +13,13 @@ html_css_files = ["site.css"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"
 myst_enable_extensions = ["dollarmath"]
+
+# Docstrings, in the form of Keras's own.
+default_role = "code"
+autodoc_docstring_signature = False
+autodoc_member_order = "bysource"
+add_module_names = False
+napoleon_numpy_docstring = False
 
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {

@@ -15,7 +15,7 @@
 #
 # `standard` プロファイルでは、プロセッサ 2 コアで 1〜2 分かかります。GPU は要りません。
 #
-# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/03_cnn.ipynb) · [English](../03_cnn.ipynb)
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/03_cnn.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [English](../03_cnn.ipynb)
 #
 # このノートブックで行うこと
 #
@@ -27,9 +27,9 @@
 # @title Setup
 from importlib.util import find_spec
 
-package = "git+https://github.com/your_name_here/gradient-centralization-tutorial"
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
 if not find_spec("gc_tutorial"):  # as in Colab
-    get_ipython().run_line_magic("pip", f"install -qqq --no-input {package}")
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
     raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
 import gc_tutorial

@@ -15,7 +15,7 @@ from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
-from build import REPOSITORY, SITE, home, sources  # noqa: E402
+from build import REPOSITORY, SITE, alone, home, sources  # noqa: E402
 
 SOURCES = {home(language) / Path(name).with_suffix(".html"): source for source, (language, name) in sources().items()}
 PAGES = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
@@ -24,10 +24,13 @@ BROWSERS = ["chromium", "chromium-browser", "google-chrome"]  # else Playwright'
 WIDTHS = {"desktop": 1280, "phone": 390}
 HOSTS = {
     "arxiv.org",
+    "codespaces.new",
     "colab.research.google.com",
     "github.com",
+    "kaggle.com",
     "keras.io",
     "mybinder.org",
+    "nbviewer.org",
     "www.tensorflow.org",
 }
 
@@ -63,7 +66,7 @@ SHORTHANDS = """
         const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
         const found = [];
         while (walker.nextNode()) found.push(walker.currentNode);
-        const other = "pre, code, math, style, script, .dataframe";
+        const other = "pre, code, math, style, script, .dataframe, .sig, .field-list strong";
         return found.filter(t => !t.parentElement.closest(other)).map(t => t.data);
     };
 """
@@ -151,7 +154,8 @@ def test_links(look, path):
             assert link.scheme == "https" and link.hostname in HOSTS, link
             assert link.hostname != "github.com" or link.geturl().startswith(REPOSITORY), link
 
-    language, name = path.parent.name if path.parent != SITE else "en", path.name.replace("glossary", "index")
+    language, name = path.parent.name if path.parent != SITE else "en", path.name
+    name = "index.html" if path.stem in alone(sources()) else name
     assert page.locator("html").get_attribute("lang") == language
     others = {address(home(one) / name) for one in {language for language, _ in sources().values()} - {language}}
     switch = page.locator("a.language-switch")

@@ -1,0 +1,83 @@
+"""Put breaks into the code and see which of them no test notices: make test-mutants MODULES="store lesson".
+
+Each module is broken in a copy under build/mutants/, and only its own tests are run. mutmut makes the breaks and keeps
+what it has found, so that the same command goes on where it was stopped. A module takes from minutes to an hour.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# The modules that run without training, and where their tests are.
+MODULES = {
+    "optimizers": ("gc_tutorial/optimizers.py", ["test_optimizers.py"]),
+    "analysis": ("gc_tutorial/study/analysis.py", ["test_analysis.py"]),
+    "store": ("gc_tutorial/study/store.py", ["test_store.py"]),
+    "layout": ("gc_tutorial/data/layout.py", ["test_layout.py", "test_image_folder.py"]),
+    "augmentation": ("gc_tutorial/augmentation.py", ["test_augmentation.py"]),
+    "lesson": ("gc_tutorial/lesson.py", ["test_lesson.py"]),
+    "plotting": ("gc_tutorial/plotting.py", ["test_plotting.py"]),
+}
+ENOUGH = 0.9  # of the breaks that tests can notice
+# What reads the source of a module instead of running it would find what mutmut adds to it.
+SETTINGS = """
+[tool.mutmut]
+source_paths = ["gc_tutorial"]
+only_mutate = ["{module}"]
+also_copy = [{others}]
+pytest_add_cli_args_test_selection = [{tests}]
+pytest_add_cli_args = ["-q", "-x", "-p", "no:cacheprovider", "-k", "not copied_out"]
+process_isolation = "forkserver"  # TensorFlow cannot be forked once it has run
+timeout_multiplier = 10.0
+"""
+
+
+def main(names):
+    unknown = [name for name in names if name not in MODULES]
+    if unknown:
+        sys.exit(f"There are no mutants of {', '.join(unknown)}. Choose from: {', '.join(MODULES)}.")
+    # All of them, to show every score.
+    if not all([measured(name, *MODULES[name]) for name in names or MODULES]):
+        sys.exit(f"Too many breaks went unnoticed: at least {ENOUGH:.0%} must be found in each module.")
+
+
+def measured(name, module, tests):
+    """Break one module, print its score and what went unnoticed; whether enough was found."""
+    folder = ROOT / "build" / "mutants" / name
+    found = [path.relative_to(ROOT).as_posix() for test in tests for path in sorted((ROOT / "tests").rglob(test))]
+    if not (ROOT / module).exists() or not found:
+        print(f"{name}: {module} or its tests, {', '.join(tests)}, are not there.")
+        return False
+    copy(folder, module, found)
+    mutmut = [sys.executable, "-m", "mutmut"]
+    subprocess.run([*mutmut, "run"], cwd=folder, check=False)
+    subprocess.run([*mutmut, "export-cicd-stats"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    counts = json.loads((folder / "mutants" / "mutmut-cicd-stats.json").read_text(encoding="utf-8"))
+    caught, total = counts["killed"] + counts["timeout"], counts["total"] - counts["skipped"]
+    listed = subprocess.run([*mutmut, "results"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    print(f"\n{name}: {caught} of {total} breaks noticed ({counts['timeout']} of them by a test that did not end).")
+    print(f"Not noticed, or not noticed by a failure:\n{listed}(`mutmut show NAME`, in {folder}, shows one.)")
+    return total > 0 and caught >= ENOUGH * total
+
+
+def copy(folder, module, tests):
+    """What is under version control or could be, and the settings of mutmut for one module."""
+    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    others = sorted({name.split("/")[0] for name in listed} - {"gc_tutorial", "tests", "pyproject.toml"})
+    values = {"module": module, "others": quoted(others), "tests": quoted(tests)}
+    with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(SETTINGS.format(**values))
+
+
+def quoted(names):
+    return ", ".join(json.dumps(name) for name in names)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

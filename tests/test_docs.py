@@ -1,0 +1,46 @@
+"""The documentation's examples run: those of the public names' docstrings, and those of the frequent questions."""
+
+import doctest
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import gc_tutorial
+
+ROOT = Path(__file__).parent.parent
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+NAMES = re.findall(r"^\.\. auto\w+:: gc_tutorial\.(\w+)$", API, re.MULTILINE)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples may write files
+
+
+def run(text, name):
+    """Run the examples in a text, and return how many there are."""
+    test, output = doctest.DocTestParser().get_doctest(text, {}, name, name, 0), []
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    runner.run(test, out=output.append)
+    assert runner.failures == 0, "".join(output)
+    return len(test.examples)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_example_runs(name):
+    if not run(inspect.getdoc(getattr(gc_tutorial, name)), name):
+        pytest.xfail("its docstring has no example yet")
+
+
+def test_the_frequent_questions_examples_run():
+    assert run((ROOT / "docs" / "faq.md").read_text(encoding="utf-8"), "faq.md") > 10
+
+
+def test_the_reference_names_what_the_package_exports():
+    optimizers = {name for name in dir(gc_tutorial) if name.startswith("GC")}
+    assert optimizers <= set(NAMES)
+    assert set(NAMES) <= set(dir(gc_tutorial))
+    assert 8 <= len(NAMES) <= 14

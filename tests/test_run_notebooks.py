@@ -1,0 +1,32 @@
+"""The runner of the notebooks: what it says where it cannot run them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import run_notebooks  # noqa: E402
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["run_notebooks.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        run_notebooks.main()
+    return str(stopped.value)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()  # no folder can be made in it, even by root
+    monkeypatch.setattr(run_notebooks, "BUILD", tmp_path / "file" / "build")
+    monkeypatch.setattr(run_notebooks, "run", lambda source: pytest.fail(f"{source} was run"))
+    told = run(monkeypatch)
+    assert str(tmp_path / "file" / "build") in told
+    assert "cannot be written" in told
+
+
+def test_a_notebook_that_does_not_exist_is_told_with_those_that_do(monkeypatch):
+    told = run(monkeypatch, "99_nothing")
+    assert "99_nothing" in told
+    assert "01_data" in told
