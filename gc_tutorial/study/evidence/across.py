@@ -19,8 +19,8 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy", *, scale
 
     Returns:
         dict of difference, t_low and t_high (95%, of the mixed model), sets, set_low and set_high (95% t interval of
-        the means of the data sets, which does not trust a variance known from a handful of sets), pairs, and note (what the
-        fit warned of, or `""`).
+        the means of the data sets, which does not trust a variance known from a handful of sets), pairs, and note (what
+        the fit warned of, or `""`).
 
     Raises:
         ValueError: for fewer than two data sets.

@@ -16,7 +16,7 @@ FULL = "gradient"
 
 
 def _gain(pairs, outcome, scale):
-    """How much better the arm is than the baseline, pair by pair: above 0 is better, for losses and accuracies alike."""
+    """How much better the arm is than the baseline, pair by pair; above 0 is better, of losses as of accuracies."""
     return differences(pairs, outcome, scale) * (1 if higher_is_better(outcome) else -1)
 
 
