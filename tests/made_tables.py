@@ -1,6 +1,7 @@
 """Tables of the study's form with known effects, for tests of what is read out of them."""
 
 import itertools
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ def made_table(
     Args:
         arms, rates, seeds, stage, epochs: as in a plan.
         best: the rate at which the loss ends lowest: a float, or a dict from arm to float.
-        gain: by how much the logarithm of the loss is lower than without GC: a float, of all arms but "none", or a dict.
+        gain: by how much the logarithm of the loss is lower: a float, of all arms but "none", or a dict.
         accuracy: by how much held-out accuracy is higher: a float of all arms but "none", or a dict.
         noise: standard deviation of what differs between arms within a seed.
         diverged: (arm, rate, seed) of runs whose loss is not finite from epoch 3 on.
@@ -50,7 +51,7 @@ def made_table(
     rows = []
     for seed, rate, arm in itertools.product(seeds, rates, arms):
         of_seed = np.random.default_rng([seed, 1]).normal(size=2)
-        random = np.random.default_rng([seed, round(-np.log10(rate) * 1000), list(arms).index(arm), len(arms)])
+        random = np.random.default_rng([seed, zlib.crc32(f"{setting}{arm}{rate:.3e}".encode())])
         own = random.normal(size=3) * noise
         off = np.log10(rate / (best[arm] if isinstance(best, dict) else best))
         log_loss = -1.3 + 0.8 * off**2 - _of(gain, arm) + 0.1 * of_seed[0] + own[0]

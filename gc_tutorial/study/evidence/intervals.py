@@ -1,4 +1,4 @@
-"""Intervals: of paired differences, of a share, over figures; Holm's correction; and how many seeds it takes."""
+"""Intervals: of paired differences and of a share; Holm's correction; and how many seeds it takes."""
 
 from __future__ import annotations
 
@@ -63,32 +63,6 @@ def over_rotations(differences, seeds) -> tuple[float, float]:
     if len(means) < 3 or np.ptp(means) == 0:
         return math.nan, math.nan
     return tuple(stats.ttest_1samp(means, 0).confidence_interval(0.95))
-
-
-def over_figures(differences: pd.DataFrame) -> dict[str, float]:
-    """A 95% interval that speaks of new figures: figures are the units, classes are strata.
-
-    Args:
-        differences: `pandas.DataFrame` with a row for each figure and seed that held it out: figure, label,
-            pictures (of the figure, as weight of its class) and difference (of the outcome, arm minus baseline).
-
-    Returns:
-        dict of difference, t_low, t_high and figures. Each class weighs as many pictures as it has; variances of the
-        classes are not pooled, and the degrees of freedom are Welch's and Satterthwaite's.
-    """
-    figures = differences.groupby(["label", "figure"])[["difference", "pictures"]].mean()
-    classes = figures.groupby("label").agg(
-        mean=("difference", "mean"),
-        variance=("difference", "var"),
-        count=("difference", "size"),
-        pictures=("pictures", "sum"),
-    )
-    weights = classes["pictures"] / classes["pictures"].sum()
-    parts = weights**2 * classes["variance"] / classes["count"]
-    mean, variance = (weights * classes["mean"]).sum(), parts.sum()
-    freedom = variance**2 / (parts**2 / (classes["count"] - 1)).sum()
-    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
-    return {"difference": mean, "t_low": mean - half, "t_high": mean + half, "figures": len(figures)}
 
 
 def share(part, whole) -> dict[str, float]:

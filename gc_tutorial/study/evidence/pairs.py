@@ -70,7 +70,7 @@ def _rate(setting, arm, group, tuned):
     ran = np.sort(group.loc[group["arm"] == arm, "learning_rate"].unique())
     found = _tuned_in(setting, tuned[tuned["arm"] == arm])
     if found is not None and np.isclose(ran, found["learning_rate"], rtol=1e-6).any():
-        return found["learning_rate"], found["edge"] in ("lowest", "highest")
+        return found["learning_rate"], found["edge"] != ""
     if len(ran) > 1:  # such as no GC at 1.7 times the rate, beside the rate at which all arms ran
         others = group.loc[group["arm"] != arm, "learning_rate"].unique()
         ran = [rate for rate in ran if np.isclose(others, rate, rtol=1e-6).any()]

@@ -123,6 +123,7 @@ def _ratio(group, losses, lower_bound):
 def _times(group, losses, side):
     """Epochs to the goal of each run, and whether the run never got there."""
     diverged = group[f"diverged{side}"].to_numpy(bool)
-    times = np.array([epochs_to_goal(losses[run], goal) for run, goal in zip(group[f"run{side}"], group["goal"])])
+    pairs = zip(group[f"run{side}"], group["goal"], strict=True)
+    times = np.array([epochs_to_goal(losses[run], goal) for run, goal in pairs])
     missed = np.isnan(times) | diverged
     return np.where(diverged, PENALTY * group["epochs"], np.where(missed, group["epochs"], times)), missed

@@ -21,7 +21,7 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
 
     Returns:
         `pandas.DataFrame`, a row per setting and arm: the factors, arm, learning_rate, value (mean outcome there),
-        rates (how many were tried), edge (`"lowest"`, `"highest"` or `""`: a better rate may lie outside the grid) and
+        rates (how many were tried), edge (`"lowest"`, `"highest"` or `""`: a better rate may lie outside a grid of three or more) and
         second (the next best rate; NaN where only one was tried).
     """
     rows = []
@@ -29,8 +29,8 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
         means = _by_rate(group, by)
         ranked = means.sort_values(ascending=not higher_is_better(by), kind="stable").index
         best = ranked[0]
-        edge = "" if len(means) > 1 else "only"
-        if len(means) > 1 and best in (means.index.min(), means.index.max()):
+        edge = ""
+        if len(means) > 2 and best in (means.index.min(), means.index.max()):
             edge = "lowest" if best == means.index.min() else "highest"
         rows.append(
             {

@@ -26,9 +26,9 @@ def digits(value: float, count: int = 2) -> str:
     value = abs(float(value))
     if not math.isfinite(value):
         return "without limit"
-    if value >= 10 ** (count - 1):
+    if value == 0 or value >= 10 ** (count - 1):
         return f"{value:.0f}"
-    return np.format_float_positional(value, precision=count, fractional=False, trim="-")
+    return np.format_float_positional(value, precision=count, fractional=False, trim="k").rstrip(".")
 
 
 def rate(value: float) -> str:
@@ -37,6 +37,13 @@ def rate(value: float) -> str:
         return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def rates(ours: float, baseline: float) -> str:
+    """Say the rates of a pair of arms."""
+    if math.isclose(ours, baseline, rel_tol=1e-6):
+        return f"both at the rate {rate(ours)}"
+    return f"rates {rate(ours)} with GC, {rate(baseline)} without"
 
 
 def amount(difference: float, low: float, high: float, outcome: str = "", *, scale: str = "") -> str:
@@ -51,7 +58,7 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
     >>> amount(-0.116, -0.14, -0.092, "clean_loss")
     'lower by 0.12 (95% interval 0.092 to 0.14)'
     >>> amount(0.011, -0.02, 0.042, "heldout_accuracy")
-    'higher by 1.1 points (95% interval from 2 lower to 4.2 higher)'
+    'higher by 1.1 points (95% interval from 2.0 lower to 4.2 higher)'
     """
     values, unit = (difference, low, high), ""
     if scale == "log":
