@@ -7,6 +7,7 @@ import warnings
 import pandas as pd
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.pairs import differences
@@ -36,12 +37,13 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy", *, scale
         unit = values["value"].std()  # the optimizer of the fit expects numbers around 1
         values["scaled"] = values["value"] / unit
         model = MixedLM.from_formula("scaled ~ 1", groups="data", vc_formula=components, re_formula="1", data=values)
-        fit = model.fit(reml=True)
+        fit = model.fit(reml=True, method=["powell", "lbfgs"])
         low, high = unit * fit.conf_int().loc["Intercept"]
     settings = values.groupby(["data", "setting"])["value"].mean()
     sets = settings.groupby("data").mean()
     set_low, set_high = stats.ttest_1samp(sets, 0).confidence_interval(0.95)
-    notes = sorted({str(one.message).split(".")[0] for one in caught if "Warning" in one.category.__name__})
+    told = {str(one.message).split(".")[0] for one in caught if issubclass(one.category, ModelWarning)}
+    notes = sorted("a variance came out as zero" if "boundary" in one else one for one in told)
     return {
         "difference": float(unit * fit.params["Intercept"]),
         "t_low": float(low),

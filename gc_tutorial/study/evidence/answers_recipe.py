@@ -87,7 +87,7 @@ def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         answer = "By the rule training twice explains part of the published gain."
     said = amount(-found["difference"], -found["t_high"], -found["t_low"])
     text = (
-        f"Without any GC, ten epochs more after a second compile: running training loss {said}, {found['seeds']} seeds. "
-        f"That is {part:.0%} of the published drop of {digits(rule['published'])}. {answer}"
+        f"Without any GC, ten epochs more after a second compile: running training loss {said}, {found['seeds']} "
+        f"seeds. That is {part:.0%} of the published drop of {digits(rule['published'])}. {answer}"
     )
     return text, pd.DataFrame([{**found, "share_of_published": part}])

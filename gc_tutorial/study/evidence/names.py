@@ -46,6 +46,7 @@ NUMBERS = {
     "weight_decay": "decay {:g}",
     "train_examples": "{:g} examples",
 }
+USUAL = {"train_examples": 0, "weight_decay": 0, "schedule": "constant", "pretrained": ""}  # not named in a setting
 ORDER = ("optimizer", "data", "network")  # first, and then as in the table
 
 
@@ -55,26 +56,32 @@ def arm_name(arm: str) -> str:
 
 
 def value_name(factor: str, value) -> str:
-    """What a value of a factor is called; `""` where it says nothing (all training examples, no pretraining)."""
+    """What a value of a factor is called, such as `"RMSprop"`."""
     if factor in NUMBERS:
-        return "" if factor == "train_examples" and not value else NUMBERS[factor].format(value)
+        return NUMBERS[factor].format(value)
     if factor == "pretrained":
-        return f"pretrained on {VALUES.get(value, value)}" if value else ""
+        return f"fine-tuned from {VALUES.get(value, value)}"
     return VALUES.get(value, str(value))
 
 
-def setting_names(table: pd.DataFrame) -> list[str]:
+def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[str]:
     """Name the setting of each row by the factors in which the rows differ; by the optimizer where they do not.
 
     Args:
         table: `pandas.DataFrame` with the factors as columns.
+        leave_out: factors not to be named, such as `"image_size"`.
+        leave_out: factors not to be named, such as `"image_size"`.
 
     Returns:
         list of str, one for each row, such as `"Adam, cats and dogs"`.
     """
-    known = factors(table)
+    known = [name for name in factors(table) if name not in leave_out]
     ordered = [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
     differing = [name for name in ordered if table[name].nunique(dropna=False) > 1] or [
         name for name in ("optimizer",) if name in known
     ]
-    return [", ".join(filter(None, (value_name(name, row[name]) for name in differing))) for _, row in table.iterrows()]
+    named = (
+        [value_name(name, row[name]) for name in differing if row[name] != USUAL.get(name)]
+        for _, row in table.iterrows()
+    )
+    return [", ".join(parts) or "usual setting" for parts in named]

@@ -21,8 +21,8 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
 
     Returns:
         `pandas.DataFrame`, a row per setting and arm: the factors, arm, learning_rate, value (mean outcome there),
-        rates (how many were tried), edge (`"lowest"`, `"highest"` or `""`: a better rate may lie outside a grid of three or more) and
-        second (the next best rate; NaN where only one was tried).
+        rates (how many were tried), edge (of three or more, `"lowest"` or `"highest"`: a better rate may lie outside
+        the grid; otherwise `""`) and second (the next best rate; NaN where only one was tried).
     """
     rows = []
     for key, group in _tuning(runs).groupby([*factors(runs), "arm"], sort=False):
