@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
+from decimal import Decimal
 
 HELPS = "helps"
 HURTS = "hurts"
@@ -20,15 +19,15 @@ def higher_is_better(outcome: str) -> bool:
 def digits(value: float, count: int = 2) -> str:
     """Write a number with two significant digits, without an exponent and without a sign.
 
-    >>> digits(0.11642), digits(-1234.5), digits(0.0)
-    ('0.12', '1234', '0')
+    >>> digits(0.11642), digits(0.5), digits(-1234.5), digits(0.0000301), digits(0.0)
+    ('0.12', '0.50', '1234', '0.000030', '0')
     """
     value = abs(float(value))
     if not math.isfinite(value):
         return "without limit"
     if value == 0 or value >= 10 ** (count - 1):
         return f"{value:.0f}"
-    return np.format_float_positional(value, precision=count, fractional=False, trim="k").rstrip(".")
+    return format(Decimal(f"{value:#.{count}g}"), "f").rstrip(".")
 
 
 def rate(value: float) -> str:
