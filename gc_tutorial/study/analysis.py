@@ -144,9 +144,9 @@ def _intervals(differences):
 def verdict(row):
     """Say in words what one row of `paired_differences` shows: a word, the sign, and one interval.
 
-    The interval is Student's t, which keeps its promise with few seeds; the bootstrap's is in the table. Where it leaves
-    out zero, the arm helps or hurts. Where the 90% interval lies within the margin of the outcome (`MARGINS`), there is
-    no practical difference. Otherwise the result is inconclusive.
+    The interval is Student's t, which is right with few seeds, too; the bootstrap's is in the table. Where it leaves out
+    zero, the arm helps or hurts. Where the 90% interval lies within the margin of the outcome (`MARGINS`), there is no
+    practical difference. Otherwise the result is inconclusive.
 
     Returns:
         str, such as `"helps: lower by 0.12 (95% interval 0.092 to 0.14), 10 seeds"`; accuracies are said in points.

@@ -41,15 +41,14 @@ def _speed(row, name, rule):
         f"{digits(row['goal'])} (95% interval {row['ratio_low']:.2f} to {row['ratio_high']:.2f}), "
         f"{row['seeds']:.0f} seeds, {rates(row['learning_rate'], row['learning_rate_baseline'])}."
     )
-    missed = max(row["missed"], row["missed_baseline"])
-    if missed:
+    if row["missed"] or row["missed_baseline"]:
         text += f" The goal was missed by {row['missed']:.0%} of runs with GC, {row['missed_baseline']:.0%} without."
     if row["claimed"]:
         return f"{text} By the rule GC is faster (more than {bound} times)."
-    if missed > rule["most_censored"]:
-        return f"{text} By the rule inconclusive: too many runs miss the goal."
-    if row["ratio_high"] < 1:
+    if row["ratio_high"] < 1 and row["missed_baseline"] <= rule["most_censored"]:
         return f"{text} By the rule GC is slower."
+    if max(row["missed"], row["missed_baseline"]) > rule["most_censored"]:
+        return f"{text} By the rule inconclusive: too many runs miss the goal."
     if row["ratio_high"] < rule["lower_bound"]:
         return f"{text} By the rule no speed to speak of (below {bound} times)."
     return f"{text} By the rule inconclusive: the limit is {bound}."

@@ -144,6 +144,8 @@ def closed_gap(
     """
     names, rows = factors(runs), []
     pairs = best_pairs(runs, arm, by=by, tuning=tuning)
+    if pairs.empty:
+        return pairs
     for key, pair in pairs.groupby(names, sort=False):
         setting, rate = dict(zip(names, key, strict=True)), pair["learning_rate"].iloc[0]
         same = (runs[names] == pd.Series(setting)).all(axis=1) & (runs["stage"] == "confirmation")
