@@ -144,7 +144,7 @@ def _intervals(differences):
 def verdict(row):
     """Say in words what one row of `paired_differences` shows: a word, the sign, and one interval.
 
-    The interval is Student's t, which is right with few seeds, too; the bootstrap's is in the table. Where it leaves out
+    The interval is Student's t, which is right with few seeds too; the bootstrap's is in the table. Where it leaves out
     zero, the arm helps or hurts. Where the 90% interval lies within the margin of the outcome (`MARGINS`), there is no
     practical difference. Otherwise the result is inconclusive.
 
