@@ -181,6 +181,17 @@ def test_runs_that_never_get_there_are_counted_and_stop_a_claim():
     assert found["strict"] < found["ratio"]
 
 
+def test_no_speed_is_claimed_where_runs_with_gc_get_stuck():
+    # Two thirds are far faster, the others never get there: the mean ratio alone would make a claim.
+    table = confirming()
+    stuck = (table["arm"] == "none") | (table["seed"] < 210)
+    table["train_loss"] = np.where(stuck, 1.0, 0.1)
+    tuned = made_table(noise=0.01)
+    found = speeds(table, tuning=reduce_runs(tuned), tuning_table=tuned)
+    assert found["missed"] == pytest.approx(1 / 3)
+    assert min(found["ratio_low"], found["strict_low"]) > 1.1 and not found["claimed"]
+
+
 def test_diverged_runs_slow_an_arm_down():
     lost = [("gradient", 1e-3, seed) for seed in (200, 201, 202)]
     sound, broken = speeds(confirming(gain=0.3)), speeds(confirming(gain=0.3, diverged=lost))
@@ -236,6 +247,12 @@ def test_an_interval_over_figures_covers_new_figures():
         covered.append(one["t_low"] <= 0.1 * 527 / 1027 <= one["t_high"])
     assert one["figures"] == 67
     assert 0.9 <= np.mean(covered) <= 0.99
+    # Without humans that differ, the width is that of the horses, times their weight.
+    horses = pd.DataFrame({"label": "horse", "figure": range(50), "pictures": 10, "difference": random.normal(size=50)})
+    humans = pd.DataFrame({"label": "human", "figure": range(17), "pictures": 31, "difference": [1, -1, *[0.0] * 15]})
+    humans["difference"] *= 1e-6
+    one, alone = new_figures.over_figures(pd.concat([horses, humans])), intervals.estimate(horses["difference"])
+    assert one["t_high"] - one["t_low"] == pytest.approx((alone["t_high"] - alone["t_low"]) * 500 / 1027, rel=1e-4)
 
 
 def test_ablations_have_effects_and_shares_of_the_whole():

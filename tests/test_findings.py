@@ -130,6 +130,22 @@ def test_the_mechanism(centred, normalized, random, said):
     assert found(MECHANISM, table).endswith(f"the account of a common shift is {said}.")
 
 
+def test_a_random_direction_that_is_poorly_known_supports_nothing():
+    arms = ("none", "gradient", "random_direction")
+    table = pd.concat(
+        [
+            confirming(arms=arms, gain={"gradient": 0.4, "random_direction": 0.0}),
+            confirming(gain=0.0, scaling="-1..1"),
+            confirming(gain=0.0, network="cnn_bn"),
+        ],
+        ignore_index=True,
+    )
+    of_random = table["arm"] == "random_direction"
+    table.loc[of_random, "clean_loss"] *= 1 + 0.8 * (table["seed"] % 2 - 0.42)
+    text = found(MECHANISM, table)
+    assert "shown, and" in text and text.endswith("undecided.")
+
+
 def test_ablations_in_words():
     rule = {"kind": "ablations", "outcome": "clean_loss", "scale": "log", "by": "clean_loss"}
     gain = {"gradient": 0.5, "conv_only": 0.48, "half": 0.33, "first_layer": 0.15, "random_direction": 0.0}

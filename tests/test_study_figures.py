@@ -38,9 +38,10 @@ def ablations():
         made_table(**CONFIRMING, arms=("none", *gain), gain=gain),
         made_table(**CONFIRMING, gain=0.1, scaling="-1..1"),
     ]
-    table = effects.ablations(reduce_runs(pd.concat(tables)))
-    usual = table["scaling"] == "0..1"
-    return table[usual], table[~usual]
+    usual, others = effects.split_settings(effects.ablations(reduce_runs(pd.concat(tables))))
+    assert (len(usual), set(usual["scaling"])) == (3, {"0..1"})
+    assert (list(others["arm"]), set(others["scaling"])) == (["gradient"], {"-1..1"})
+    return usual, others
 
 
 @pytest.fixture(autouse=True)

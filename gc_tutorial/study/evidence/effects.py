@@ -73,6 +73,17 @@ def ablations(
     return table
 
 
+def split_settings(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split `ablations` into the setting with the most arms, for each optimizer, and GC under other conditions.
+
+    Returns:
+        tuple of two `pandas.DataFrame`, for `mechanism_figure.mechanism`: all arms, and the rows of GC elsewhere.
+    """
+    arms = table.groupby(factors(table), sort=False)["arm"].transform("nunique")
+    usual = arms == arms.groupby(table["optimizer"]).transform("max")
+    return table[usual].reset_index(drop=True), table[~usual & (table["arm"] == FULL)].reset_index(drop=True)
+
+
 def _with_faster(runs, factor):
     """Give no GC at a larger rate a name of its own, in settings that hold both rates."""
     runs = runs.copy()
