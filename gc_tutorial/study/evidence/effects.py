@@ -42,8 +42,7 @@ def ablations(
         better), p_holm (over the arms of a setting), mean, mean_baseline, share, share_low, share_high (of GC's effect,
         Fieller's 95% interval; NaN where GC itself did not run) and diverged.
     """
-    if faster:
-        runs = _with_faster(runs, faster)
+    runs = _with_faster(runs, faster) if faster else runs
     names, rows = factors(runs), []
     arms = [arm for arm in runs.loc[runs["stage"] == "confirmation", "arm"].unique() if arm != "none"]
     everything = [best_pairs(runs, arm, by=by, tuning=tuning) for arm in arms]

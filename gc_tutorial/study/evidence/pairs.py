@@ -126,8 +126,7 @@ def compare_pairs(
         group = group[group[outcome].notna() & group[f"{outcome}_baseline"].notna()]
         if group.empty:  # such as shifted pictures, where a data set has none
             continue
-        values = differences(group, outcome, scale)
-        first = group.iloc[0]
+        values, first = differences(group, outcome, scale), group.iloc[0]
         low, high = over_rotations(values, group["seed"])
         rows.append(
             {

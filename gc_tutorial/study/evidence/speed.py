@@ -93,12 +93,13 @@ def speed(
         rows.append({**row, **_ratio(group, losses, lower_bound)})
     found = pd.DataFrame(rows)
     found["p_holm"] = holm(found["p"])
-    found["claimed"] = (
-        (found[["ratio_low", "strict_low"]].min(axis=1) > lower_bound)
-        & (found["p_holm"] < 0.05)
-        & (found["missed"] <= most_censored)
-    )
+    found["claimed"] = _claimed(found, lower_bound, most_censored)
     return found
+
+
+def _claimed(found, lower_bound, most_censored):
+    high_enough = found[["ratio_low", "strict_low"]].min(axis=1) > lower_bound
+    return high_enough & (found["p_holm"] < 0.05) & (found["missed"] <= most_censored)
 
 
 def _ratio(group, losses, lower_bound):
