@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy import integrate, stats
 
+from gc_tutorial.study.evidence import wording
+
 CONFIDENCE = 0.95
 NULL = "no difference shown"
+MARGINS = {"test_accuracy": 0.02}  # within which a difference has no practical meaning
 OUTCOMES = {
     "train_loss": "final training loss",
     "test_accuracy": "final held-out accuracy",
@@ -139,22 +142,28 @@ def _intervals(differences):
 
 
 def verdict(row):
-    """Say in words what one row of `paired_differences` shows.
+    """Say in words what one row of `paired_differences` shows: a word, the sign, and one interval.
 
-    A difference counts as shown only where both intervals leave out zero; a null result is called one.
+    The interval is Student's t, which is right with few seeds too; the bootstrap's is in the table. Where it leaves out
+    zero, the arm helps or hurts. Where the 90% interval lies within the margin of the outcome (`MARGINS`), there is no
+    practical difference. Otherwise the result is inconclusive.
 
     Returns:
-        str, such as `"lower by 0.12 (95%: -0.16 to -0.075 by bootstrap, -0.16 to -0.07 by t; 10 seeds)"`.
+        str, such as `"helps: lower by 0.12 (95% interval 0.092 to 0.14), 10 seeds"`; accuracies are said in points.
     """
-    interval = (
-        f"95%: {row['low']:+.3g} to {row['high']:+.3g} by bootstrap, {row['t_low']:+.3g} to {row['t_high']:+.3g} by t; "
-        f"{row['seeds']:.0f} seeds"
+    interval = row["t_low"], row["t_high"]
+    freedom = row["seeds"] - 1
+    inner = stats.t.ppf(0.95, freedom) / stats.t.ppf(0.975, freedom)  # a 90% interval has the same centre
+    shown = wording.word(
+        interval,
+        tuple(row["difference"] + inner * (limit - row["difference"]) for limit in interval),
+        margin=MARGINS.get(row["outcome"]),
+        better=wording.higher_is_better(row["outcome"]),
     )
+    said = f"{shown}: {wording.amount(row['difference'], *interval, row['outcome'])}, {row['seeds']:.0f} seeds"
     if row["diverged"]:
-        interval += f"; {row['diverged']:.0f} left out in which a run diverged"
-    if _direction(row) == NULL:
-        return f"{NULL} ({row['difference']:+.3g}; {interval})"
-    return f"{_direction(row)} by {abs(row['difference']):.3g} ({interval})"
+        said += f"; {row['diverged']:.0f} left out in which a run diverged"
+    return said
 
 
 def finding(differences, arm="gradient", outcomes=("train_loss", "test_accuracy")):

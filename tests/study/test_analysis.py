@@ -52,8 +52,8 @@ def test_differences_are_taken_within_a_seed():
     assert found["difference"] == pytest.approx(-1.0)
     assert -1.2 < found["low"] < -1.0 < found["high"] < -0.8
     assert found["seeds"] == 4
-    assert verdict(found).startswith("lower by 1 (95%: ")
-    assert "4 seeds" in verdict(found)
+    assert verdict(found).startswith("helps: lower by 1.0 (95% interval 0.8")
+    assert verdict(found).endswith("), 4 seeds")
 
 
 def test_the_order_of_rows_does_not_matter():
@@ -68,12 +68,24 @@ def test_a_bootstrap_alone_shows_nothing():
     # Three seeds of one sign: the bootstrap leaves out zero, as it would in one case out of four by chance.
     found = row(paired_differences(runs({"none": [1.0, 1.0, 1.0], "gradient": [0.9, 0.5, 0.1]})), "train_loss")
     assert found["high"] < 0 < found["t_high"]
-    assert verdict(found).startswith("no difference shown")
+    assert verdict(found).startswith("inconclusive: lower by 0.50 (95% interval from 1.5 lower to 0.49 higher)")
 
 
 def test_a_null_result_is_called_one():
     found = row(paired_differences(runs({"none": [1, 2, 3, 4], "gradient": [2, 1, 4, 3]})), "train_loss")
-    assert verdict(found).startswith("no difference shown (+0; 95%: -1")
+    assert verdict(found).startswith("inconclusive: lower by 0 (95% interval from 1.8 lower to 1.8 higher)")
+
+
+def test_more_accuracy_helps_and_is_said_in_points():
+    table = runs({"none": [1.0, 2.0, 3.0, 4.0], "gradient": [6.1, 7.3, 8.1, 9.3]})  # accuracy: 0.5 + loss / 100
+    assert verdict(row(paired_differences(table), "test_accuracy")).startswith("helps: higher by 5.2 points (95% ")
+    assert verdict(row(paired_differences(table), "train_loss")).startswith("hurts: higher by 5.2 (95% ")
+
+
+def test_a_small_difference_in_accuracy_is_no_practical_one():
+    table = runs({"none": [1.0, 2.0, 3.0, 4.0], "gradient": [1.1, 1.9, 3.1, 3.9]})
+    assert verdict(row(paired_differences(table), "test_accuracy")).startswith("no practical difference: ")
+    assert verdict(row(paired_differences(table), "train_loss")).startswith("inconclusive: ")
 
 
 def test_a_finding_names_each_direction():

@@ -1,0 +1,93 @@
+"""Answers to the rules about the published recipe: where its null and its gain come from."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from gc_tutorial.study.evidence.answers import UNANSWERED, Study
+from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.wording import HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, amount, digits, word
+
+WINDOW = 3  # epochs that an outcome is averaged over
+
+
+def _means(study, arm, outcome, last):
+    """Means of each seed over the epochs up to `last`; a run that diverged before has none."""
+    table = study.table[(study.table["arm"] == arm) & (study.table["stage"] == "confirmation")]
+    window = table[(table["epoch"] > last - WINDOW) & (table["epoch"] <= last)]
+    values = window.groupby("seed")[outcome].agg(["mean", "count"])
+    return values.loc[values["count"] == WINDOW, "mean"]
+
+
+def _at(study, rule, last):
+    """The difference with GC at an epoch, or None where there are too few pairs."""
+    pair = pd.concat([_means(study, arm, rule["outcome"], last) for arm in ("gradient", "none")], axis=1).dropna()
+    if len(pair) < 2:
+        return None
+    found = estimate(pair.iloc[:, 0] - pair.iloc[:, 1])
+    found["word"] = word(
+        (found["t_low"], found["t_high"]),
+        (found["inner_low"], found["inner_high"]),
+        margin=rule["margin"],
+        better=False,
+    )
+    return {"epoch": last, "without": pair.iloc[:, 1].mean(), **found}
+
+
+def _said(found):
+    return (
+        f"epochs {found['epoch'] - WINDOW + 1} to {found['epoch']}: running training loss with GC "
+        f"{amount(found['difference'], found['t_low'], found['t_high'])}, {found['seeds']} seeds"
+    )
+
+
+def at_epoch(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+    """The difference at the epoch where the published example stops."""
+    found = _at(study, rule, rule["epoch"])
+    if found is None:
+        return UNANSWERED, pd.DataFrame()
+    return f"In {_said(found)}: {found['word']}.", pd.DataFrame([found])
+
+
+def at_loss(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+    """The difference at the end of a longer training."""
+    chosen = study.table["arm"].isin(["none", "gradient"])
+    early, late = _at(study, rule, rule["epoch"]), _at(study, rule, int(study.table.loc[chosen, "epoch"].max()))
+    if early is None or late is None or late["epoch"] <= rule["epoch"]:
+        return UNANSWERED, pd.DataFrame()
+    text = f"In {_said(late)}, where the loss without GC is {digits(late['without'])}. "
+    if late["without"] > rule["loss"]:
+        answer = f"That is above {digits(rule['loss'])}, so nothing is claimed."
+    elif late["word"] == HURTS:
+        answer = "By the rule GC hurts there."
+    elif late["word"] == NO_PRACTICAL_DIFFERENCE:
+        answer = "By the rule the null is not one of too few steps: the rate makes it."
+    elif late["word"] == INCONCLUSIVE:
+        answer = "By the rule inconclusive."
+    elif early["t_low"] <= 0 <= early["t_high"]:
+        answer = "By the rule the null was one of too few steps."
+    else:
+        answer = f"GC helps there, and did so at epoch {rule['epoch']} already."
+    return text + answer, pd.DataFrame([early, late])
+
+
+def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+    """What training on does to the loss, with no GC at all."""
+    before, after = (_means(study, "recompiled", rule["outcome"], times * rule["epoch"]) for times in (1, 2))
+    drop = (before - after).dropna()
+    if len(drop) < 2:
+        return UNANSWERED, pd.DataFrame()
+    found = estimate(drop)
+    part = found["difference"] / rule["published"]
+    if found["t_low"] <= 0:
+        answer = "By the rule inconclusive."
+    elif part >= rule["share"]:
+        answer = "By the rule training twice explains the published gain."
+    else:
+        answer = "By the rule training twice explains part of the published gain."
+    said = amount(-found["difference"], -found["t_high"], -found["t_low"])
+    text = (
+        f"Without any GC, ten epochs more after a second compile: running training loss {said}, {found['seeds']} "
+        f"seeds. That is {part:.0%} of the published drop of {digits(rule['published'])}. {answer}"
+    )
+    return text, pd.DataFrame([{**found, "share_of_published": part}])

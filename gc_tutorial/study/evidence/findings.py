@@ -1,0 +1,86 @@
+"""What each rule of a finished plan found, in a paragraph written from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from gc_tutorial.study.evidence import answers, answers_mechanism, answers_recipe, answers_speed, answers_tuning
+from gc_tutorial.study.evidence.answers import Study
+from gc_tutorial.study.evidence.outcomes import reduce_runs
+
+KINDS: dict[str, Callable[[dict, Study], tuple[str, pd.DataFrame]]] = {
+    "tuning": answers_tuning.rates,
+    "stability": answers_tuning.stability,
+    "budget": answers_tuning.budget,
+    "size": answers_tuning.size,
+    "difference": answers.difference,
+    "exchange": answers.exchange,
+    "mixed": answers.mixed,
+    "interaction": answers.interaction,
+    "speed": answers_speed.speed,
+    "gap": answers_speed.gap,
+    "mechanism": answers_mechanism.mechanism,
+    "ablations": answers_mechanism.ablations,
+    "larger_step": answers_mechanism.larger_step,
+    "removed": answers_mechanism.removed,
+    "at_epoch": answers_recipe.at_epoch,
+    "at_loss": answers_recipe.at_loss,
+    "control": answers_recipe.control,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule found.
+
+    Attributes:
+        name: str, of the rule in the plan.
+        rule: str, the rule in words, as committed.
+        found: str, the paragraph.
+        table: `pandas.DataFrame`, the numbers behind it, with both kinds of interval where there are two.
+    """
+
+    name: str
+    rule: str
+    found: str
+    table: pd.DataFrame
+
+
+def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame | None = None) -> list[Finding]:
+    """Apply the rules of a plan to its table.
+
+    Args:
+        rules: the plan's table `[rules]`: from the name of a rule to its kind, text and numbers.
+        table: `pandas.DataFrame` of the study, a row per run and epoch.
+        tuning: the same of the study that tuned the rates, where that was another one; runs of the stage "tuning" in
+            either count.
+
+    Returns:
+        list of `Finding`, in the order of the rules.
+
+    Raises:
+        ValueError: for a rule of an unknown kind.
+
+    Example:
+        >>> for one in findings(plan.rules, load_table("B"), load_table("A")):  # doctest: +SKIP
+        ...     print(one.name, one.found)
+    """
+    for name, rule in rules.items():
+        if rule.get("kind") not in KINDS:
+            known = ", ".join(KINDS)
+            raise ValueError(f"The rule {name!r} is of the kind {rule.get('kind')!r}. Choose from: {known}.")
+    everything = table if tuning is None else pd.concat([table, tuning], ignore_index=True)
+    everything = everything.drop_duplicates(["run", "epoch"])
+    chosen = everything[everything["stage"] == "tuning"]
+    study = Study(
+        table, reduce_runs(table), chosen, reduce_runs(chosen) if len(chosen) else reduce_runs(table).iloc[:0]
+    )
+    return [Finding(name, rule["text"].strip(), *KINDS[rule["kind"]](rule, study)) for name, rule in rules.items()]
+
+
+def as_markdown(found: list[Finding]) -> str:
+    """Write findings for a README: a paragraph for each rule, its name in bold."""
+    return "\n\n".join(f"**{one.name.replace('_', ' ').capitalize()}.** {one.found}" for one in found) + "\n"

@@ -1,0 +1,116 @@
+"""Intervals: of paired differences and of a share; Holm's correction; and how many seeds it takes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+RESAMPLES = 9999
+ROTATION = 5  # seeds in a row that hold each example out once
+
+
+def estimate(differences, null: float = 0.0) -> dict[str, float]:
+    """Estimate the mean of paired differences.
+
+    Args:
+        differences: array-like of float, shape (seeds,), without NaN.
+        null: float, the mean that the p-value is against.
+
+    Returns:
+        dict of difference (mean), sd, t_low and t_high (95%, Student's t), inner_low and inner_high (90%, Student's t:
+        what equivalence within a margin is judged by), low and high (95%, bootstrap BCa of SciPy; too narrow under
+        about 15 seeds, so no word depends on it), p (two-sided t test) and seeds.
+
+    Raises:
+        ValueError: for fewer than two differences.
+    """
+    values = np.asarray(differences, float)
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"An interval needs at least two seeds with finite outcomes. Found {len(values)}. Run more.")
+    found = {"difference": values.mean(), "sd": values.std(ddof=1), "seeds": len(values)}
+    if np.ptp(values) <= 1e-12 * np.abs(values).max():  # no spread to judge by: all methods would return NaN
+        equal = dict.fromkeys(("t_low", "t_high", "inner_low", "inner_high", "low", "high"), values[0])
+        return {**found, **equal, "p": float(values[0] == null)}
+    test = stats.ttest_1samp(values, null)
+    found["t_low"], found["t_high"] = test.confidence_interval(0.95)
+    found["inner_low"], found["inner_high"] = test.confidence_interval(0.90)
+    found["low"], found["high"] = stats.bootstrap(
+        (values,), np.mean, confidence_level=0.95, n_resamples=RESAMPLES, rng=0
+    ).confidence_interval
+    return {**found, "p": float(test.pvalue)}
+
+
+def over_rotations(differences, seeds) -> tuple[float, float]:
+    """A 95% t interval over the means of whole rotations.
+
+    Seeds of one rotation hold out different figures, so they are not draws from one population: within a rotation the
+    easy and the hard figures balance out. The means of rotations are. (The interval over seeds counts that
+    balanced part as noise, so it is the wider one where figures differ.)
+
+    Args:
+        differences: array-like of float, shape (seeds,).
+        seeds: array-like of int, shape (seeds,); five in a row, from a multiple of five on, are one rotation.
+
+    Returns:
+        tuple of float (low, high); NaN where there are fewer than three whole rotations.
+    """
+    rotations = pd.Series(np.asarray(differences, float)).groupby(np.asarray(seeds) // ROTATION)
+    means = rotations.mean()[rotations.size() == ROTATION]
+    if len(means) < 3 or np.ptp(means) == 0:
+        return math.nan, math.nan
+    return tuple(stats.ttest_1samp(means, 0).confidence_interval(0.95))
+
+
+def share(part, whole) -> dict[str, float]:
+    """How much of one mean another mean is, with Fieller's 95% interval.
+
+    Args:
+        part, whole: array-like of float, shape (seeds,), paired.
+
+    Returns:
+        dict of share, share_low and share_high. Where the whole's own interval includes 0 there is nothing to take a
+        share of, and the interval has no limits (-inf, inf).
+    """
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    ratio = part.mean() / whole.mean() if whole.mean() else math.nan
+    (variance, covariance), (_, whole_variance) = np.cov(part, whole) / len(part)
+    squared = stats.t.ppf(0.975, len(part) - 1) ** 2
+    # The shares s for which the mean of part - s * whole is not significant: a quadratic inequality in s.
+    a = whole.mean() ** 2 - squared * whole_variance
+    b = part.mean() * whole.mean() - squared * covariance
+    c = part.mean() ** 2 - squared * variance
+    if a <= 0:
+        return {"share": ratio, "share_low": -math.inf, "share_high": math.inf}
+    half = math.sqrt(max(b**2 - a * c, 0.0)) / a
+    return {"share": ratio, "share_low": b / a - half, "share_high": b / a + half}
+
+
+def holm(p_values) -> np.ndarray:
+    """P-values corrected for being several, by Holm's method (statsmodels); NaN stays NaN and does not count."""
+    p_values = np.asarray(p_values, float)
+    corrected, known = np.full(len(p_values), math.nan), np.isfinite(p_values)
+    if known.any():
+        corrected[known] = multipletests(p_values[known], method="holm")[1]
+    return corrected
+
+
+def seeds_needed(sd: float, half_width: float, *, least: int = 30, most: int = 60, multiple: int = ROTATION) -> int:
+    """How many seeds make the 95% t interval of a mean at most so wide.
+
+    Args:
+        sd: float, standard deviation of the paired differences, in the unit of `half_width`.
+        half_width: float.
+        least, most: int, bounds of the answer.
+        multiple: int, of which the answer is a multiple: whole rotations.
+
+    >>> seeds_needed(0.05, 0.02), seeds_needed(0.066, 0.02), seeds_needed(0.2, 0.02)
+    (30, 45, 60)
+    """
+    for count in range(least, most, multiple):
+        if stats.t.ppf(0.975, count - 1) * sd / math.sqrt(count) <= half_width:
+            return count
+    return most

@@ -1,0 +1,139 @@
+"""From the epochs of each run to one row of outcomes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+FACTORS = (
+    "data",
+    "network",
+    "scaling",
+    "optimizer",
+    "weight_decay",
+    "schedule",
+    "augmentation",
+    "epochs",
+    "image_size",
+    "batch_size",
+    "train_examples",
+    "pretrained",
+)
+NUMBERS = ("weight_decay", "epochs", "image_size", "batch_size", "train_examples")
+UNSAID = {"schedule": "constant", "augmentation": "published"}
+CLASSES = {"horses_or_humans": 2, "cats_and_dogs": 2, "flowers": 5, "digits": 10, "mnist1d": 10}
+OUTCOMES = {
+    "clean_loss": "clean training loss",
+    "clean_accuracy": "clean training accuracy",
+    "heldout_loss": "held-out loss",
+    "heldout_accuracy": "held-out accuracy",
+    "heldout_auc": "held-out AUC",
+    "shifted_loss": "loss on the pictures on white",
+    "shifted_accuracy": "accuracy on the pictures on white",
+    "shifted_auc": "AUC on the pictures on white",
+    "train_loss": "running training loss",
+    "epochs_to_goal": "epochs to the goal",
+}
+MEASURED = tuple(OUTCOMES)[:-1]
+
+
+def factors(table: pd.DataFrame) -> list[str]:
+    """The columns that together name a setting: all that is the same for the arms, rates and seeds compared."""
+    return [name for name in FACTORS if name in table]
+
+
+def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] = CLASSES) -> pd.DataFrame:
+    """Reduce each run to one row.
+
+    A run that diverged counts as a network that guesses: its losses are ln(classes), its accuracies 1/classes and its
+    areas under the curve 0.5. Leaving such runs out would hide the harm that an arm or a rate did.
+
+    Args:
+        table: `pandas.DataFrame` of a study, a row per run and epoch.
+        last: int, over how many last epochs outcomes are averaged; epochs without a measurement are passed over.
+        classes: dict from the name of a data set to its number of classes.
+
+    Returns:
+        `pandas.DataFrame`, a row per run: run, stage, the factors, arm, learning_rate, seed, the means of what is
+        measured (`OUTCOMES`), seconds (median epoch), diverged (bool), share_1, ... (mean over all epochs),
+        chance_1, ..., and figures (such as `"horse01:0.9 human03:0.8"`, held-out accuracy figure by figure).
+
+    Raises:
+        ValueError: for a diverged run of a data set whose number of classes is not known.
+
+    Example:
+        >>> runs = reduce_runs(pd.read_csv("B.csv"))  # doctest: +SKIP
+    """
+    table = _said(_chances(table).sort_values(["run", "epoch"], kind="stable"))
+    groups = table.groupby("run", sort=False)
+    names = ["stage", *factors(table), "arm", "learning_rate", "seed"]
+    layers = [name for name in table if name.startswith(("share_", "chance_"))]
+    names += [name for name in ("figures",) if name in table]
+    measured = [name for name in MEASURED if name in table]
+    runs = groups[names].first()
+    runs[measured] = groups.tail(last).groupby("run", sort=False)[measured].mean()
+    runs["seconds"] = groups["seconds"].median()
+    runs["diverged"] = groups["status"].agg(lambda status: (status == "diverged").any())
+    if layers:
+        runs[layers] = groups[layers].mean()
+    return _guessing(runs.reset_index(), measured, classes)
+
+
+def _chances(table):
+    """The stored tables keep the chance shares of all kernels of a run in one field."""
+    if "chance" not in table:
+        return table
+    parts = table["chance"].fillna("").astype(str).str.split(expand=True).apply(pd.to_numeric)
+    return pd.concat([table.drop(columns="chance"), parts.rename(columns=lambda place: f"chance_{place + 1}")], axis=1)
+
+
+def _said(table):
+    """Fill what a table leaves empty: pandas drops empty keys from groups without a word."""
+    filled = {}
+    for name in factors(table):
+        words = name not in NUMBERS
+        filled[name] = table[name].astype(object if words else float).fillna(UNSAID.get(name, "" if words else 0))
+        filled[name] = filled[name].astype(str if words else float)
+    return table.assign(**filled)
+
+
+def _guessing(runs, measured, classes):
+    unknown = set(runs.loc[runs["diverged"], "data"]) - classes.keys()
+    if unknown:
+        raise ValueError(f"A run on {min(unknown)!r} diverged, and its number of classes is not known. Give classes=.")
+    for data in runs.loc[runs["diverged"], "data"].unique():
+        values = {"loss": math.log(classes[data]), "accuracy": 1 / classes[data], "auc": 0.5}
+        for name in measured:
+            if runs.loc[runs["data"] == data, name].notna().any():  # not for what this data set does not have
+                rows = (runs["data"] == data) & runs["diverged"]
+                runs.loc[rows, name] = values[name.rsplit("_", 1)[1]]
+    return runs
+
+
+def epochs_to_goal(losses, goal: float) -> float:
+    """When a run's training loss first reaches a goal.
+
+    The running loss of an epoch is its mean over that epoch, so that it stands for the epoch's middle. Between
+    middles the loss is taken as a straight line.
+
+    Args:
+        losses: array-like of float, the running training loss of epochs 1, 2, ....
+        goal: float.
+
+    Returns:
+        float, in epochs: 0.5 (then it means "at most") to the number of epochs; NaN where the goal is not reached.
+
+    >>> epochs_to_goal([1.0, 0.6, 0.2], 0.4)
+    2.0
+    """
+    losses = np.asarray(losses, float)
+    reached = np.flatnonzero(losses <= goal)
+    if not len(reached):
+        return math.nan
+    last = reached[0]
+    if last == 0:
+        return 0.5
+    before, after = losses[last - 1], losses[last]
+    return float(last - 0.5 + (before - goal) / (before - after))

@@ -1,0 +1,187 @@
+"""Best against best: confirming runs of two arms, each at its own tuned rate, paired by seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from gc_tutorial.study.evidence.intervals import estimate, holm, over_rotations
+from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.evidence.wording import higher_is_better, word
+
+LOOSE = (
+    (),
+    ("image_size",),
+    ("epochs", "image_size"),
+)  # where a setting was not tuned itself, one of another size may be
+SMALLEST_LOSS = 1e-6  # below it, logarithms of losses would say more than float32 does
+
+
+def best_pairs(
+    runs: pd.DataFrame,
+    arm: str = "gradient",
+    baseline: str = "none",
+    *,
+    by: str = "clean_loss",
+    tuning: pd.DataFrame | None = None,
+    stage: str = "confirmation",
+) -> pd.DataFrame:
+    """Pair the runs of an arm with those of the baseline, each at its own best rate.
+
+    The rates are those of `tuned_rates` in the same setting, or else in one that differs in epochs and image size
+    only. A setting without tuning is paired at the one rate at which the arm (and the baseline) ran.
+
+    Args:
+        runs: `pandas.DataFrame` as from `reduce_runs`.
+        arm, baseline: str.
+        by: the outcome that chose the rates.
+        tuning: runs with the stage `"tuning"`, as from `reduce_runs`; by default those among `runs`.
+        stage: of the runs to pair.
+
+    Returns:
+        `pandas.DataFrame`, a row per setting and seed in which both ran: the factors, seed, arm, baseline,
+        learning_rate, learning_rate_baseline, edge (bool: a tuned rate lies at the edge of its grid), and every
+        outcome twice: `NAME` of the arm, `NAME_baseline`.
+
+    Raises:
+        ValueError: if a setting ran at several rates and no tuning says which is the best.
+    """
+    tuned = tuned_rates(runs if tuning is None else tuning, by)
+    confirmed = runs[runs["stage"] == stage]
+    names = factors(runs)
+    parts = []
+    for key, group in confirmed.groupby(names, sort=False):
+        setting = dict(zip(names, key, strict=True))
+        if not {arm, baseline} <= set(group["arm"]):
+            continue
+        sides, edges = [], []
+        for one in (arm, baseline):
+            rate, edge = _rate(setting, one, group, tuned)
+            sides.append(group[(group["arm"] == one) & np.isclose(group["learning_rate"], rate, rtol=1e-6)])
+            edges.append(edge)
+        pair = sides[0].merge(sides[1], on=[*names, "seed"], suffixes=("", "_baseline"))
+        parts.append(pair.assign(arm=arm, baseline=baseline, edge=any(edges)))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _rate(setting, arm, group, tuned):
+    """The arm's rate in a setting, and whether it lies at an edge of its grid."""
+    ran = np.sort(group.loc[group["arm"] == arm, "learning_rate"].unique())
+    found = _tuned_in(setting, tuned[tuned["arm"] == arm])
+    if found is not None and np.isclose(ran, found["learning_rate"], rtol=1e-6).any():
+        return found["learning_rate"], found["edge"] != ""
+    if len(ran) > 1:  # such as no GC at 1.7 times the rate, beside the rate at which all arms ran
+        others = group.loc[group["arm"] != arm, "learning_rate"].unique()
+        ran = [rate for rate in ran if np.isclose(others, rate, rtol=1e-6).any()]
+    if len(ran) == 1:
+        return ran[0], False
+    named = ", ".join(str(value) for value in setting.values())
+    raise ValueError(
+        f"The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. Pass the tuning table."
+    )
+
+
+def _tuned_in(setting, tuned):
+    for loose in LOOSE:
+        shared = [name for name in setting if name in tuned and name not in loose]
+        same = tuned[(tuned[shared] == pd.Series({name: setting[name] for name in shared})).all(axis=1)]
+        if len(same):
+            return same.iloc[0]
+    return None
+
+
+def differences(pairs: pd.DataFrame, outcome: str, scale: str = "") -> pd.Series:
+    """Arm minus baseline, a value per pair: of the outcome, or with `scale="log"` of its logarithm."""
+    arm, base = pairs[outcome], pairs[f"{outcome}_baseline"]
+    if scale == "log":
+        arm, base = np.log(arm.clip(lower=SMALLEST_LOSS)), np.log(base.clip(lower=SMALLEST_LOSS))
+    return arm - base
+
+
+def compare_pairs(
+    pairs: pd.DataFrame,
+    outcome: str,
+    *,
+    margin: float | None = None,
+    scale: str = "",
+    corrected: bool = True,
+) -> pd.DataFrame:
+    """Estimate the difference in every setting.
+
+    Args:
+        pairs: as from `best_pairs`; all its settings are one family of tests.
+        outcome: str, such as `"heldout_accuracy"`.
+        margin: float, within which a difference has no practical meaning; None sets none.
+        scale: `""`, or `"log"` for the difference of logarithms (a ratio of losses).
+        corrected: whether the word "helps" or "hurts" must survive Holm's correction over the settings.
+
+    Returns:
+        `pandas.DataFrame`, a row per setting: the factors, arm, baseline, both learning rates, edge, outcome, scale,
+        mean and mean_baseline, what `intervals.estimate` returns, rotation_low and rotation_high (95%, over whole
+        rotations), p_holm, diverged and diverged_baseline (how many runs), margin, and word.
+    """
+    rows, names = [], factors(pairs)
+    for key, group in pairs.groupby([*names, "arm"], sort=False):
+        group = group[group[outcome].notna() & group[f"{outcome}_baseline"].notna()]
+        if group.empty:  # such as shifted pictures, where a data set has none
+            continue
+        values, first = differences(group, outcome, scale), group.iloc[0]
+        low, high = over_rotations(values, group["seed"])
+        rows.append(
+            {
+                **dict(zip([*names, "arm"], key, strict=True)),
+                **first[["baseline", "learning_rate", "learning_rate_baseline", "edge"]].to_dict(),
+                "outcome": outcome,
+                "scale": scale,
+                "mean": group[outcome].mean(),
+                "mean_baseline": group[f"{outcome}_baseline"].mean(),
+                **estimate(values),
+                "rotation_low": low,
+                "rotation_high": high,
+                "diverged": int(group["diverged"].sum()),
+                "diverged_baseline": int(group["diverged_baseline"].sum()),
+                "margin": margin,
+            }
+        )
+    table = pd.DataFrame(rows)
+    if len(table):
+        table["p_holm"] = holm(table["p"])
+        table["word"] = [_word(row, margin, corrected) for _, row in table.iterrows()]
+    return table
+
+
+def _word(row, margin, corrected):
+    return word(
+        (row["t_low"], row["t_high"]),
+        (row["inner_low"], row["inner_high"]),
+        margin=margin,
+        better=higher_is_better(row["outcome"]),
+        p_value=row["p_holm"] if corrected else None,
+    )
+
+
+def exchanged(
+    runs: pd.DataFrame, arm: str = "gradient", baseline: str = "none", *, outcome: str = "clean_loss"
+) -> pd.DataFrame:
+    """The difference for every pair of rates at which the two arms were confirmed.
+
+    Returns:
+        `pandas.DataFrame`, a row per setting and pair of rates: the factors, learning_rate, learning_rate_baseline,
+        what `intervals.estimate` returns, and same_sign (bool: whether all pairs of rates of the setting agree).
+    """
+    rows, names = [], factors(runs)
+    runs = runs[(runs["stage"] == "confirmation") & runs[outcome].notna()]
+    for key, group in runs.groupby(names, sort=False):
+        for rate, one in group[group["arm"] == arm].groupby("learning_rate"):
+            for base_rate, base in group[group["arm"] == baseline].groupby("learning_rate"):
+                both = one.merge(base, on="seed", suffixes=("", "_baseline"))
+                if len(both) > 1:
+                    known = dict(zip(names, key, strict=True))
+                    rates = {"learning_rate": rate, "learning_rate_baseline": base_rate}
+                    rows.append({**known, **rates, **estimate(differences(both, outcome))})
+    table = pd.DataFrame(rows)
+    if len(table):
+        signs = np.sign(table["difference"]).groupby([table[name] for name in names])
+        table["same_sign"] = signs.transform("nunique") == 1
+    return table

@@ -1,0 +1,110 @@
+"""How a result is said: two digits, one interval, the sign in words, and one of four words."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+HELPS = "helps"
+HURTS = "hurts"
+NO_PRACTICAL_DIFFERENCE = "no practical difference"
+INCONCLUSIVE = "inconclusive"
+
+
+def higher_is_better(outcome: str) -> bool:
+    """Whether more of an outcome is better: of accuracies and areas under the ROC curve, not of losses and times."""
+    return outcome.endswith(("accuracy", "auc"))
+
+
+def digits(value: float, count: int = 2) -> str:
+    """Write a number with two significant digits, without an exponent and without a sign.
+
+    >>> digits(0.11642), digits(0.5), digits(-1234.5), digits(0.0000301), digits(0.0)
+    ('0.12', '0.50', '1234', '0.000030', '0')
+    """
+    value = abs(float(value))
+    if not math.isfinite(value):
+        return "without limit"
+    if value == 0 or value >= 10 ** (count - 1):
+        return f"{value:.0f}"
+    return format(Decimal(f"{value:#.{count}g}"), "f").rstrip(".")
+
+
+def rate(value: float) -> str:
+    """Write a learning rate, such as `"3e-4"` or `"0.01"`."""
+    if value >= 0.01:
+        return f"{value:.2g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def rates(ours: float, baseline: float) -> str:
+    """Say the rates of a pair of arms."""
+    if math.isclose(ours, baseline, rel_tol=1e-6):
+        return f"both at the rate {rate(ours)}"
+    return f"rates {rate(ours)} with GC, {rate(baseline)} without"
+
+
+def amount(difference: float, low: float, high: float, outcome: str = "", *, scale: str = "") -> str:
+    """Say a difference and its 95% interval.
+
+    Args:
+        difference, low, high: floats, of an outcome in its own unit; accuracies (0 to 1) are said in points, and with
+            `scale="log"` differences of logarithms are said in percent.
+        outcome: str, its name, from which the unit follows.
+        scale: `""` or `"log"`.
+
+    >>> amount(-0.116, -0.14, -0.092, "clean_loss")
+    'lower by 0.12 (95% interval 0.092 to 0.14)'
+    >>> amount(0.011, -0.02, 0.042, "heldout_accuracy")
+    'higher by 1.1 points (95% interval from 2.0 lower to 4.2 higher)'
+    """
+    values, unit = (difference, low, high), ""
+    if scale == "log":
+        values, unit = [100 * math.expm1(value) for value in values], "%"
+    elif outcome.endswith("accuracy"):
+        values, unit = [100 * value for value in values], " points"
+    difference, low, high = values
+    direction = "higher" if difference > 0 else "lower"
+    if difference == low == high == 0:
+        return "no difference at all"
+    if low < 0 < high:
+        mark = unit if unit == "%" else ""
+        interval = f"from {digits(low)}{mark} lower to {digits(high)}{mark} higher"
+    else:
+        interval = " to ".join(digits(value) for value in sorted((low, high), key=abs)) + (unit if unit == "%" else "")
+    return f"{direction} by {digits(difference)}{unit} (95% interval {interval})"
+
+
+def word(
+    interval: tuple[float, float],
+    inner: tuple[float, float],
+    *,
+    margin: float | None,
+    better: bool,
+    p_value: float | None = None,
+) -> str:
+    """The word for a difference.
+
+    Args:
+        interval: its 95% interval; where it excludes 0, the arm helps or hurts.
+        inner: its 90% interval; where it lies within the margin, there is no practical difference. (That is the
+            two one-sided tests of equivalence at 5%.)
+        margin: float above 0, or None where no margin was set.
+        better: whether a difference above 0 is an improvement.
+        p_value: corrected for several tests; where it is 0.05 or more, the interval alone shows nothing.
+
+    >>> word((0.01, 0.05), (0.015, 0.045), margin=0.02, better=True)
+    'helps'
+    """
+    low, high = interval
+    if (low > 0 or high < 0) and (p_value is None or not p_value >= 0.05):
+        return HELPS if (low > 0) == better else HURTS
+    if low == high == 0 or (margin is not None and -margin <= inner[0] and inner[1] <= margin):
+        return NO_PRACTICAL_DIFFERENCE
+    return INCONCLUSIVE
+
+
+def listed(parts: list[str]) -> str:
+    """Join with commas and a last "and"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

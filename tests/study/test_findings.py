@@ -1,0 +1,231 @@
+"""What the rules of a plan found, on tables with known effects."""
+
+import pandas as pd
+import pytest
+from made_tables import RATES, made_table
+
+from gc_tutorial.study.evidence.findings import as_markdown, findings
+
+CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(200, 230)}
+BEST = {"none": 1e-3, "gradient": 10**-2.5}
+BOTH = [1e-3, 10**-2.5]
+
+
+def confirming(**options):
+    return made_table(**{**CONFIRMING, **options})
+
+
+def found(rule, table, tuning=None):
+    (one,) = findings({"rule": {"text": "Said before.", **rule}}, table, tuning)
+    assert one.rule == "Said before."
+    return one.found
+
+
+HELDOUT = {"kind": "difference", "outcome": "heldout_accuracy", "by": "heldout_loss", "margin": 0.02}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"accuracy": 0.05}, "RMSprop: helps; held-out accuracy higher by "),
+        ({"accuracy": -0.05}, "RMSprop: hurts; held-out accuracy lower by "),
+        ({"noise": 0.01}, "RMSprop: no practical difference; held-out accuracy "),
+        ({"noise": 0.15}, "RMSprop: inconclusive; held-out accuracy "),
+        ({"accuracy": 0.01, "noise": 0.002}, "This is less than the margin of practical meaning."),
+        ({"diverged": [("gradient", 1e-3, 200)]}, "Diverged: 1 with GC, 0 without."),
+    ],
+)
+def test_a_difference(options, said):
+    assert said in found(HELDOUT, confirming(**options))
+
+
+def test_a_rate_at_the_edge_is_said_and_counts_for_no_general_claim():
+    general = {**HELDOUT, "networks": ["cnn"], "further_sets": 2, "edge_counts": False}
+    sets = ("flowers", "digits")
+    table = pd.concat([confirming(data=one, accuracy=0.05) for one in sets])
+    inside = pd.concat([made_table(data=one) for one in sets])
+    edge = pd.concat([made_table(data=one, rates=RATES[2:]) for one in sets])
+    assert "By the rule GC helps in general" in found(general, table, inside)
+    assert "no general claim" in found(general, table, edge)
+    assert "lies at the edge of its grid" in found(general, table, edge)
+
+
+def test_a_difference_that_only_these_figures_show():
+    # Half of the horses gain, half lose, a little less: thirty seeds are sure of these figures, and not of new ones.
+    table = confirming(accuracy=0.05)
+    horses = " ".join(f"horse{n:02d}:{0.9 if n % 2 else 0.52}" for n in range(20))
+    humans = " ".join(f"human{n:02d}:0.71" for n in range(5))
+    flat = " ".join(f"{name.split(':')[0]}:0.7" for name in f"{horses} {humans}".split())
+    table["figures"] = [f"{horses} {humans}" if arm == "gradient" else flat for arm in table["arm"]]
+    assert "with the 25 figures as units: higher by " in found(HELDOUT, table)
+    assert "nothing is shown for new figures" in found(HELDOUT, table)
+
+
+SPEED = {"kind": "speed", "by": "clean_loss", "lower_bound": 1.1, "goal_at": 0.6667, "most_censored": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (0.3, "By the rule GC is faster (more than 1.1 times)."),
+        (0.0, "By the rule no speed to speak of (below 1.1 times)."),
+        (-0.1, "By the rule GC is slower."),
+    ],
+)
+def test_speed(gain, said):
+    assert said in found(SPEED, confirming(gain=gain, noise=0.01), made_table(gain=gain, noise=0.01))
+
+
+def test_speed_in_general_needs_further_data_sets():
+    rule = {**SPEED, "networks": ["cnn"], "further_sets": 2, "not_counted": ["horses_or_humans"], "edge_counts": False}
+    tables = {one: confirming(data=one, gain=0.4) for one in ("horses_or_humans", "flowers", "digits")}
+    tuned = pd.concat([made_table(data=one, gain=0.4) for one in tables])
+    assert "in which it is shown: 2, enough (2 needed)" in found(rule, pd.concat(tables.values()), tuned)
+    del tables["digits"]
+    assert "in which it is shown: 1, too few" in found(rule, pd.concat(tables.values()), tuned)
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [(0.0, "GC is a larger step."), (0.5, "GC is more than a larger step.")],
+)
+def test_the_gap(gain, said):
+    rule = {"kind": "gap", "outcome": "clean_loss", "by": "clean_loss", "closed": 0.8, "closed_low": 0.5}
+    table = confirming(best=BEST, rates=BOTH, gain=gain)
+    assert found(rule, table, made_table(best=BEST)).endswith(said)
+    assert "There is no gap to close" in found(rule, confirming(rates=BOTH), made_table())
+
+
+MECHANISM = {
+    "kind": "mechanism",
+    "outcome": "clean_loss",
+    "scale": "log",
+    "by": "clean_loss",
+    "remaining": 0.5,
+    "random_share": 0.1,
+    "random_high": 0.3,
+    "conditions": [["scaling", "0..1", "-1..1"], ["network", "cnn", "cnn_bn"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("centred", "normalized", "random", "said"),
+    [
+        (0.1, 0.1, 0.0, "supported"),
+        (0.4, 0.1, 0.0, "supported"),
+        (0.4, 0.4, 0.0, "refuted"),
+        (0.1, 0.1, 0.35, "refuted"),
+        (0.1, 0.1, 0.12, "undecided"),
+    ],
+)
+def test_the_mechanism(centred, normalized, random, said):
+    arms = ("none", "gradient", "random_direction")
+    table = pd.concat(
+        [
+            confirming(arms=arms, gain={"gradient": 0.4, "random_direction": random}),
+            confirming(gain=centred, scaling="-1..1"),
+            confirming(gain=normalized, network="cnn_bn"),
+        ]
+    )
+    assert found(MECHANISM, table).endswith(f"the account of a common shift is {said}.")
+
+
+def test_a_random_direction_that_is_poorly_known_supports_nothing():
+    arms = ("none", "gradient", "random_direction")
+    table = pd.concat(
+        [
+            confirming(arms=arms, gain={"gradient": 0.4, "random_direction": 0.0}),
+            confirming(gain=0.0, scaling="-1..1"),
+            confirming(gain=0.0, network="cnn_bn"),
+        ],
+        ignore_index=True,
+    )
+    of_random = table["arm"] == "random_direction"
+    table.loc[of_random, "clean_loss"] *= 1 + 0.8 * (table["seed"] % 2 - 0.42)
+    text = found(MECHANISM, table)
+    assert "shown, and" in text and text.endswith("undecided.")
+
+
+def test_ablations_in_words():
+    rule = {"kind": "ablations", "outcome": "clean_loss", "scale": "log", "by": "clean_loss"}
+    gain = {"gradient": 0.5, "conv_only": 0.48, "half": 0.33, "first_layer": 0.15, "random_direction": 0.0}
+    text = found({**rule, "all": 0.8, "most": 0.5, "none": 0.2}, confirming(arms=("none", *gain), gain=gain))
+    for said in (
+        "convolutions only all of it",
+        "half the mean most of it",
+        "first layer only little of it",
+        "random direction none of it",
+    ):
+        assert said in text
+
+
+def test_a_faster_rate_as_an_ablation():
+    rule = {"kind": "larger_step", "outcome": "clean_loss", "scale": "log", "factor": 1.7}
+    rule |= {"closed": 0.8, "closed_low": 0.5}
+    faster = confirming(arms=["none"], rates=[1.7e-3], best=1.7e-3, noise=0.01)
+    too_slow = confirming(best={"none": 1.7e-3, "gradient": 1e-3}, noise=0.01)
+    assert "GC is a larger step" in found(rule, pd.concat([too_slow, faster]))
+    assert "GC is more than a larger step" in found(rule, pd.concat([confirming(gain=0.4), faster]))
+
+
+@pytest.mark.parametrize(("late", "said"), [(0.4, "one of too few steps"), (0.0, "not one of too few steps")])
+def test_too_few_steps(late, said):
+    rule = {"kind": "at_loss", "outcome": "train_loss", "epoch": 10, "loss": 0.45, "margin": 0.03}
+    table = confirming(seeds=range(400, 406), epochs=20, noise=0.01)
+    helped = (table["arm"] == "gradient") & (table["epoch"] > 10)
+    table.loc[helped, "train_loss"] -= late * 0.2
+    assert said in found(rule, table)
+    assert "nothing is claimed" in found({**rule, "loss": 0.1}, table)
+
+
+@pytest.mark.parametrize(("drop", "said"), [(0.18, "explains the published gain"), (0.05, "explains part of the")])
+def test_the_control(drop, said):
+    rule = {"kind": "control", "outcome": "train_loss", "epoch": 10, "published": 0.18, "share": 0.8}
+    table = confirming(arms=["recompiled"], seeds=range(400, 405), epochs=20)
+    table["train_loss"] = 0.6 - drop * (table["epoch"] > 10) + 0.001 * table["seed"] * (table["epoch"] > 15)
+    table["train_loss"] -= 0.402 * (table["epoch"] > 15)
+    assert said in found(rule, table)
+
+
+def test_the_rules_of_tuning():
+    table = pd.concat([made_table(best=BEST, optimizer=one, noise=0.1) for one in ("rmsprop", "adam")])
+    by = ["clean_loss", "heldout_loss"]
+    assert "RMSprop, best rate by clean training loss: GC 3.2e-3 and no GC 1e-3." in (
+        found({"kind": "tuning", "by": by}, table).replace("no GC 1e-3 and GC 3.2e-3", "GC 3.2e-3 and no GC 1e-3")
+    )
+    assert "of the draws" in found({"kind": "stability", "by": by, "resamples": 500, "least_share": 0.67}, table)
+    assert "A rate off by 3.2 times costs on average" in found({"kind": "budget", "by": by, "factor": 10**0.5}, table)
+    size = {"kind": "size", "outcome": "heldout_accuracy", "half_width": 0.02}
+    size |= {"least": 30, "most": 60, "multiple": 5}
+    assert "The rule asks for 60 seeds (" in found(size, table)
+
+
+def test_interactions_the_model_over_sets_exchange_and_what_is_removed():
+    tables = pd.concat(
+        [confirming(data=one, network=network, gain=gain, seeds=range(200, 210))
+         for one in ("flowers", "cats_and_dogs") for network, gain in (("cnn", 0.4), ("cnn_bn", 0.1))]
+    )  # fmt: skip
+    rule = {"kind": "interaction", "outcome": "clean_loss", "by": "clean_loss", "scale": "log", "factor": "network"}
+    text = found({**rule, "levels": [["cnn", "cnn_bn"]], "remaining": 0.5}, tables)
+    assert text.count("shown, and ") == 2
+    assert "Over 2 data sets and 40 pairs" in found({**HELDOUT, "kind": "mixed"}, tables)
+    exchange = {"kind": "exchange", "outcome": "clean_loss", "by": "clean_loss"}
+    assert "the same sign in all" in found(exchange, confirming(gain=0.3, rates=[1e-3, 10**-2.9]))
+    assert "not the same sign" in found(exchange, confirming(rates=[1e-3, 1e-2]))
+    removed = {"kind": "removed", "times_chance": 10, "falls_to": 0.5}
+    text = found(removed, pd.concat([confirming(), confirming(scaling="-1..1").assign(share_1=0.05)]))
+    assert "GC would remove 30% of the squared gradient norm" in text and "it falls to less than 50%" in text
+
+
+def test_a_rule_without_runs_says_so_and_an_unknown_one_is_an_error():
+    for kind in ("difference", "gap", "interaction", "mixed"):
+        rule = {"kind": kind, "outcome": "clean_loss", "by": "clean_loss", "factor": "scaling", "levels": [["a", "b"]]}
+        assert found(rule, made_table()).startswith("Not answered")
+    with pytest.raises(ValueError, match=r"'rule' is of the kind 'guess'\. Choose from: tuning, "):
+        findings({"rule": {"kind": "guess", "text": ""}}, made_table())
+
+
+def test_a_paragraph_for_each_rule():
+    rules = {"same_kind": {"text": "", **HELDOUT}, "speed": {"text": "", **SPEED}}
+    text = as_markdown(findings(rules, confirming()))
+    assert text.startswith("**Same kind.** RMSprop: ") and text.count("\n\n") == 1
