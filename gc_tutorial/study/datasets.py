@@ -29,21 +29,21 @@ class Examples:
     """What one seed trains on and is measured on.
 
     Attributes:
-        train, heldout: tuple of (array of shape (count, ...), int64 labels of shape (count,)).
+        train, heldout: tuple of (array of shape (count, ...), int64 labels of shape (count,)); heldout may be None.
         shifted: the same for the pictures on white, which differ in kind from those trained on; or None.
         classes: number of classes.
         figures: array of str of shape (count,), which figure each held-out example shows; or None.
     """
 
     train: tuple[np.ndarray, np.ndarray]
-    heldout: tuple[np.ndarray, np.ndarray]
+    heldout: tuple[np.ndarray, np.ndarray] | None
     shifted: tuple[np.ndarray, np.ndarray] | None
     classes: int
     figures: np.ndarray | None = None
 
 
 @functools.lru_cache(maxsize=2)  # runs of one seed follow each other, and need not hold the images once each
-def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> Examples:
+def examples(name: str, image_size: int, seed: int, train_examples: int = 0, split: str = "fold") -> Examples:
     """Load a data set and split it by a seed.
 
     The split has five folds (scikit-learn's `StratifiedGroupKFold`), of which the seed holds one out: five seeds in a
@@ -55,6 +55,7 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> 
             zip of images in the folder that the environment variable `GC_TUTORIAL_IMAGE_SETS` names.
         image_size: side of the images in pixels; not used by `"digits"` and `"mnist1d"`.
         seed: int.
+        split: `"fold"`, or `"all"` to hold nothing out.
         train_examples: how many of the training examples to keep, as a stratified draw; 0 keeps all.
 
     Returns:
@@ -64,6 +65,8 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0) -> 
         DataError: for a data set that is not there.
     """
     inputs, labels, groups, shifted = _load(name, image_size)
+    if split == "all":
+        return Examples((inputs, labels), None, shifted, len(np.unique(labels)))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed // FOLDS)
     train, heldout = list(folds.split(labels, labels, groups))[seed % FOLDS]
     if train_examples:

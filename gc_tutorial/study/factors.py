@@ -34,6 +34,7 @@ NETWORKS = {
 }
 SCALINGS = {"0..1": "inputs in [0, 1]", "-1..1": "inputs in [-1, 1]"}
 SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the first epoch"}
+SPLITS = {"fold": "a fifth held out", "all": "all examples trained on"}
 AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}
 
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from gc_tutorial.errors import PlanError
-from gc_tutorial.study.factors import ARMS, AUGMENTATIONS, NETWORKS, OPTIMIZERS, SCALINGS, SCHEDULES, STAGES
+from gc_tutorial.study.factors import ARMS, AUGMENTATIONS, NETWORKS, OPTIMIZERS, SCALINGS, SCHEDULES, SPLITS, STAGES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +29,7 @@ CHOICES = {
     "arm": ARMS,
     "schedule": SCHEDULES,
     "augmentation": AUGMENTATIONS,
+    "split": SPLITS,
 }
 SMALLEST = {"epochs": 1, "image_size": 0, "batch_size": 1, "train_examples": 0, "evaluate_last": 0, "seed": 0}
 TABLES = {"title", "question", "factors", "runs", "seeds", "rules"}
@@ -46,6 +47,7 @@ class Run:
         weight_decay: float, decoupled; AdamW only.
         epochs, image_size, batch_size: int.
         train_examples: number of training examples, drawn by the seed; 0 takes all.
+        split: `"fold"` (a fifth held out, by the seed) or `"all"` (all examples trained on, as in the published recipe).
         pretrained: data set on which the network was trained before, or `""`.
         evaluate_last: in how many last epochs the clean measures are taken; 0 means in every epoch.
         seed: int, from which split, weights, order, augmentation and dropout follow.
@@ -66,6 +68,7 @@ class Run:
     image_size: int = 94
     batch_size: int = 32
     train_examples: int = 0
+    split: str = "fold"
     pretrained: str = ""
     evaluate_last: int = 3
 
@@ -125,10 +128,12 @@ class Tuned:
     Attributes:
         by: tuple of outcomes, such as `"clean_loss"`; each chooses rates, and all are run.
         best: how many of the best rates are taken.
+        of: arms whose best rates are run, too; none means the arm's own only.
     """
 
     by: tuple[str, ...]
     best: int = 1
+    of: tuple[str, ...] = ()
 
 
 def plan_path(plan: str) -> Path:
@@ -236,9 +241,10 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
 def _tuned(table: dict) -> Tuned:
     by, best = table.get("tuned", []), table.get("best", 1)
     by = [by] if isinstance(by, str) else by
-    if table.keys() - {"tuned", "best"} or not by or type(best) is not int or best < 1:
+    wrong = table.keys() - {"tuned", "best", "of"} or not set(table.get("of", [])) <= set(ARMS)
+    if wrong or not by or type(best) is not int or best < 1:
         raise PlanError(f'learning_rate={table} is not valid. Write for example {{ tuned = "clean_loss", best = 1 }}.')
-    return Tuned(tuple(by), best)
+    return Tuned(tuple(by), best, tuple(table.get("of", [])))
 
 
 def _run(values: dict, tuned: bool = False) -> Run:

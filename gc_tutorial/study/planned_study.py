@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ from tqdm import tqdm
 
 from gc_tutorial.errors import PlanError, StoreError
 from gc_tutorial.study import datasets, engine, store
+from gc_tutorial.study.evidence.outcomes import reduce_runs
+from gc_tutorial.study.evidence.wording import higher_is_better
 from gc_tutorial.study.plan import Plan, Run, Tuned
 from gc_tutorial.study.tables import restore_runs, study_table, write_tables
 
@@ -21,7 +22,6 @@ UPGRADED = (
     " To finish what was begun with other versions, install those; to add runs of today's versions all the same, "
     "give --accept-versions (the tables name the versions of each run)."
 )
-LAST_EPOCHS = 3  # over which outcomes are averaged
 
 
 def run_study(
@@ -98,34 +98,28 @@ def known_runs(plan: Plan, results: store.Results) -> list[Run]:
 def best_rates(run: Run, tuned: Tuned, runs: list[Run], results: store.Results) -> list[float]:
     """The learning rates with the lowest means over the tuning runs that differ from `run` in rate and seed only.
 
-    An outcome is averaged over the last three epochs of a run; a run that diverged counts as the worst of all.
+    Outcomes are those of `gc_tutorial.study.evidence.outcomes.reduce_runs`: means of the last three epochs; a run that
+    diverged counts as a network that guesses.
 
     Raises:
         PlanError: if the plan tunes no such runs.
     """
-    factors = ("data", "network", "scaling", "optimizer", "arm", "weight_decay", "schedule", "pretrained",
-               "train_examples")  # fmt: skip
-    alike = [
-        one for one in runs
-        if one.stage == "tuning" and all(getattr(one, name) == getattr(run, name) for name in factors)
-    ]  # fmt: skip
-    if not alike:
-        raise PlanError(f"the rate of {run.name} is to be tuned, and the plan has no tuning runs like it.")
-    chosen = []
-    for outcome in tuned.by:
-        means: dict[float, list[float]] = {}
-        for one in alike:
-            means.setdefault(one.learning_rate, []).append(_outcome(results.runs[one.name]["rows"], outcome))
-        ranked = sorted(means, key=lambda rate: sum(means[rate]) / len(means[rate]))
-        chosen += [rate for rate in ranked[: tuned.best] if rate not in chosen]
+    chosen: list[float] = []
+    for arm in tuned.of or (run.arm,):
+        alike = [one for one in runs if one.stage == "tuning" and _key(one) == _key(replace(run, arm=arm))]
+        if not alike:
+            raise PlanError(f"the rate of {run.name} is to be tuned, and the plan has no tuning runs like it.")
+        reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
+        for outcome in tuned.by:
+            means = reduced.groupby("learning_rate")[outcome].mean()
+            ranked = means.sort_values(ascending=not higher_is_better(outcome), kind="stable").index
+            chosen += [float(rate) for rate in ranked[: tuned.best] if rate not in chosen]
     return chosen
 
 
-def _outcome(rows, outcome):
-    values = [row[outcome] for row in rows[-LAST_EPOCHS:] if row.get(outcome) is not None]
-    if rows[-1]["status"] == "diverged" or not values:
-        return math.inf
-    return sum(values) / len(values)
+def _key(run):
+    """All that tuning and confirming runs have in common; a tuned rate is also used for more epochs."""
+    return replace(run, stage="", learning_rate=0.0, seed=0, epochs=0)
 
 
 def overview(plan: Plan, folder: str | os.PathLike) -> str:

@@ -17,7 +17,7 @@ from gc_tutorial.study.plan import Run
 DIGITS = 5  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
 EMPTY = {"pretrained": "", "figures": ""}
-KEPT_BY_RUN = ["status", "ended", "machine"]
+KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
 
 
 def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
@@ -31,7 +31,11 @@ def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
         train_accuracy (with dropout and augmentation), clean_, heldout_ and shifted_loss, _accuracy and _auc (NaN
         where not measured), share_1, share_2, ... (what GC removes, layer by layer), seconds, status.
     """
-    rows = [{"run": run.name, **asdict(run), **row} for run, stored in runs.items() for row in stored["rows"]]
+    rows = [
+        {"run": run.name, **asdict(run), **row, "classes": stored.get("classes", 0)}
+        for run, stored in runs.items()
+        for row in stored["rows"]
+    ]
     table = pd.DataFrame(rows)
     numbers = sorted(set(table) - {"run", *FACTORS, *KEPT_BY_RUN}, key=_place)
     table = table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
@@ -61,7 +65,8 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
             {
                 "run": run.name,
                 **asdict(run),
-                **{key: runs[run]["rows"][0][key] for key in KEPT_BY_RUN},
+                **{key: runs[run]["rows"][0][key] for key in KEPT_BY_RUN[:3]},
+                "classes": runs[run].get("classes", 0),
                 "kernels": " ".join(runs[run].get("kernels", [])),
                 "chance": " ".join(f"{share:.4g}" for share in runs[run].get("chance", [])),
                 "figures": " ".join(f"{name}:{value:g}" for name, value in runs[run].get("figures", {}).items()),
@@ -104,7 +109,7 @@ def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
     rows = dict(list(epochs.groupby("run")))
     other = {"run", *FACTORS, *KEPT_BY_RUN, "kernels", "chance", "figures"}
     for run in by_run.to_dict("records"):
-        kept = {key: run[key] for key in KEPT_BY_RUN}
+        kept = {key: run[key] for key in KEPT_BY_RUN[:3]}
         found = [
             {key: None if pd.isna(value) else value for key, value in {**row, **kept}.items()}
             for row in rows[run["run"]].drop(columns="run").dropna(axis=1, how="all").to_dict("records")
@@ -114,6 +119,7 @@ def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
             {
                 "rows": json.loads(json.dumps(found, default=_plain)),
                 "kernels": run["kernels"].split(),
+                "classes": run["classes"],
                 "chance": [float(share) for share in run["chance"].split()],
                 "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
             },

@@ -60,21 +60,20 @@ def train(run: Run) -> dict:
 
     Returns:
         dict of rows (list of dict, one for each epoch: what the results README names), kernels (names), chance (the
-        share 1/M of each kernel), figures (dict from each held-out figure to the accuracy on its pictures, averaged
+        share 1/M of each kernel), classes (their number), figures (dict from each held-out figure to the accuracy on its pictures, averaged
         over the epochs measured) and logits (dict of arrays).
 
     Raises:
         DataError: for a data set that is not there.
     """
-    data = examples(run.data, run.image_size, run.seed, run.train_examples)
+    data = examples(run.data, run.image_size, run.seed, run.train_examples, run.split)
     weights = _pretrained(_pretraining(run)) if run.pretrained else None
     model, batches = _prepare(run, data)
     if weights:
         for layer, values in zip(model.layers[:-1], weights[:-1], strict=True):  # the last layer starts anew
             layer.set_weights(values)
-    sets = {"clean": data.train, "heldout": data.heldout}
-    if data.shifted:
-        sets["shifted"] = data.shifted
+    sets = {"clean": data.train, "heldout": data.heldout, "shifted": data.shifted}
+    sets = {name: found for name, found in sets.items() if found}
     total = run.epochs * (2 if run.arm == "recompiled" else 1)
     measures = CleanMeasures(sets, range(total - run.evaluate_last + 1 if run.evaluate_last else 1, total + 1))
     shares = RemovedShares()
@@ -85,6 +84,7 @@ def train(run: Run) -> dict:
         "rows": finished_rows(rows, total),
         "kernels": kernel_names(model),
         "chance": chance_shares(model),
+        "classes": data.classes,
         "figures": {} if data.figures is None else _accuracy_by_figure(measures.logits, data),
         "logits": measures.logits,
     }

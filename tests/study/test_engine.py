@@ -243,26 +243,33 @@ def test_a_dry_run_lists_what_is_missing_and_trains_nothing(plan_file, tmp_path)
 # ----- the choice of rates
 
 
-def chosen(finals, by=("clean_loss",), best=1):
+def chosen(finals, by=("clean_loss",), best=1, of=()):
     results, runs = store.Results(), []
-    for rate, values in finals.items():
+    for (arm, rate), values in finals.items():
         for seed, value in enumerate(values, start=100):
-            run = Run(data="digits", learning_rate=rate, epochs=2, seed=seed)
-            rows = [{"clean_loss": 9.0, "heldout_loss": 9.0, "status": "finished"}]
+            run = Run(data="digits", learning_rate=rate, epochs=2, seed=seed, arm=arm)
             status = "diverged" if value is None else "finished"
-            rows += [{"clean_loss": value, "heldout_loss": value and -value, "status": status}] * 3
+            common = {"train_loss": 1.0, "seconds": 1.0, "status": status, "ended": "", "machine": ""}
+            rows = [{**common, "epoch": 1, "clean_loss": 9.0, "heldout_loss": 9.0}]
+            rows += [
+                {**common, "epoch": epoch, "clean_loss": value, "heldout_loss": value and -value} for epoch in (2, 3, 4)
+            ]
             runs.append(run)
             results.runs[run.name] = {"rows": rows}
     asked = Run(data="digits", learning_rate=1.0, epochs=5, seed=200, stage="confirmation")
-    return planned_study.best_rates(asked, Tuned(by, best), runs, results)
+    return planned_study.best_rates(asked, Tuned(by, best, of), runs, results)
 
 
 def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
-    finals = {1e-4: [0.5, 0.5], 1e-3: [0.1, 0.4], 1e-2: [0.2, 0.2]}
+    finals = {("none", 1e-4): [0.5, 0.5], ("none", 1e-3): [0.1, 0.4], ("none", 1e-2): [0.2, 0.2]}
+    finals[("gradient", 1e-3)] = [0.0, 0.0]
     assert chosen(finals) == [1e-2]
     assert chosen(finals, best=2) == [1e-2, 1e-3]
     assert chosen(finals, by=("clean_loss", "heldout_loss")) == [1e-2, 1e-4]
-    assert chosen({1e-4: [0.5, 0.5], 1e-3: [0.1, None]}) == [1e-4]  # it diverged once
+    assert chosen(finals, of=("none", "gradient")) == [1e-2, 1e-3]
+    # A run that diverged counts as one that guesses among the ten digits: ln(10) = 2.3.
+    assert chosen({("none", 1e-4): [1.1, 1.1], ("none", 1e-3): [0.1, None]}) == [1e-4]
+    assert chosen({("none", 1e-4): [1.4, 1.4], ("none", 1e-3): [0.1, None]}) == [1e-3]
 
 
 def test_a_rate_without_tuning_runs_is_told():

@@ -94,6 +94,7 @@ def test_names_tell_runs_apart_and_survive_new_factors():
         ("1e-2]", "inf]", "learning_rate=inf is not a number"),
         ("1e-2]", "nan]", "learning_rate=nan is not a number"),
         ("[1e-3, 1e-2]", "{ best = 1 }", r"learning_rate=\{'best': 1\} is not valid. Write for example"),
+        ("[1e-3, 1e-2]", '{ tuned = "clean_loss", of = ["weights"] }', r"learning_rate=.* is not valid"),
         ("confirmation = [200]", "confirmation = [200, 101]", "seed 101 is in tuning and in confirmation"),
         ("confirmation = [200]", "confirmation = [7]", "seed 7 was seen in the first studies"),
         ("confirmation = [200]", 'confirmation = ["a"]', "seed 'a' is not a whole number"),

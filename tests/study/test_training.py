@@ -99,6 +99,12 @@ def test_every_epoch_is_measured_where_no_last_ones_are_named():
     assert all("clean_loss" in row for row in rows)
 
 
+def test_all_examples_are_trained_on_where_nothing_is_held_out():
+    found = training.train(dataclasses.replace(SMALL, split="all", train_examples=0, epochs=1))
+    assert found["logits"]["clean_1"].shape == (1797, 10)
+    assert "heldout_loss" not in found["rows"][0]
+
+
 def test_a_recompiled_run_goes_on_for_as_many_epochs(result):
     rows = training.train(dataclasses.replace(SMALL, arm="recompiled"))["rows"]
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]

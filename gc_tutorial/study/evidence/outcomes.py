@@ -19,10 +19,11 @@ FACTORS = (
     "image_size",
     "batch_size",
     "train_examples",
+    "split",
     "pretrained",
 )
 NUMBERS = ("weight_decay", "epochs", "image_size", "batch_size", "train_examples")
-UNSAID = {"schedule": "constant", "augmentation": "published"}
+UNSAID = {"schedule": "constant", "split": "fold", "augmentation": "published"}
 CLASSES = {"horses_or_humans": 2, "cats_and_dogs": 2, "flowers": 5, "digits": 10, "mnist1d": 10}
 OUTCOMES = {
     "clean_loss": "clean training loss",
@@ -53,7 +54,8 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
     Args:
         table: `pandas.DataFrame` of a study, a row per run and epoch.
         last: int, over how many last epochs outcomes are averaged; epochs without a measurement are passed over.
-        classes: dict from the name of a data set to its number of classes.
+        classes: dict from the name of a data set to its number of classes; the column `classes`, where there is one, is
+            believed first.
 
     Returns:
         `pandas.DataFrame`, a row per run: run, stage, the factors, arm, learning_rate, seed, the means of what is
@@ -78,6 +80,9 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
     runs["diverged"] = groups["status"].agg(lambda status: (status == "diverged").any())
     if layers:
         runs[layers] = groups[layers].mean()
+    if "classes" in table:
+        counted = table[table["classes"] > 0].groupby("data")["classes"].first()
+        classes = {**classes, **counted.to_dict()}
     return _guessing(runs.reset_index(), measured, classes)
 
 
