@@ -47,7 +47,8 @@ class Run:
         weight_decay: float, decoupled; AdamW only.
         epochs, image_size, batch_size: int.
         train_examples: number of training examples, drawn by the seed; 0 takes all.
-        split: `"fold"` (a fifth held out, by the seed) or `"all"` (all examples trained on, as in the published recipe).
+        split: `"fold"` (a fifth held out, by the seed), or `"all"` (all examples trained on, as in the published
+            recipe).
         pretrained: data set on which the network was trained before, or `""`.
         evaluate_last: in how many last epochs the clean measures are taken; 0 means in every epoch.
         seed: int, from which split, weights, order, augmentation and dropout follow.

@@ -59,9 +59,9 @@ def train(run: Run) -> dict:
         run: `gc_tutorial.study.plan.Run`.
 
     Returns:
-        dict of rows (list of dict, one for each epoch: what the results README names), kernels (names), chance (the
-        share 1/M of each kernel), classes (their number), figures (dict from each held-out figure to the accuracy on its pictures, averaged
-        over the epochs measured) and logits (dict of arrays).
+        dict of rows (list of dict, one for each epoch), kernels (their names), chance (the share 1/M of each kernel),
+        classes (their number), figures (dict from each held-out figure to the accuracy on its pictures, averaged over
+        the epochs measured) and logits (dict of arrays).
 
     Raises:
         DataError: for a data set that is not there.
