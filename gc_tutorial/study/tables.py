@@ -14,7 +14,7 @@ from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
 from gc_tutorial.study.plan import Run
 
-DIGITS = 5  # significant ones, in the files; differences between seeds are far larger
+DIGITS = 4  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
 EMPTY = {"pretrained": "", "figures": ""}
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
@@ -77,6 +77,7 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
     )
     epochs = study_table({run: runs[run] for run in ordered}).drop(columns=[*FACTORS, *KEPT_BY_RUN])
     epochs = epochs.map(lambda value: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value)
+    epochs = epochs.assign(run=epochs["run"].map(_digest))
     store.replace_file(folder / "runs.csv", by_run.to_csv(index=False))
     store.replace_file(folder / "epochs.csv", epochs.to_csv(index=False))
 
@@ -131,12 +132,20 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
+def _digest(name):
+    """The end of a run's name, which tells it apart: names would be half of the table of epochs."""
+    return name.rpartition("-")[2]
+
+
 def _read_tables(folder):
     shipped = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
     folder = shipped if shipped.is_dir() else Path(folder).expanduser()
     try:
-        return tuple(
-            pd.read_csv((folder / name).open(encoding="utf-8")).fillna(EMPTY) for name in ("runs.csv", "epochs.csv")
+        by_run, epochs = (
+            pd.read_csv((folder / name).open(encoding="utf-8"), dtype={"run": str}).fillna(EMPTY)
+            for name in ("runs.csv", "epochs.csv")
         )
     except OSError as error:
         raise StoreError(f"{folder} has no tables of a study (runs.csv and epochs.csv): {error.strerror}.") from None
+    names = {_digest(name): name for name in by_run["run"]}
+    return by_run, epochs.assign(run=epochs["run"].map(names))
