@@ -1,45 +1,55 @@
-"""Gradient centralization for Keras 3 optimizers, on every backend.
+"""Gradient centralization for Keras 3 optimizers, on every backend. This file needs nothing but Keras: copy it.
 
-Gradient centralization (GC) subtracts from the gradient of each weight vector its mean (Yong, Huang, Hua and
-Zhang, "Gradient Centralization: A New Optimization Technique for Deep Neural Networks", ECCV 2020,
-arXiv 2004.01461, equation 1). This file needs nothing but Keras: copy it into your project if you like.
+Gradient centralization (GC) subtracts from the gradient of each weight vector its mean (Yong, Huang, Hua and Zhang,
+"Gradient Centralization: A New Optimization Technique for Deep Neural Networks", ECCV 2020, arXiv 2004.01461, eq. 1).
 
     model.compile(optimizer=GCRMSprop(learning_rate=1e-3), loss="binary_crossentropy")
+
+A weight vector holds the weights of one output unit: the mean is over the axes of a kernel that its layer sums over.
+An optimizer is given variables, not layers. When it is built, it looks among all layers in memory for the one that has
+the variable as an attribute (a few hundredths of a second). The first rule that applies decides:
+
+1. Float8 scales, sparse gradients, and weight vectors of one element (they would never learn) are left alone.
+2. `axes` and `exclude_from_centralization`. `layer_axes(model)` shows for each variable what follows without them.
+3. Left alone: rank 0 and 1; and names that end in bias, gamma, beta, scale, alpha or embedding(s).
+4. Kernels of Keras's own layers: what the class says (for `EinsumDense` the equation), whatever the layer is called.
+   Transposed convolutions are averaged per output channel, as equation 1 says; the authors' code does it per input
+   channel, because PyTorch stores these kernels the other way round, and the paper does not mention them.
+5. Other matrices called kernel or something_kernel: axis 0, because Keras stores (inputs, outputs).
+6. All others are left alone, and a warning names them.
 """
 
+import contextlib
 import functools
+import gc
+import inspect
 import math
+import operator
 import re
+import warnings
 
 import keras
-from keras import ops
+from keras import layers, ops
 
-PACKAGE = "gc_tutorial"
-MODES = ("gradient", "update")
-
-# Searched in a variable's path, such as "sequential/dense/kernel", where nothing better is known about it.
-LEFT_ALONE = re.compile(r"(bias|gamma|beta|scale|alpha|embed)[^/]*$")
-DEPTHWISE = re.compile(r"(depthwise|dwconv|conv_dw)[^/]*(/[^/]*)?$")
-ATTENTION = re.compile(r"(^|/)(query|key|value|gate)/kernel")
+PACKAGE, MODES, UNKNOWN = "gc_tutorial", ("gradient", "update"), "unknown"
+KERNEL = re.compile(r"(^|_)(kernel(_[ab])?|reverse_embeddings)$")
+NO_KERNEL = re.compile(r"(^|_)(bias|gamma|beta|scale|alpha|(?<!reverse_)embeddings?(_[ab])?)$")
 
 
 def centralize(gradient, axis=None):
-    """Subtract from the gradient of each weight vector its mean.
+    """Subtract from the gradient of each weight vector its mean (Yong et al. 2020, equation 1: GC(g) = g - mean(g)).
+
+    >>> ops.convert_to_numpy(centralize([[1.0, 2.0], [3.0, 6.0]])).tolist()
+    [[-1.0, -2.0], [1.0, 2.0]]
 
     Args:
         gradient: dense floating-point tensor of any shape.
-        axis: int or ints, the axes that belong to one output unit and are averaged over. By default all but the
-            last, which is right for the kernels of Keras's dense and convolutional layers; a tensor of rank 0 or 1
-            (a bias) is then returned as it is.
+        axis: int or ints, the axes that belong to one output unit, to be averaged over. By default all but the last (as
+            in dense and ordinary convolutional kernels); a tensor of rank 0 or 1 is then returned as it is.
 
     Returns:
-        Tensor of the same shape and dtype, with zero mean over `axis`. Half precision is centralized in float32. A
-        NaN or infinity spreads to its own weight vector, as the formula says, and to no other.
-
-    Raises:
-        ValueError: if `axis` is empty or not an axis of `gradient`.
-
-    Source: Yong et al. 2020, equation 1: GC(g) = g - mean(g).
+        Tensor of the same shape and dtype, with zero mean over `axis`, computed in float32 for half precision. A NaN or
+        infinity spreads to its own weight vector only. Raises a ValueError for an `axis` that is not there.
     """
     gradient = ops.convert_to_tensor(gradient)
     if axis is None:
@@ -59,165 +69,176 @@ def _with_mean(tensor, axes):
 
 
 def _checked_axes(axis, shape):
-    axes = tuple(axis) if hasattr(axis, "__iter__") else (axis,)
-    rank = len(shape)
+    axes, rank = tuple(axis) if hasattr(axis, "__iter__") else (axis,), len(shape)
     if not axes or any(not -rank <= one < rank for one in axes):
         raise ValueError(
-            f"`axis` must name at least one of the {rank} axes of a tensor of shape {tuple(shape)}. "
-            f"Received: axis={axis}"
+            f"`axis` must name at least one axis of a tensor of shape {tuple(shape)}. Received: axis={axis}"
         )
     return tuple(sorted({one % rank for one in axes}))
 
 
-def _axes_from_path(path, rank):
-    if rank < 2 or LEFT_ALONE.search(path):
+def _path(variable):
+    return getattr(variable, "path", variable.name)  # a `tf.Variable` has no path
+
+
+def _owned():
+    """Pairs of a layer and a variable that it has as an attribute, for all layers in memory."""
+    alive = [one for one in gc.get_objects() if issubclass(type(one), keras.Layer)]
+    return [(one, held) for one in alive for held in list(vars(one).values()) if isinstance(held, keras.Variable)]
+
+
+def _kernel_axes(layer, name, rank):
+    window, all_but_last = list(range(rank - 2)), list(range(rank - 1))
+    if isinstance(layer, layers.EinsumDense):
+        kernel, output = re.split(",|->", layer.equation.replace(" ", ""))[1:]
+        summed = [axis for axis, letter in enumerate(kernel) if letter not in output]
+        # LoRA factors: a has the axes of the kernel, with its own rank as the last; b has that rank and the last axis.
+        return [int(len(kernel) - 1 in summed)] if name == "lora_kernel_b" else summed or None
+    if name == "depthwise_kernel" or isinstance(layer, (layers.DepthwiseConv1D, layers.DepthwiseConv2D)):
+        return window
+    if isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)):
+        return [*window, rank - 1]
+    known = isinstance(layer, (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)) or name == "pointwise_kernel"
+    return all_but_last if known or type(layer).__module__.startswith("keras.") else UNKNOWN
+
+
+def _axes_of(variable, owners):
+    name, rank = _path(variable).split("/")[-1].split(":")[0], len(variable.shape)
+    if rank < 2 or NO_KERNEL.search(name):
         return None
-    if rank > 2 and DEPTHWISE.search(path):  # (*window, channels, multiplier): every channel has its own vectors
-        return list(range(rank - 2))
-    if rank == 3 and ATTENTION.search(path):  # (features, heads, head size)
-        return [0]
-    return list(range(rank - 1))
+    if not KERNEL.search(name):
+        return UNKNOWN if math.prod(variable.shape[:-1]) > 1 else None
+    answers = [axes for axes in (_kernel_axes(one, name, rank) for one in owners or [None]) if axes != UNKNOWN]
+    answers = answers or [[0] if rank == 2 and "lora" not in name else UNKNOWN]
+    return answers[0] if all(one == answers[0] for one in answers) else UNKNOWN  # layers can share a variable
 
 
-def _axes_in_layer(layer, variable):
-    rank = len(variable.shape)
-    if variable.name == "kernel" and isinstance(layer, keras.layers.EinsumDense):
-        _, kernel, output = re.split(",|->", layer.equation.replace(" ", ""))
-        return [axis for axis, letter in enumerate(kernel) if letter not in output] or None
-    if variable.name == "kernel" and isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)):
-        return list(range(rank - 2))
-    return _axes_from_path(variable.name, rank)  # the layer's type is known, so its name must not matter
+def variable_axes(variables, told=None):
+    """For each variable a list of axes, or None for what is left alone; `told` holds what is known, or UNKNOWN."""
+    told, owners = told or [UNKNOWN for _ in variables], {id(variable): [] for variable in variables}
+    for layer, variable in _owned() if UNKNOWN in told else ():
+        owners.get(id(variable), []).append(layer)
+    found, unknown = [], []
+    for variable, axes in zip(variables, told, strict=True):
+        axes = _axes_of(variable, owners[id(variable)]) if axes == UNKNOWN else axes
+        if axes == UNKNOWN:
+            unknown.append(f"{_path(variable)} {tuple(variable.shape)}")
+        if axes in (None, UNKNOWN) or getattr(variable, "overwrite_with_gradient", False):
+            found.append(None)
+        else:
+            axes = _checked_axes(axes, variable.shape)
+            found.append(list(axes) if math.prod(variable.shape[axis] for axis in axes) > 1 else None)
+    if unknown:
+        names = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        message = "which axes belong to one output unit is not known. Pass `axes={'its/path': axes}`, or None for axes."
+        warnings.warn(f"Gradient centralization leaves {names} alone: {message}", stacklevel=2)
+    return found
 
 
 def layer_axes(model):
-    """Read from a model's layers which axes of each kernel belong to one output unit: `GCAdam(axes=layer_axes(model))`.
+    """Show which axes of each kernel are averaged over. Change what is wrong, and pass it on: `GCAdam(axes=...)`.
 
-    An optimizer sees variables, not layers, and goes by their paths and shapes. This helps it where a
-    `DepthwiseConv2D` is called "stem", or an `EinsumDense` does not sum over the first axis of its kernel. Freeze
-    layers before, not after.
+    >>> layer_axes(keras.Sequential([keras.Input((5,)), layers.Dense(2, name="top")]))
+    {'top/kernel': [0], 'top/bias': None}
 
     Args:
         model: a built `keras.Model` or `keras.Layer`.
 
     Returns:
-        List with, for each of `model.trainable_variables`, a list of axes, or None for what is left alone.
-
-    Raises:
-        ValueError: if the model has no variables yet.
+        Dict from the path of each trainable variable to a list of axes, or None for what is left alone. Raises a
+        ValueError if there are no variables yet, or several with one path and different axes.
     """
     if not model.built:
         raise ValueError(f"`layer_axes` expects a built model: call it on data first. Received: {model}")
-    axes = {}
-    for layer in model._flatten_layers():  # parents come before their children, which know better
-        axes.update((id(variable), _axes_in_layer(layer, variable)) for variable in layer.trainable_variables)
-    return [axes[id(variable)] for variable in model.trainable_variables]
+    found = {}
+    for variable, axes in zip(model.trainable_variables, variable_axes(model.trainable_variables), strict=True):
+        if found.setdefault(_path(variable), axes) != axes:
+            raise ValueError(f"Two variables have the path {_path(variable)!r}: give their layers different names.")
+    return found
 
 
 class GradientCentralization:
-    """Mixin that gives a Keras optimizer class gradient centralization.
+    """Mixin that gives a Keras optimizer class gradient centralization. Put it before the optimizer.
 
-    Put it before the optimizer: `class GCSGD(GradientCentralization, keras.optimizers.SGD)`.
-    It overrides `Optimizer.apply`, the one method through which `fit` and custom training loops pass on every
-    backend. (`get_gradients`, which published examples override, is not called by Keras 3.)
+    >>> class GCLion(GradientCentralization, keras.optimizers.Lion): ...
+
+    It overrides `Optimizer.apply`, the one method that `fit` and custom training loops call on every backend.
 
     Args:
-        *args: passed on to the optimizer.
-        centralize: `"gradient"` (default) centralizes the gradient before the optimizer sees it, as in the paper.
-            Under SGD, with or without momentum, the mean of each weight vector then never moves; under optimizers
-            that rescale each element (RMSprop, Adam) it does. `"update"` centralizes what the optimizer did to the
-            weights instead, so that the mean stays where it was under every optimizer; the paper's authors say in
-            the notes to their code that this usually works better for adaptive ones.
-        conv_only: whether to centralize only kernels of rank 4 and above (convolutions over images or volumes), as
-            `gc_conv_only` in the authors' code.
-        axes: what to average over, where you know better than the rule below. Either a dict from a regular
-            expression, searched in a variable's path (the first that is found wins), to an axis, several, or None
-            to leave it alone; or a list with such an entry for each variable, as `layer_axes(model)` makes.
-        **kwargs: passed on to the optimizer.
-
-    The rule: left alone are rank 0 and 1; variables named bias, gamma, beta, scale, alpha or embed...; and weight
-    vectors of one element, which would never learn. Averaged are, where a path says depthwise, the window; in
-    query, key, value and gate kernels of rank 3, axis 0; else all axes but the last. What this cannot know is a
-    layer's type: a depthwise convolution by another name is centralized across its channels, unless `axes` says
-    otherwise. Sparse gradients (TensorFlow's, of embeddings) are always left alone.
+        *args, **kwargs: passed on to the optimizer.
+        centralize: `"gradient"` (default) centralizes the gradient before the optimizer sees it, as in the paper. With
+            SGD, with or without momentum, the mean of each weight vector then never moves; with optimizers that rescale
+            each element (RMSprop, Adam) it does. `"update"` centralizes the change of the weights, and the mean stays
+            with every optimizer. The authors' Adam does this by default, and ours the first: they say that the second
+            usually works better for adaptive optimizers. None or `"none"`: no GC, for comparison.
+        conv_only: whether to centralize only kernels of rank 4 and above, like `gc_conv_only` in the authors' code.
+        axes: dict from a variable's path, or a regular expression searched in all that are not such a path, to an axis,
+            several, or None to leave it alone. The first that is found applies.
 
     With `"gradient"`: L2 penalties are part of the gradient, hence centralized; decoupled weight decay, `clipvalue`
-    and constraints come later and move the mean; `clipnorm`, `global_clipnorm` and loss scales come later and keep
-    it; centralizing every gradient that is accumulated comes to the same as centralizing their average; moving
-    averages (EMA) are of the resulting weights. With `"update"`: the mean stays put through weight decay, clipping
-    and accumulation, and where `use_ema` writes averages into the weights (those kept in the optimizer are not
-    corrected); a constraint has the last word; half-precision weights hold their mean as well as they can.
+    and constraints come later and move the mean; `clipnorm`, `global_clipnorm`, loss scales and accumulation keep it;
+    moving averages (EMA) are of the resulting weights. With `"update"`: the mean stays through all of these, and where
+    EMA overwrites weights (averages kept in the optimizer are not corrected), but a constraint has the last word.
+    Means of weights stored in bfloat16 are held only to rounding: BFLOAT.
 
     Raises:
-        ValueError: if `centralize` is neither `"gradient"` nor `"update"`; and when the optimizer is built, if
-            `axes` or an excluded name or variable does not fit its variables, or an axis is out of range.
+        ValueError: if `centralize` or `axes` is not valid, or (when it is built) names what is not there.
+        TypeError: if a class has the mixin after the optimizer, where it would do nothing.
     """
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for base in cls.__mro__[: cls.__mro__.index(GradientCentralization)]:
+            if issubclass(base, keras.optimizers.Optimizer) and not issubclass(base, GradientCentralization):
+                raise TypeError(f"`GradientCentralization` must come before `{base.__name__}` in class {cls.__name__}.")
+
     def __init__(self, *args, centralize="gradient", conv_only=False, axes=None, **kwargs):
-        if centralize not in MODES:
-            raise ValueError(f"`centralize` must be one of {MODES}. Received: centralize={centralize!r}")
+        if centralize not in (*MODES, "none", None):
+            raise ValueError(f"`centralize` must be one of {MODES} or None. Received: centralize={centralize!r}")
         super().__init__(*args, **kwargs)
-        self.centralize = centralize
-        self.conv_only = conv_only
-        self.axes = axes
-        self._excluded_names = ()
-        self._excluded_keys = frozenset()
+        self.centralize, self.conv_only = None if centralize == "none" else centralize, conv_only
+        self.axes = None if axes is None else _plain(axes)
+        self._excluded = ()  # of each variable its key and path
 
     def exclude_from_centralization(self, var_list=None, var_names=None):
-        """Exclude variables from centralization, besides those excluded before; call it before `build`.
+        """Exclude variables, in addition to those excluded before, like `axes` with None. Call it before `build`.
 
         Args:
-            var_list: list of variables.
-            var_names: list of strings; a variable is excluded if any of them is found in its path, such as
-                `"sequential/dense/kernel"`.
-
-        Raises:
-            ValueError: if the optimizer is already built, or `var_names` is a string.
+            var_list: list of variables, which may be frozen.
+            var_names: list of str, paths or regular expressions as in `axes`.
         """
-        if self.built:
-            raise ValueError("`exclude_from_centralization()` can only be configured before the optimizer is built.")
-        if isinstance(var_names, str):
-            raise ValueError(f"`var_names` must be a list of strings. Received: var_names={var_names!r}")
-        self._excluded_names += tuple(var_names or ())
-        self._excluded_keys |= frozenset(self._var_key(variable) for variable in var_list or ())
+        if self.built or isinstance(var_names, str):
+            problem = f"`var_names` must be a list of strings. Received: {var_names!r}"
+            raise ValueError("Exclude variables before the optimizer is built." if self.built else problem)
+        excluded = _plain(dict.fromkeys(var_names or ()))
+        self.axes = {**excluded, **{name: axes for name, axes in (self.axes or {}).items() if name not in excluded}}
+        self._excluded += tuple((self._var_key(one), _path(one)) for one in var_list or ())
 
     def build(self, variables):
         """Create the optimizer's variables. See `keras.optimizers.Optimizer.build`."""
         if not self.built:
-            self._axes = dict(zip(map(self._var_key, variables), self._find_axes(variables), strict=True))
+            axes = [axes and tuple(axes) for axes in variable_axes(variables, self._told(variables))]
+            self._axes = dict(zip(map(self._var_key, variables), axes, strict=True))
         super().build(variables)
 
-    def _find_axes(self, variables):
-        """For each variable the axes to average over, or None where it is to be left alone."""
-        paths = [getattr(variable, "path", variable.name) for variable in variables]  # a `tf.Variable` has no path
-        listed = isinstance(self.axes, (list, tuple))
-        if listed and len(self.axes) != len(variables):
-            raise ValueError(f"`axes` must have an entry for each of {paths}. Received: axes={self.axes}")
-        named = {} if listed or not self.axes else self.axes
-        missing = [n for n in (*self._excluded_names, *named) if not any(re.search(n, path) for path in paths)]
-        if missing or not self._excluded_keys <= set(map(self._var_key, variables)):
-            raise ValueError(
-                "What `axes` and `exclude_from_centralization()` name must be among the variables that the optimizer "
-                f"is built with, {paths}. Received: {missing or 'other variables in `var_list`'}"
-            )
-        found = []
-        for position, (variable, path) in enumerate(zip(variables, paths, strict=True)):
-            rank = len(variable.shape)
-            axes = self.axes[position] if listed else _axes_from_path(path, rank)
-            axes = next((one for name, one in named.items() if re.search(name, path)), axes)
-            excluded = any(re.search(name, path) for name in self._excluded_names)
-            if axes is not None:
-                axes = _checked_axes(axes, variable.shape)
-                alone = math.prod(variable.shape[axis] for axis in axes) == 1
-                if excluded or alone or self._var_key(variable) in self._excluded_keys or (self.conv_only and rank < 4):
-                    axes = None
-            found.append(axes)
-        return found
+    def _told(self, variables):
+        paths, named, excluded = list(map(_path, variables)), self.axes or {}, {key for key, _ in self._excluded}
+        everything = "\n".join([*paths, *(_path(one) for _, one in _owned() if named)])  # frozen variables too
+        missing = [name for name in named if name not in everything and not re.search(name, everything, re.MULTILINE)]
+        if missing:
+            raise ValueError(f"No variable has a path for {missing}. The paths are {paths[:5]} and so on.")
+        told = []
+        for variable, path in zip(variables, paths, strict=True):
+            names = [name for name in named if name == path or (name not in paths and re.search(name, path))]
+            alone = self._var_key(variable) in excluded or (self.conv_only and len(variable.shape) < 4)
+            told.append(None if alone or not self.centralize else named[names[0]] if names else UNKNOWN)
+        return told
 
     def apply(self, grads, trainable_variables=None):
         """Centralize, and update the variables. See `keras.optimizers.Optimizer.apply`."""
         grads = list(grads)
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
-        if not grads or len(grads) != len(variables):
+        if not grads or len(grads) != len(variables) or not self.centralize:
             return super().apply(grads, trainable_variables)  # nothing to do, or Keras says what is wrong
         if not self.built:
             self.build(variables)
@@ -229,19 +250,20 @@ class GradientCentralization:
         if self.centralize == "gradient":
             grads = [g if axis is None else centralize(g, axis) for g, axis in zip(grads, axes, strict=True)]
             return super().apply(grads, trainable_variables)
-        return self._hold_means(variables, axes, functools.partial(super().apply, grads, trainable_variables))
+        held = [variable for variable, axis in zip(variables, axes, strict=True) if axis is not None]
+        if self.use_ema:  # it can overwrite variables without a gradient, too
+            given = {self._var_key(one) for one, gradient in zip(variables, grads, strict=True) if gradient is not None}
+            held += [one for one in self._trainable_variables if self._var_key(one) not in given]
+        return self._hold_means(held, functools.partial(super().apply, grads, trainable_variables))
 
     def finalize_variable_values(self, var_list):
         """Put moving averages into the variables. See `keras.optimizers.Optimizer.finalize_variable_values`."""
-        finalize = functools.partial(super().finalize_variable_values, var_list)
-        if self.centralize == "gradient" or not self.use_ema:
-            return finalize()
-        return self._hold_means(var_list, [self._axes.get(self._var_key(one)) for one in var_list], finalize)
+        held = var_list if self.centralize == "update" and self.use_ema else []
+        self._hold_means(held, functools.partial(super().finalize_variable_values, var_list))
 
-    def _hold_means(self, variables, axes, change):
-        # Centralizing a change of the weights is the same as putting their mean back where it was, which needs no
-        # copy of the weights, only their means.
-        held = [(variable, axis) for variable, axis in zip(variables, axes, strict=True) if axis is not None]
+    def _hold_means(self, variables, change):
+        # To centralize a change of the weights is to put their mean back where it was, which needs no copy of them.
+        held = [(one, self._axes[self._var_key(one)]) for one in variables if self._axes.get(self._var_key(one))]
         before = [_with_mean(variable, axis)[1] for variable, axis in held]
         change()
         for (variable, axis), mean in zip(held, before, strict=True):
@@ -251,32 +273,36 @@ class GradientCentralization:
                 self.assign(variable, variable.constraint(variable))
 
     def get_config(self):
-        axes, excluded = self.axes, bool(self._excluded_names or self._excluded_keys)
-        if self.built and (axes or excluded):
-            # By position, as Keras keeps an optimizer's state: paths can change when a model is saved and loaded.
-            axes = [self._axes[self._var_key(variable)] for variable in self._trainable_variables]
-        elif excluded:
-            raise ValueError("Build the optimizer before saving it: what it excludes is not yet settled.")
-        config = super().get_config()
-        return {**config, "centralize": self.centralize, "conv_only": self.conv_only, "axes": _plain(axes)}
+        """Configuration, with what is excluded by its path. See `keras.optimizers.Optimizer.get_config`."""
+        axes = {**_plain(self.axes or {}), **dict.fromkeys(path for _, path in self._excluded)} or None
+        return {**super().get_config(), "centralize": self.centralize, "conv_only": self.conv_only, "axes": axes}
 
 
 def _plain(axes):
-    """Without tuples, which a Keras configuration would wrap."""
-    if isinstance(axes, dict):
-        return {name: _plain(one) for name, one in axes.items()}
-    return [_plain(one) for one in axes] if hasattr(axes, "__iter__") else axes
+    """A dict of axes as a configuration can hold it: of str to list of int, or None."""
+    try:
+        lists = {
+            re.compile(name).pattern: one if one is None or hasattr(one, "__iter__") else [one]
+            for name, one in axes.items()
+        }
+        return {name: one if one is None else [operator.index(axis) for axis in one] for name, one in lists.items()}
+    except (AttributeError, TypeError, re.error) as error:
+        expected = "`axes` must be a dict from a path or regular expression to an int, several, or None"
+        raise ValueError(f"{expected}. Received: axes={axes!r} ({error})") from None
 
 
 def centralized(optimizer_class):
     """Make a class with gradient centralization from any Keras optimizer class.
+
+    >>> optimizer = centralized(keras.optimizers.Lion)(learning_rate=1e-4, centralize="update")
 
     Args:
         optimizer_class: a subclass of `keras.optimizers.Optimizer`, such as `keras.optimizers.Nadam`.
 
     Returns:
         A subclass of `GradientCentralization` and `optimizer_class`, named `GC` and the class's name, and registered
-        with `keras.saving`: call `centralized` again before loading a model that was saved with it.
+        with `keras.saving`. Import this file before you load a saved model. If the class is not one of Keras's, call
+        `centralized` again, too; to pickle it, assign it to that name in the module of `optimizer_class`.
 
     Raises:
         TypeError: if `optimizer_class` is not an optimizer class, or is `LossScaleOptimizer`.
@@ -294,13 +320,30 @@ def centralized(optimizer_class):
 def _make_centralized(optimizer_class):
     if issubclass(optimizer_class, GradientCentralization):
         return optimizer_class
-    doc = f"`{optimizer_class.__name__}` with gradient centralization; see `GradientCentralization`."
-    name = f"GC{optimizer_class.__name__}"
-    made = type(name, (GradientCentralization, optimizer_class), {"__doc__": doc, "__module__": __name__})
-    return keras.saving.register_keras_serializable(package=PACKAGE)(made)
+    name, base, package, module = optimizer_class.__name__, optimizer_class, PACKAGE, __name__
+    if getattr(keras.optimizers, name, None) is not optimizer_class:  # Keras's own must keep their registered names
+        module = optimizer_class.__module__
+        package = f"{PACKAGE}.centralized({module}.{optimizer_class.__qualname__})"
+    elif keras.backend.backend() == "torch":
+        with keras.device("cpu"), contextlib.suppress(TypeError):
+            base = type(optimizer_class())  # `Adam()` is of a faster subclass there
+
+    def __init__(self, *args, **kwargs):
+        GradientCentralization.__init__(self, *args, **kwargs)
+
+    signatures = map(inspect.signature, (optimizer_class.__init__, GradientCentralization.__init__))
+    parameters = {key: one for signature in signatures for key, one in signature.parameters.items() if key != "args"}
+    __init__.__signature__ = inspect.Signature(sorted(parameters.values(), key=lambda one: one.kind))
+    content = {"__init__": __init__, "__module__": module, "__doc__": f"`{name}` with gradient centralization."}
+    made = type(f"GC{name}", (GradientCentralization, base), content)
+    return keras.saving.register_keras_serializable(package=package)(made)
 
 
-GCSGD = centralized(keras.optimizers.SGD)
-GCRMSprop = centralized(keras.optimizers.RMSprop)
-GCAdam = centralized(keras.optimizers.Adam)
-GCAdamW = centralized(keras.optimizers.AdamW)
+_other = keras.saving.get_registered_object(f"{PACKAGE}>GCAdam")
+if _other is not None and _other.__module__ != __name__:
+    warnings.warn(f"Import only one copy of this file: {_other.__module__} was here before {__name__}.", stacklevel=2)
+GCSGD, GCRMSprop = centralized(keras.optimizers.SGD), centralized(keras.optimizers.RMSprop)
+GCAdam, GCAdamW = centralized(keras.optimizers.Adam), centralized(keras.optimizers.AdamW)
+for _one in [*vars(keras.optimizers).values()]:  # the others too, so that whatever was saved or pickled is found
+    with contextlib.suppress(TypeError):
+        globals()[f"GC{_one.__name__}"] = centralized(_one)
