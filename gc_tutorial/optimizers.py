@@ -81,6 +81,7 @@ def _path(variable):
     return getattr(variable, "path", variable.name)  # a `tf.Variable` has no path
 
 
+@functools.lru_cache(maxsize=0)  # which keeps nothing, but keeps TensorFlow's AutoGraph from rewriting this
 def _owned():
     """Pairs of a layer and a variable that it has as an attribute, for all layers in memory."""
     alive = [one for one in gc.get_objects() if issubclass(type(one), keras.Layer)]
@@ -138,8 +139,8 @@ def variable_axes(variables, told=None):
 def layer_axes(model):
     """Show which axes of each kernel are averaged over. Change what is wrong, and pass it on: `GCAdam(axes=...)`.
 
-    >>> layer_axes(keras.Sequential([keras.Input((5,)), layers.Dense(2, name="top")]))
-    {'top/kernel': [0], 'top/bias': None}
+    >>> layer_axes(keras.Sequential([keras.Input((5,)), layers.Dense(2, name="top")], name="net"))
+    {'net/top/kernel': [0], 'net/top/bias': None}
 
     Args:
         model: a built `keras.Model` or `keras.Layer`.
@@ -197,7 +198,7 @@ class GradientCentralization:
             raise ValueError(f"`centralize` must be one of {MODES} or None. Received: centralize={centralize!r}")
         super().__init__(*args, **kwargs)
         self.centralize, self.conv_only = None if centralize == "none" else centralize, conv_only
-        self.axes = None if axes is None else _plain(axes)
+        self.axes, self._saved = None if axes is None else _plain(axes), isinstance(axes, list)
         self._excluded = ()  # of each variable its key and path
 
     def exclude_from_centralization(self, var_list=None, var_names=None):
@@ -222,14 +223,18 @@ class GradientCentralization:
         super().build(variables)
 
     def _told(self, variables):
-        paths, named, excluded = list(map(_path, variables)), self.axes or {}, {key for key, _ in self._excluded}
-        everything = "\n".join([*paths, *(_path(one) for _, one in _owned() if named)])  # frozen variables too
-        missing = [name for name in named if name not in everything and not re.search(name, everything, re.MULTILINE)]
+        paths, named, excluded = list(map(_path, variables)), dict(self.axes or {}), {key for key, _ in self._excluded}
+        if self._saved and not set(paths) & set(named):  # a loaded model can have other paths, but has the same order
+            named = dict(zip(paths, named.values(), strict=True))
+        # Loading can also take the name of the model from the front of a path.
+        full = {name: max((p for p in paths if f"/{name}".endswith(f"/{p}")), key=len, default=None) for name in named}
+        everything = "\n".join([*paths, *(_path(one) for _, one in _owned() if named and not one.trainable)])
+        missing = [name for name in named if not full[name] and not re.search(name, everything, re.MULTILINE)]
         if missing:
             raise ValueError(f"No variable has a path for {missing}. The paths are {paths[:5]} and so on.")
         told = []
         for variable, path in zip(variables, paths, strict=True):
-            names = [name for name in named if name == path or (name not in paths and re.search(name, path))]
+            names = [name for name in named if (full[name] == path if full[name] else re.search(name, path))]
             alone = self._var_key(variable) in excluded or (self.conv_only and len(variable.shape) < 4)
             told.append(None if alone or not self.centralize else named[names[0]] if names else UNKNOWN)
         return told
@@ -273,8 +278,13 @@ class GradientCentralization:
                 self.assign(variable, variable.constraint(variable))
 
     def get_config(self):
-        """Configuration, with what is excluded by its path. See `keras.optimizers.Optimizer.get_config`."""
-        axes = {**_plain(self.axes or {}), **dict.fromkeys(path for _, path in self._excluded)} or None
+        """Configuration, where `axes` includes what is excluded. See `keras.optimizers.Optimizer.get_config`."""
+        excluded = dict.fromkeys(path for _, path in self._excluded)
+        axes = {**excluded, **_plain(self.axes or {}), **excluded} or None
+        if axes and self.built:  # in the order in which the state of the optimizer is saved
+            axes = {_path(one): self._axes[self._var_key(one)] for one in self._trainable_variables}
+        if axes and (self.built or self._saved):
+            axes = [[path, one and list(one)] for path, one in axes.items()]
         return {**super().get_config(), "centralize": self.centralize, "conv_only": self.conv_only, "axes": axes}
 
 
@@ -282,11 +292,10 @@ def _plain(axes):
     """A dict of axes as a configuration can hold it: of str to list of int, or None."""
     try:
         lists = {
-            re.compile(name).pattern: one if one is None or hasattr(one, "__iter__") else [one]
-            for name, one in axes.items()
+            re.compile(n).pattern: a if a is None or hasattr(a, "__iter__") else [a] for n, a in dict(axes).items()
         }
         return {name: one if one is None else [operator.index(axis) for axis in one] for name, one in lists.items()}
-    except (AttributeError, TypeError, re.error) as error:
+    except (TypeError, ValueError, re.error) as error:
         expected = "`axes` must be a dict from a path or regular expression to an int, several, or None"
         raise ValueError(f"{expected}. Received: axes={axes!r} ({error})") from None
 
