@@ -9,9 +9,8 @@ the variable as an attribute (a few hundredths of a second). The first rule that
 1. Float8 scales, sparse gradients, and weight vectors of one element (they would never learn) are left alone.
 2. `axes` and `exclude_from_centralization`. `layer_axes(model)` shows for each variable what follows without them.
 3. Left alone: rank 0 and 1; and names that end in bias, gamma, beta, scale, alpha or embedding(s).
-4. Kernels of Keras's own layers: what the class says (for `EinsumDense` the equation), whatever the layer is called.
-   Transposed convolutions are averaged per output channel, as equation 1 says, and not per input channel, as in the
-   authors' code, where that follows from how PyTorch stores these kernels (the paper does not mention them).
+4. Kernels of Keras's own layers: what the class says (`EinsumDense`: the equation), under any name. For transposed
+   convolutions per output channel, as equation 1 says (the authors' code, in PyTorch's layout: per input channel).
 5. Other matrices called kernel or something_kernel: axis 0. All else is left alone, and a warning names it.
 """
 
@@ -157,9 +156,8 @@ class GradientCentralization:
 
     With `"gradient"`: L2 penalties are part of the gradient, hence centralized; decoupled weight decay, `clipvalue`
     and constraints come later and move the mean; `clipnorm`, `global_clipnorm`, loss scales and accumulation keep it.
-    With `"update"`: the mean stays through all of these, and where moving averages (EMA) overwrite weights (averages
-    kept in the optimizer are not corrected), but a constraint has the last word.
-    Weights stored in bfloat16 are rounded, which moved means by 0.001 (SGD) to 0.02 (RMSprop) in 200 steps of a test.
+    With `"update"`: it stays through all of these, and where moving averages (EMA) overwrite weights; a constraint has
+    the last word. The rounding of bfloat16 weights moved means by 0.001 (SGD) to 0.02 (RMSprop) in 200 steps of a test.
     """
 
     def __init_subclass__(cls, **kwargs):

@@ -194,10 +194,9 @@ def test_the_name_of_a_layer_does_not_matter(kind, name):
             assert axes == as_list(expected[ending]), path
 
 
-@pytest.mark.parametrize("kind", KERNELS)
+# A matrix called kernel is taken for (inputs, outputs): these are the exceptions.
+@pytest.mark.parametrize("kind", sorted(KERNELS.keys() - {"EinsumDense, inputs last", "EinsumDense, elementwise"}))
 def test_by_name_and_shape_alone_the_axes_are_right_or_left_alone(kind):
-    if kind in ("EinsumDense, inputs last", "EinsumDense, elementwise"):
-        pytest.skip("a matrix called kernel is taken for (inputs, outputs), as the rules say")
     model, expected = build_layer(kind)
     for variable in model.trainable_variables:
         with warnings.catch_warnings():
@@ -419,7 +418,7 @@ def test_two_variables_with_one_path_and_different_axes():
 
     model = Net()
     model(np.zeros((1, 8, 8, 2)))
-    with pytest.raises(ValueError, match="'net/x/kernel': give their layers different names"):
+    with pytest.raises(ValueError, match="have one path: give their layers different names"):
         layer_axes(model)
     assert variable_axes(model.trainable_variables) == [[0, 1, 2], None, [0, 1], None]
 

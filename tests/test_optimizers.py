@@ -253,7 +253,7 @@ def test_centralizing_the_gradient_is_feeding_the_optimizer_centralized_gradient
     gradients = random_gradients()
     by_hand = [[to_numpy(centralize(gradient)) for gradient in step] for step in gradients]
     result = steps(make(name, centralized(CLASSES[name])), make_variables(), gradients)
-    expected = steps(make(name, plain(CLASSES[name])), make_variables(), by_hand)
+    expected = steps(make(name, CLASSES[name]), make_variables(), by_hand)
     for one, other in zip(result, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -641,11 +641,11 @@ def excluding(**arguments):
         (lambda: centralized(keras.optimizers.LossScaleOptimizer), TypeError, "not `LossScaleOptimizer`"),
         (lambda: centralize(np.ones((2, 3)), axis=2), ValueError, r"shape \(2, 3\). Received: axis=2"),
         (lambda: centralize(np.ones((2, 3)), axis=(0, -3)), ValueError, r"Received: axis=\(0, -3\)"),
-        (lambda: centralize(np.ones((2, 3)), axis=()), ValueError, "at least one"),
+        (lambda: centralize(np.ones((2, 3)), axis=()), ValueError, r"must name axes.*Received: axis=\(\)"),
         (lambda: GCSGD(axes={"dense/kernel": 2}).build(make_variables()), ValueError, r"Received: axis=\[2\]"),
         (lambda: GCSGD(axes={"dence": 0}).build(make_variables()), ValueError, r"path for \['dence'\]"),
         (lambda: excluding(var_names=["dence"]).build(make_variables()), ValueError, r"path for \['dence'\]"),
-        (lambda: excluding(var_names="dense"), ValueError, "must be a list of strings"),
+        (lambda: excluding(var_names="dense"), ValueError, "Give `var_names` in a list"),
         (lambda: built().exclude_from_centralization(var_names=["dense"]), ValueError, "before the optimizer is built"),
         (lambda: GCSGD(no_such=1), (TypeError, ValueError), "no_such"),
         (lambda: layer_axes(keras.Sequential([layers.Dense(2)])), ValueError, "expects a built model"),
