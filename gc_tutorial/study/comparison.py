@@ -11,12 +11,12 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
+from gc_tutorial.study import store
 from gc_tutorial.augmentation import training_batches
 from gc_tutorial.callbacks import TimeHistory
 from gc_tutorial.data import load_data
 from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.optimizers import centralized
-from gc_tutorial.study import store
 
 # "recompiled" is the control: no GC at all, but after the last epoch `compile` is called again, which keeps the
 # weights, and training goes on for as many epochs more. It is how the published gain arose.
