@@ -43,6 +43,7 @@ def lowest(session):
 def backends(session):
     """The optimizers once more on JAX and on PyTorch. UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA."""
     session.install("-e", ".[tutorial,backends]", "hypothesis", "pytest", "pytest-timeout")
+    session.install("--no-deps", "gradient-centralization-tf")  # it asks for a Keras that no longer installs
     session.run("pytest", "-m", "backends", "tests/test_backends.py")
 
 

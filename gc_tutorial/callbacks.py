@@ -5,7 +5,7 @@ import time
 import keras
 import numpy as np
 
-from gc_tutorial.optimizers import layer_axes
+from gc_tutorial.optimizers import variable_axes
 
 
 class TimeHistory(keras.callbacks.Callback):
@@ -38,8 +38,8 @@ class WeightMeanDrift(keras.callbacks.Callback):
     """Record how far the means of the weight vectors have moved since training began.
 
     Under gradient centralization with SGD they do not move (Yong et al. 2020, section 4.1: eᵀw stays constant),
-    which makes this the best test that it runs. Which of a kernel's axes make up a weight vector is read from the
-    model's layers (`layer_axes`).
+    which makes this the best test that it runs. Which of a kernel's axes make up a weight vector is known from the
+    model's layers, as `gc_tutorial.layer_axes` shows it.
 
     Attributes:
         drift: list of float, after each epoch the largest absolute shift of any weight vector's mean, over all
@@ -47,6 +47,9 @@ class WeightMeanDrift(keras.callbacks.Callback):
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        variables = self.model.trainable_variables
+        axes = variable_axes(variables)  # once: a layer that it does not know is reported once, too
+        self._watched = [(variable, tuple(one)) for variable, one in zip(variables, axes, strict=True) if one]
         self._before = self._means()
         self.drift: list[float] = []
 
@@ -56,7 +59,6 @@ class WeightMeanDrift(keras.callbacks.Callback):
 
     def _means(self) -> list[np.ndarray]:
         return [
-            np.mean(keras.ops.convert_to_numpy(variable), axis=tuple(axes), dtype="float64")
-            for variable, axes in zip(self.model.trainable_variables, layer_axes(self.model), strict=True)
-            if axes
+            np.mean(keras.ops.convert_to_numpy(variable), axis=axes, dtype="float64")
+            for variable, axes in self._watched
         ]

@@ -1,5 +1,6 @@
 """The optimizers on JAX and on PyTorch. Keras chooses its backend once, when it is imported: hence new processes."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -7,14 +8,31 @@ from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
+OPTIMIZERS = ["test_optimizers.py", "test_optimizer_classes.py", "test_axes.py"]
+
+
+def run(backend, *names):
+    # What the other tests share needs TensorFlow.
+    command = [sys.executable, "-m", "pytest", "--noconftest", "-q", "-rs", *(HERE / name for name in names)]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run(command, env=environment, cwd=HERE.parent, capture_output=True, text=True)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+
 
 @pytest.mark.backends
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_everything_holds_on(backend):
-    tests = Path(__file__).with_name("test_optimizers.py")
-    # What the other tests share needs TensorFlow.
-    command = [sys.executable, "-m", "pytest", "--noconftest", "-q", "-rs", tests]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(command, env=environment, cwd=tests.parents[1], capture_output=True, text=True)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(backend, *OPTIMIZERS)
+
+
+@pytest.mark.backends
+def test_the_axes_of_the_backbones_of_keras_hub():
+    run("jax", "axes_keras_hub.py")
+
+
+@pytest.mark.backends
+@pytest.mark.skipif(not importlib.util.find_spec("gctf"), reason="gctf is installed by `pip install --no-deps`")
+def test_gctf_trains_like_the_plain_optimizer():
+    run("tensorflow", "against_gctf.py")

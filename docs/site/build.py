@@ -30,7 +30,7 @@ EDITIONS = {
     "ja": (ROOT / "README.ja.md", ROOT / "notebooks" / "ja"),
 }
 # Pages of the English edition alone.
-REFERENCE = [ROOT / "docs" / "faq.md", ROOT / "docs" / "api.md"]
+REFERENCE = [ROOT / "docs" / "faq.md", ROOT / "docs" / "coming_from_gctf.md", ROOT / "docs" / "api.md"]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 

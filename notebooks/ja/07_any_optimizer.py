@@ -161,7 +161,7 @@ rows = []
 for name, (layer, shape) in examples.items():
     inputs = keras.Input(shape)
     model = keras.Model(inputs, layer(inputs))
-    for variable, axes in zip(model.trainable_variables, layer_axes(model)):
+    for variable, axes in zip(model.trainable_variables, layer_axes(model).values()):
         if axes is not None or len(variable.shape) > 1:
             averaged = "left alone" if axes is None else ", ".join(map(str, axes))
             variable_name = "/".join(variable.path.split("/")[1:])

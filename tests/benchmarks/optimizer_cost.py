@@ -1,25 +1,32 @@
 """What gradient centralization costs: one `apply`, and one whole training step, with and without it.
 
     make benchmark
+    KERAS_BACKEND=jax python tests/benchmarks/optimizer_cost.py --apply-rounds 0 --csv results.csv
 
-The arms take turns, so that whatever else the machine does meets all of them alike; the ratio is taken in each round,
-and its median is printed with the quartiles. The floor is what memory traffic alone would cost if each optimizer were
-one fused pass: RMSprop reads the gradient, and reads and writes its accumulator and the weights (5 passes over memory,
-Adam 7); a mean that must be known beforehand is one more, putting the mean of the weights back is two more.
+The arms take turns, so that whatever else the machine does affects all of them alike; the ratio is taken in each round,
+and its median is printed with the quartiles. A whole step is measured in processor seconds, on any backend, for the CNN
+and for a transformer block. `empty` is a subclass of the optimizer that adds nothing: on PyTorch it loses the fused
+update that Keras has for its own classes. One `apply` is measured on TensorFlow only, beside its floor: what memory
+traffic alone would cost if each optimizer were one fused pass. RMSprop reads the gradient, and reads and writes its
+accumulator and the weights (5 passes over memory, Adam 7); a mean that must be known beforehand is one more, putting it
+back is two more.
 """
 
 import argparse
+import csv
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import layers
 
 from gc_tutorial import build_cnn
 from gc_tutorial.optimizers import centralized
 
 PASSES = {"RMSprop": 5, "Adam": 7}
 ARMS = {"plain": None, "gradient": "gradient", "update": "update"}
+STEP_ARMS = {"plain": None, "empty": "empty", **{mode: mode for mode in ("gradient", "update")}}
 EXTRA_PASSES = {"gradient": 1, "update": 2}
 
 
@@ -43,12 +50,23 @@ def cnn_shapes():
 
 def make_optimizer(name, mode):
     optimizer_class = getattr(keras.optimizers, name)
-    return optimizer_class(1e-4) if mode is None else centralized(optimizer_class)(1e-4, centralize=mode)
+    if mode == "empty":
+        optimizer_class = type(name, (optimizer_class,), {})
+    return optimizer_class(1e-4) if mode in (None, "empty") else centralized(optimizer_class)(1e-4, centralize=mode)
 
 
 def apply_arm(name, mode, shapes, gradients):
-    variables = [keras.Variable(np.full(shape, 0.01, "float32"), name="kernel") for shape in shapes]
+    import tensorflow as tf
+
+    # No layer owns these variables, so their names tell the axes.
+    names = [f"rank_{len(shape)}" for shape in shapes]
+    variables = [
+        keras.Variable(np.full(shape, 0.01, "float32"), name=n) for n, shape in zip(names, shapes, strict=True)
+    ]
     optimizer = make_optimizer(name, mode)
+    if mode is not None:
+        axes = {f"rank_{len(shape)}": list(range(len(shape) - 1)) or None for shape in shapes}
+        optimizer = type(optimizer).from_config({**optimizer.get_config(), "axes": axes})
     optimizer.build(variables)
 
     @tf.function
@@ -58,53 +76,94 @@ def apply_arm(name, mode, shapes, gradients):
     return apply
 
 
-def step_arm(name, mode, images, labels):
+def transformer_block(length=128, width=256):
+    inputs = keras.Input((length, width))
+    attended = layers.LayerNormalization()(inputs + layers.MultiHeadAttention(8, width // 8)(inputs, inputs))
+    wide = layers.Dense(width)(layers.Dense(4 * width, activation="gelu")(attended))
+    outputs = layers.LayerNormalization()(attended + wide)
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(layers.GlobalAveragePooling1D()(outputs)))
+
+
+MODELS = {"cnn": (build_cnn, "RMSprop", (300, 300, 3)), "transformer block": (transformer_block, "Adam", (128, 256))}
+
+
+def step_arm(make_model, name, mode, images, labels):
     keras.utils.set_random_seed(0)
-    model = build_cnn()
+    model = make_model()
     model.compile(optimizer=make_optimizer(name, mode), loss="binary_crossentropy")
     return lambda: model.train_on_batch(images, labels)
 
 
-def measure(title, name, arms, rounds):
+def measure_steps(batch, rounds):
+    """Processor seconds of whole steps; returns a list of dict, a row for each model and arm."""
+    rows = []
+    for title, (make_model, name, shape) in MODELS.items():
+        random = np.random.default_rng(0)
+        images = random.uniform(size=(batch, *shape)).astype("float32")
+        labels = random.integers(0, 2, size=(batch, 1)).astype("float32")
+        arms = {arm: step_arm(make_model, name, mode, images, labels) for arm, mode in STEP_ARMS.items()}
+        seconds = take_turns(arms, rounds, time.process_time)
+        for arm, taken in seconds.items():
+            low, middle, high = np.quantile(taken / seconds["plain"], [0.25, 0.5, 0.75])
+            facts = {"backend": keras.backend.backend(), "model": title, "optimizer": name, "arm": arm, "batch": batch}
+            figures = {"median_seconds": np.median(taken), "ratio": middle, "ratio_low": low, "ratio_high": high}
+            rows.append({**facts, "rounds": rounds, **{key: f"{value:.4f}" for key, value in figures.items()}})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def take_turns(arms, rounds, clock):
     for arm in arms.values():
-        arm()
+        arm(), arm()
     seconds = {mode: [] for mode in arms}
     for number in range(rounds):
         first = number % len(arms)  # nobody always goes first
         for mode in [*arms, *arms][first : first + len(arms)]:
-            began = time.perf_counter()
+            began = clock()
             arms[mode]()
-            seconds[mode].append(time.perf_counter() - began)
-    plain = np.array(seconds["plain"])
+            seconds[mode].append(clock() - began)
+    return {mode: np.array(taken) for mode, taken in seconds.items()}
+
+
+def measure(title, name, arms, rounds):
+    seconds = take_turns(arms, rounds, time.perf_counter)
+    plain = seconds["plain"]
     print(f"{title}, {name}: plain {1000 * np.median(plain):.1f} ms (best {1000 * plain.min():.1f})")
     for mode in EXTRA_PASSES:
-        low, middle, high = np.quantile(np.array(seconds[mode]) / plain, [0.25, 0.5, 0.75])
+        low, middle, high = np.quantile(seconds[mode] / plain, [0.25, 0.5, 0.75])
         best = min(seconds[mode]) / plain.min()
         floor = 1 + EXTRA_PASSES[mode] / PASSES[name]
         print(f"  {mode:8} × {middle:.2f} ({low:.2f} to {high:.2f}; best by best {best:.2f})", end="")
-        print(f", floor × {floor:.2f}" if "apply" in title else "")
+        print(f", floor × {floor:.2f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--step-batch", type=int, default=32, help="batch of the whole training step; 0 leaves it out")
+    parser.add_argument("--apply-rounds", type=int, default=31, help="0 leaves `apply` out, which needs TensorFlow")
+    parser.add_argument("--step-rounds", type=int, default=15, help="0 leaves the whole training step out")
+    parser.add_argument("--step-batch", type=int, default=32)
+    parser.add_argument("--csv", type=Path, help="append the rows of the whole training step to this file")
     arguments = parser.parse_args()
-    for title, shapes in (("apply, ResNet-50", resnet50_shapes()), ("apply, the CNN", cnn_shapes())):
-        random = np.random.default_rng(0)
-        gradients = [tf.constant(random.normal(size=shape).astype("float32")) for shape in shapes]
-        print(f"{title}: {sum(np.prod(shape) for shape in shapes):,.0f} parameters in {len(shapes)} variables")
-        for name in PASSES:
-            arms = {mode: apply_arm(name, argument, shapes, gradients) for mode, argument in ARMS.items()}
-            measure(title, name, arms, arguments.rounds)
-    if arguments.step_batch:
-        random = np.random.default_rng(0)
-        images = random.uniform(size=(arguments.step_batch, 300, 300, 3)).astype("float32")
-        labels = random.integers(0, 2, size=(arguments.step_batch, 1)).astype("float32")
-        arms = {mode: step_arm("RMSprop", argument, images, labels) for mode, argument in ARMS.items()}
-        measure(
-            f"training step, the CNN, batch of {arguments.step_batch}", "RMSprop", arms, max(5, arguments.rounds // 3)
-        )
+    if arguments.apply_rounds:
+        for title, shapes in (("apply, ResNet-50", resnet50_shapes()), ("apply, the CNN", cnn_shapes())):
+            measure_apply(title, shapes, arguments.apply_rounds)
+    rows = measure_steps(arguments.step_batch, arguments.step_rounds) if arguments.step_rounds else []
+    if rows and arguments.csv:
+        new = not arguments.csv.exists()
+        with arguments.csv.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0])
+            if new:
+                writer.writeheader()
+            writer.writerows(rows)
+
+
+def measure_apply(title, shapes, rounds):
+    random = np.random.default_rng(0)
+    gradients = [keras.ops.convert_to_tensor(random.normal(size=shape).astype("float32")) for shape in shapes]
+    print(f"{title}: {sum(np.prod(shape) for shape in shapes):,.0f} parameters in {len(shapes)} variables")
+    for name in PASSES:
+        arms = {mode: apply_arm(name, argument, shapes, gradients) for mode, argument in ARMS.items()}
+        measure(title, name, arms, rounds)
 
 
 if __name__ == "__main__":
