@@ -75,6 +75,7 @@ audit: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 lint-workflows: $(INSTALLED)
 	$(BIN)/nox --session $@

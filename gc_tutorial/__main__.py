@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 
 from gc_tutorial.lesson import PRECISIONS
 from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS, OPTIMIZERS
@@ -31,7 +32,7 @@ def _add_compare(commands):
         "on where it was stopped.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    compare.set_defaults(**COMPARE)
+    compare.set_defaults(**asdict(COMPARE))
     add = compare.add_argument
     add("folder", help="where finished runs are kept")
     add("--data", default="auto", help="a source that load_data knows, or a folder or zip of images")

@@ -5,6 +5,8 @@ import inspect
 import re
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 import gc_tutorial
@@ -22,7 +24,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 def run(text, name):
     """Run the examples in a text, and return how many there are."""
-    test, output = doctest.DocTestParser().get_doctest(text, {}, name, name, 0), []
+    names = {"keras": keras, "np": np, **{name: getattr(gc_tutorial, name) for name in NAMES}}
+    test, output = doctest.DocTestParser().get_doctest(text, names, name, name, 0), []
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     runner.run(test, out=output.append)
     assert runner.failures == 0, "".join(output)

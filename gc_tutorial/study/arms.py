@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,7 +20,14 @@ CENTRALIZED_EPOCHS = 2  # of the arm "first_two_epochs"
 
 
 def build_optimizer(
-    optimizer: str, arm: str, model: keras.Model, learning_rate, *, seed: int = 0, measured: bool = False, **arguments
+    optimizer: str,
+    arm: str,
+    model: keras.Model,
+    learning_rate: Any,
+    *,
+    seed: int = 0,
+    measured: bool = False,
+    **arguments: Any,
 ) -> keras.optimizers.Optimizer:
     """Build the optimizer of an arm.
 
@@ -86,7 +95,7 @@ def _mean(gradient, axes):
 def _measured(base):
     """An optimizer class that adds up, kernel by kernel, the squared norm of the gradient and of what GC removes."""
 
-    class Measured(base):
+    class Measured(base):  # type: ignore[misc, valid-type]
         def build(self, variables):
             if not self.built:
                 self._kernel_positions = [n for n, one in enumerate(variables) if one.path.endswith("/kernel")]
@@ -122,7 +131,7 @@ def _measured(base):
 def _changed(base, change):
     """An optimizer class that changes the gradient of each kernel: `change(number, gradient, axes)`."""
 
-    class Changed(base):
+    class Changed(base):  # type: ignore[misc, valid-type]
         def apply(self, grads, trainable_variables=None):
             variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
             changed, number = [], 0

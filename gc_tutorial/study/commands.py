@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
 from gc_tutorial.study.factors import IMAGE_SETS
 
 
-def compare(*, folder: str, data: str, precision: str, csv: str | None, **options) -> None:
+def compare(*, folder: str, data: str, precision: str, csv: str | None, **options: Any) -> None:
     """Compare arms at one learning rate, and print means and intervals."""
     store.check_named(folder)
     _check_writable(csv)
@@ -27,7 +28,7 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
     _report(table)
 
 
-def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: str | None, **options) -> None:
+def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: str | None, **options: Any) -> None:
     """Run what is missing of a plan, or say what that is."""
     from gc_tutorial.study.plan import read_plan
 

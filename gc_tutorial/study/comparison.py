@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import pandas as pd
+import tensorflow as tf
 from tqdm import tqdm
 
 from gc_tutorial.augmentation import training_batches
-from gc_tutorial.data import load_data
+from gc_tutorial.data import Data, load_data
 from gc_tutorial.errors import DataError
 from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.study import store
@@ -27,15 +27,15 @@ UPGRADED = " Finished runs can still be read: ask for no more arms and seeds tha
 
 
 def compare(
-    source="auto",
+    source: str | os.PathLike | Data = "auto",
     *,
-    optimizer: str = COMPARE["optimizer"],
-    learning_rate: float = COMPARE["learning_rate"],
-    arms: Iterable[str] = COMPARE["arms"],
-    seeds: int | Iterable[int] = COMPARE["seeds"],
+    optimizer: str = COMPARE.optimizer,
+    learning_rate: float = COMPARE.learning_rate,
+    arms: Iterable[str] = COMPARE.arms,
+    seeds: int | Iterable[int] = COMPARE.seeds,
     image_size: int | None = None,
-    batch_size: int = COMPARE["batch_size"],
-    epochs: int = COMPARE["epochs"],
+    batch_size: int = COMPARE.batch_size,
+    epochs: int = COMPARE.epochs,
     folder: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs):
         for name in names:
             if name not in known:
                 raise ValueError(f"There is no {what} {name!r}. Choose from: {', '.join(known)}.")
-    seeds = list(range(seeds)) if isinstance(seeds, numbers.Integral) else list(seeds)
+    seeds = list(seeds) if isinstance(seeds, Iterable) else list(range(int(seeds)))
     if not seeds or epochs < 1 or batch_size < 1:
         raise ValueError(f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed.")
     if min(seeds) < 0:
@@ -116,7 +116,7 @@ def _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs):
 
 def _load(source, image_size):
     if isinstance(source, (str, os.PathLike)):
-        return load_data(source, COMPARE["image_size"] if image_size is None else image_size)
+        return load_data(source, COMPARE.image_size if image_size is None else image_size)
     size = source.train_images.shape[1]
     if image_size not in (None, size):
         raise DataError(f"image_size={image_size}, but the data were loaded at {size} pixels. Leave image_size out.")
@@ -152,7 +152,7 @@ def _epochs(arm, epochs):
     return 2 * epochs if arm == "recompiled" else epochs
 
 
-def prepare_run(data, configuration: dict, arm: str, seed: int):
+def prepare_run(data: Data, configuration: dict, arm: str, seed: int) -> tuple[keras.Model, tf.data.Dataset]:
     """Make what a run starts from: all of it depends on the seed, and none of it on the arm.
 
     Returns:
@@ -169,7 +169,9 @@ def _compile(model, configuration, arm):
     model.compile(optimizer=optimizer, loss=loss_for(model), metrics=["accuracy"])
 
 
-def train_run(data, configuration: dict, arm: str, seed: int, on_epoch=lambda: None) -> list[dict]:
+def train_run(
+    data: Data, configuration: dict, arm: str, seed: int, on_epoch: Callable[[], object] = lambda: None
+) -> list[dict]:
     """Train one model from the start; returns the rows of its epochs."""
     model, batches = prepare_run(data, configuration, arm, seed)
     epochs, total = configuration["epochs"], _epochs(arm, configuration["epochs"])

@@ -1,7 +1,9 @@
 """The names of what a study varies, each with a line for a reader.
 
-Nothing is imported here, so that a plan is checked, and a mistake told, at once.
+No large package is imported here, so that a plan is checked, and a mistake told, at once.
 """
+
+from dataclasses import dataclass
 
 STAGES = ("tuning", "confirmation")
 
@@ -40,12 +42,19 @@ AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip,
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
 
 COMPARED_ARMS = ("none", "gradient", "update", "recompiled")
-COMPARE = {  # what `compare`, in Python and in the shell, does where nothing else is said
-    "optimizer": "rmsprop",
-    "learning_rate": 1e-3,
-    "arms": ("none", "gradient", "update"),
-    "seeds": 10,
-    "image_size": 150,
-    "batch_size": 32,
-    "epochs": 12,
-}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare`, in Python and in the shell, does where nothing else is said."""
+
+    optimizer: str = "rmsprop"
+    learning_rate: float = 1e-3
+    arms: tuple[str, ...] = ("none", "gradient", "update")
+    seeds: int = 10
+    image_size: int = 150
+    batch_size: int = 32
+    epochs: int = 12
+
+
+COMPARE = Comparison()

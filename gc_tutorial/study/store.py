@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def read_results(folder: str | os.PathLike) -> Results:
 
 
 def check_same(
-    results: Results, configuration: dict, folder: str | os.PathLike, way_on: str = "", *, ignoring=()
+    results: Results, configuration: dict, folder: str | os.PathLike, way_on: str = "", *, ignoring: Iterable[str] = ()
 ) -> None:
     """Refuse to add runs of one configuration to those of another.
 

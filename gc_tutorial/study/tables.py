@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
     store.replace_file(folder / "epochs.csv", epochs.to_csv(index=False))
 
 
-def load_table(folder: str | Path) -> pd.DataFrame:
+def load_table(folder: str | os.PathLike) -> pd.DataFrame:
     """Read the two tables of a study as one.
 
     Args:
@@ -99,7 +100,7 @@ def load_table(folder: str | Path) -> pd.DataFrame:
     return table
 
 
-def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
+def restore_runs(folder: str | os.PathLike) -> dict[str, tuple[dict, dict]]:
     """Make the stored runs again from the two tables (their logits are not in them).
 
     Returns:

@@ -8,9 +8,10 @@ import math
 import os
 import platform
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 from unittest import mock
 
 import keras
@@ -32,7 +33,7 @@ RANGES = {
     "mild": AugmentationRanges(vertical_flip=False, rotation=0.05, zoom=0.1),
 }
 COLUMNS = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "test_loss", "val_accuracy": "test_accuracy"}
-PRETRAINING = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0,
+PRETRAINING: dict[str, Any] = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0,
                "schedule": "constant", "augmentation": "mild", "epochs": 15, "train_examples": 0, "pretrained": "",
                "seed": 100}  # fmt: skip
 
@@ -91,7 +92,14 @@ def train(run: Run) -> dict:
 
 
 def fit(
-    model: keras.Model, batches, compile_model, epochs: int, total: int, *, callbacks=(), validation_data=None
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    compile_model: Callable[[], None],
+    epochs: int,
+    total: int,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    validation_data: tf.data.Dataset | None = None,
 ) -> list[dict]:
     """Compile and train; where `total` is a multiple of `epochs`, again and again, which keeps the weights.
 
@@ -144,7 +152,7 @@ def finished_rows(rows: list[dict], total: int) -> list[dict]:
     return [{key: _storable(value) for key, value in {**row, **extra}.items()} for row in rows]
 
 
-def _prepare(run: Run, data: Examples):
+def _prepare(run: Run, data: Examples) -> tuple[keras.Model, tf.data.Dataset]:
     """The model, not compiled, and its batches: all of it depends on the seed, and none of it on arm or rate."""
     inputs, labels = data.train
     with fresh(run.seed):
@@ -182,7 +190,7 @@ def _pretraining(run: Run) -> Run:
 
 
 @functools.lru_cache(maxsize=4)
-def _pretrained(run: Run):
+def _pretrained(run: Run) -> list[list[np.ndarray]]:
     data = examples(run.data, run.image_size, run.seed)
     model, batches = _prepare(run, data)
     _compile(model, run, len(batches))

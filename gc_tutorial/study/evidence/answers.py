@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,7 +179,7 @@ def interaction(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     return " ".join(sentences), table
 
 
-def changed(row, name: str, remaining: float | None = None) -> str:
+def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     """Say what an interaction shows."""
     first, second = (value_name(row["factor"], row[one]) for one in ("first", "second"))
     shown = (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] < 0.05

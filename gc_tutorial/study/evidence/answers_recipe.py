@@ -24,7 +24,7 @@ def _at(study, rule, last):
     pair = pd.concat([_means(study, arm, rule["outcome"], last) for arm in ("gradient", "none")], axis=1).dropna()
     if len(pair) < 2:
         return None
-    found = estimate(pair.iloc[:, 0] - pair.iloc[:, 1])
+    found: dict = estimate(pair.iloc[:, 0] - pair.iloc[:, 1])
     found["word"] = word(
         (found["t_low"], found["t_high"]),
         (found["inner_low"], found["inner_high"]),

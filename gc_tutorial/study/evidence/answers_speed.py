@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from gc_tutorial.study.evidence import effects
@@ -70,7 +72,7 @@ def gap(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     return " ".join(sentences), table
 
 
-def larger_step(row, rule: dict, who: str) -> str:
+def larger_step(row: Mapping, rule: dict, who: str) -> str:
     """Say how much of GC's effect a larger or tuned step gets, and what follows."""
     low, high = row["share_low"], row["share_high"]
     said = f"Of it, {who} gets {row['share']:.0%} (95% interval {low:.0%} to {high:.0%}): "

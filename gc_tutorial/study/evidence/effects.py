@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import math
 
 import numpy as np
@@ -96,7 +98,7 @@ def _with_faster(runs, factor):
 
 
 def interaction(
-    pairs: pd.DataFrame, factor: str, first, second, outcome: str = "clean_loss", *, scale: str = ""
+    pairs: pd.DataFrame, factor: str, first: Any, second: Any, outcome: str = "clean_loss", *, scale: str = ""
 ) -> pd.DataFrame:
     """Does the effect change from one level of a factor to another? The difference of differences, paired by seed.
 

@@ -6,6 +6,8 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.evidence.names import arm_name, setting_names, value_name
@@ -28,7 +30,7 @@ def answer(
     margin: float = 0.02,
     title: str | None = None,
     narrow: bool = False,
-):
+) -> Figure:
     """Draw the answer: the outcome at each learning rate, and best against best in every setting.
 
     Args:
@@ -76,7 +78,7 @@ def _largest_setting(tuning, optimizer):
     return max((group for _, group in runs.groupby(factors(runs), sort=False)), key=len)
 
 
-def draw_rates(axis, runs: pd.DataFrame, outcome: str, *, by: str | None = None) -> None:
+def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None = None) -> None:
     """Draw an outcome against the learning rate, a line for each arm, on a matplotlib axis.
 
     Args:
@@ -104,7 +106,7 @@ def draw_rates(axis, runs: pd.DataFrame, outcome: str, *, by: str | None = None)
     axis.grid(alpha=0.3)
 
 
-def draw_forest(axis, table: pd.DataFrame, margin: float = 0.02) -> None:
+def draw_forest(axis: Axes, table: pd.DataFrame, margin: float = 0.02) -> None:
     """Draw differences in accuracy with their intervals, a row for each setting, on a matplotlib axis.
 
     Args:

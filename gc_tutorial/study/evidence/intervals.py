@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -13,7 +14,7 @@ RESAMPLES = 9999
 ROTATION = 5  # seeds in a row that hold each example out once
 
 
-def estimate(differences, null: float = 0.0) -> dict[str, float]:
+def estimate(differences: npt.ArrayLike, null: float = 0.0) -> dict[str, float]:
     """Estimate the mean of paired differences.
 
     Args:
@@ -44,7 +45,7 @@ def estimate(differences, null: float = 0.0) -> dict[str, float]:
     return {**found, "p": float(test.pvalue)}
 
 
-def over_rotations(differences, seeds) -> tuple[float, float]:
+def over_rotations(differences: npt.ArrayLike, seeds: npt.ArrayLike) -> tuple[float, float]:
     """A 95% t interval over the means of whole rotations.
 
     Seeds of one rotation hold out different figures, so they are not draws from one population: within a rotation the
@@ -65,7 +66,7 @@ def over_rotations(differences, seeds) -> tuple[float, float]:
     return tuple(stats.ttest_1samp(means, 0).confidence_interval(0.95))
 
 
-def share(part, whole) -> dict[str, float]:
+def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> dict[str, float]:
     """How much of one mean another mean is, with Fieller's 95% interval.
 
     Args:
@@ -89,7 +90,7 @@ def share(part, whole) -> dict[str, float]:
     return {"share": ratio, "share_low": b / a - half, "share_high": b / a + half}
 
 
-def holm(p_values) -> np.ndarray:
+def holm(p_values: npt.ArrayLike) -> np.ndarray:
     """P-values corrected for being several, by Holm's method (statsmodels); NaN stays NaN and does not count."""
     p_values = np.asarray(p_values, float)
     corrected, known = np.full(len(p_values), math.nan), np.isfinite(p_values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from gc_tutorial.plotting import COLOURS
@@ -13,7 +14,9 @@ from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 
 
-def mechanism(ablations: pd.DataFrame, conditions: pd.DataFrame | None = None, *, title=None, narrow: bool = False):
+def mechanism(
+    ablations: pd.DataFrame, conditions: pd.DataFrame | None = None, *, title: str | None = None, narrow: bool = False
+) -> Figure:
     """Draw the effect of each ablation, and GC's effect under each condition.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from gc_tutorial.study.evidence.outcomes import factors
@@ -55,7 +57,7 @@ def arm_name(arm: str) -> str:
     return ARMS.get(arm, arm.replace("_", " "))
 
 
-def value_name(factor: str, value) -> str:
+def value_name(factor: str, value: Any) -> str:
     """What a value of a factor is called, such as `"RMSprop"`."""
     if factor in NUMBERS:
         return NUMBERS[factor].format(value)

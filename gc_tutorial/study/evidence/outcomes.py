@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 FACTORS = (
@@ -117,7 +118,7 @@ def _guessing(runs, measured, classes):
     return runs
 
 
-def epochs_to_goal(losses, goal: float) -> float:
+def epochs_to_goal(losses: npt.ArrayLike, goal: float) -> float:
     """When a run's training loss first reaches a goal.
 
     The running loss of an epoch is its mean over that epoch, so that it stands for the epoch's middle. Between

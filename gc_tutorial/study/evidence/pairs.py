@@ -73,7 +73,7 @@ def _rate(setting, arm, group, tuned):
         return found["learning_rate"], found["edge"] != ""
     if len(ran) > 1:  # such as no GC at 1.7 times the rate, beside the rate at which all arms ran
         others = group.loc[group["arm"] != arm, "learning_rate"].unique()
-        ran = [rate for rate in ran if np.isclose(others, rate, rtol=1e-6).any()]
+        ran = np.array([rate for rate in ran if np.isclose(others, rate, rtol=1e-6).any()])
     if len(ran) == 1:
         return ran[0], False
     named = ", ".join(str(value) for value in setting.values())

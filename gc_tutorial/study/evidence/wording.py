@@ -59,7 +59,7 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
     >>> amount(0.011, -0.02, 0.042, "heldout_accuracy")
     'higher by 1.1 points (95% interval from 2.0 lower to 4.2 higher)'
     """
-    values, unit = (difference, low, high), ""
+    values, unit = [difference, low, high], ""
     if scale == "log":
         values, unit = [100 * math.expm1(value) for value in values], "%"
     elif outcome.endswith("accuracy"):
