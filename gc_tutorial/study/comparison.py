@@ -66,7 +66,7 @@ def compare(
             finite number above 0.
         DataError, StoreError: for data or a results folder that cannot be used.
     """
-    arms, seeds = _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs)
+    arms, checked_seeds = _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs)
     data = _load(source, image_size)
     configuration = {
         "data": data.info.full_name,
@@ -80,7 +80,7 @@ def compare(
         **versions(),
     }
     # Arms within a seed come right after one another, so that a slow hour of the machine slows all of them.
-    names = {f"{arm}-seed{seed:03d}": (arm, seed) for seed in seeds for arm in arms}
+    names = {f"{arm}-seed{seed:03d}": (arm, seed) for seed in checked_seeds for arm in arms}
     with (
         _kept(folder, names, configuration) as (finished, keep),
         tqdm(

@@ -33,9 +33,19 @@ RANGES = {
     "mild": AugmentationRanges(vertical_flip=False, rotation=0.05, zoom=0.1),
 }
 COLUMNS = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "test_loss", "val_accuracy": "test_accuracy"}
-PRETRAINING: dict[str, Any] = {"stage": "tuning", "arm": "none", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0,
-               "schedule": "constant", "augmentation": "mild", "epochs": 15, "train_examples": 0, "pretrained": "",
-               "seed": 100}  # fmt: skip
+PRETRAINING: dict[str, Any] = {
+    "stage": "tuning",
+    "arm": "none",
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "augmentation": "mild",
+    "epochs": 15,
+    "train_examples": 0,
+    "pretrained": "",
+    "seed": 100,
+}
 
 
 @contextlib.contextmanager
