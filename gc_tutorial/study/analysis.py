@@ -1,6 +1,9 @@
 """What a table of runs says: outcomes of each run, and paired differences with intervals."""
 
+from __future__ import annotations
+
 import importlib.resources
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +23,7 @@ OUTCOMES = {
 }
 
 
-def load_study(name):
+def load_study(name: str) -> pd.DataFrame:
     """Read a study that comes with the package.
 
     Args:
@@ -34,7 +37,7 @@ def load_study(name):
         return pd.read_csv(file)
 
 
-def outcomes(table, loss_goal):
+def outcomes(table: pd.DataFrame, loss_goal: float) -> pd.DataFrame:
     """Reduce each run to one row.
 
     Args:
@@ -63,7 +66,7 @@ def outcomes(table, loss_goal):
     return table.groupby(["arm", "seed"], sort=False)[list(table.columns)].apply(reduce)
 
 
-def final_training_loss(table, arm="none"):
+def final_training_loss(table: pd.DataFrame, arm: str = "none") -> float:
     """Mean over seeds of the training loss in which an arm's runs end; runs that diverged are left out.
 
     Returns:
@@ -73,7 +76,7 @@ def final_training_loss(table, arm="none"):
     return runs.sort_values("epoch").groupby("seed")["train_loss"].last().mean()
 
 
-def paired_differences(table, baseline="none", loss_goal=None):
+def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: float | None = None) -> pd.DataFrame:
     """Compare every arm with the baseline, seed by seed.
 
     Within a seed the arms share initial weights, batches and augmentation, so that their difference is what the arm
@@ -141,7 +144,7 @@ def _intervals(differences):
     return bootstrap.confidence_interval, stats.ttest_1samp(differences, 0).confidence_interval(CONFIDENCE)
 
 
-def verdict(row):
+def verdict(row: Mapping) -> str:
     """Say in words what one row of `paired_differences` shows: a word, the sign, and one interval.
 
     The interval is Student's t, which is right with few seeds too; the bootstrap's is in the table. Where it leaves out
@@ -166,14 +169,16 @@ def verdict(row):
     return said
 
 
-def finding(differences, arm="gradient", outcomes=("train_loss", "test_accuracy")):
+def finding(
+    differences: pd.DataFrame, arm: str = "gradient", shown: Sequence[str] = ("train_loss", "test_accuracy")
+) -> str:
     """Say in a few words, for the title of a figure, what `paired_differences` shows of one arm.
 
     Returns:
         str, such as `"final training loss lower, final held-out accuracy: no difference shown"`.
     """
     rows = differences[differences["arm"] == arm].set_index("outcome")
-    directions = {outcome: _direction(rows.loc[outcome]) for outcome in outcomes}
+    directions = {outcome: _direction(rows.loc[outcome]) for outcome in shown}
     return ", ".join(
         f"{OUTCOMES[outcome]}{':' if direction == NULL else ''} {direction}"
         for outcome, direction in directions.items()
