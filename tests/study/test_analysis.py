@@ -92,7 +92,7 @@ def test_a_finding_names_each_direction():
     lower = runs({"none": [1.0, 2.0, 3.0], "gradient": [0.5, 1.4, 2.6]})
     assert finding(paired_differences(lower)) == "final training loss lower, final held-out accuracy lower"
     null = runs({"none": [1, 2, 3, 4], "gradient": [2, 1, 4, 3]})
-    assert finding(paired_differences(null), outcomes=["train_loss"]) == "final training loss: no difference shown"
+    assert finding(paired_differences(null), shown=["train_loss"]) == "final training loss: no difference shown"
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():

@@ -59,7 +59,7 @@ def speed(
     """Estimate, best against best, how many times as many epochs the baseline needs to reach the goal.
 
     A run that never gets there counts with all its epochs, one that diverged with twice its epochs. The columns strict
-    and strict_low count a run of the arm that never gets there with twice its epochs as well: which favours the arm
+    and strict_low count a run of the arm that never gets there with twice its epochs as well: what favours the arm
     must hold there too.
 
     Args:
