@@ -34,7 +34,7 @@ NO_KERNEL = re.compile(r"(^|_)(bias|gamma|beta|scale|alpha|(?<!reverse_)embeddin
 def centralize(gradient, axis=None):
     """Subtract from the gradient of each weight vector its mean (Yong et al. 2020, equation 1: GC(g) = g - mean(g)).
 
-    >>> ops.convert_to_numpy(centralize([[1.0, 2.0], [3.0, 6.0]])).tolist()
+    >>> keras.ops.convert_to_numpy(centralize([[1.0, 2.0], [3.0, 6.0]])).tolist()
     [[-1.0, -2.0], [1.0, 2.0]]
 
     Args:
@@ -124,7 +124,7 @@ def variable_axes(variables, told=None):
 def layer_axes(model):
     """Show which axes of each kernel are averaged over. Change what is wrong, and pass it on: `GCAdam(axes=...)`.
 
-    >>> layer_axes(keras.Sequential([keras.Input((5,)), layers.Dense(2, name="top")], name="net"))
+    >>> layer_axes(keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, name="top")], name="net"))
     {'net/top/kernel': [0], 'net/top/bias': None}
 
     Returns a dict from the path of each trainable variable of a model or layer to a list of axes, or None for what is
