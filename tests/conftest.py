@@ -1,6 +1,7 @@
 """Fixtures that many tests share: small synthetic images, and a TFDS folder of the test's own."""
 
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -14,20 +15,15 @@ hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, p
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_tfds_folder(tmp_path_factory):
+def pytest_configure(config):
     """Nothing is written to the user's own folder, and nothing there decides what the tests see."""
-    import tensorflow_datasets as tfds
-
-    folder = tmp_path_factory.mktemp("tensorflow_datasets")
-    kept = tfds.core.constants.DATA_DIR
-    tfds.core.constants.DATA_DIR = str(folder)
-    yield folder
-    tfds.core.constants.DATA_DIR = kept
+    folder = tempfile.TemporaryDirectory(prefix="tensorflow_datasets")
+    config.add_cleanup(folder.cleanup)
+    os.environ["TFDS_DATA_DIR"] = folder.name  # TFDS reads it when it is imported, which many tests do without
 
 
 @pytest.fixture(scope="session")
-def synthetic(own_tfds_folder):
+def synthetic():
     """128 and 64 synthetic images at 94×94 pixels."""
     from gc_tutorial import load_data
 

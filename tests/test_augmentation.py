@@ -167,12 +167,17 @@ def test_shifts_alone_move_both_ways_along_both_axes():
 
 
 def test_the_stronger_ranges_are_those_of_the_guide():
-    assert AugmentationRanges(True, False, 40 / 360, 0.2, 0.2, 0.2, "nearest") == STRONG_AUGMENTATION
-    matrices = draw_matrices(np.random.default_rng(0), 1000, SIZE, STRONG_AUGMENTATION)
+    matrices = draw_matrices(np.random.default_rng(0), 20_000, SIZE, STRONG_AUGMENTATION)
     determinant = np.linalg.det(matrices[:, :, :2])  # shear and shifts leave areas as they are
-    assert np.sqrt(np.abs(determinant)).min() >= 0.8
-    assert np.sqrt(np.abs(determinant)).max() <= 1.2
-    assert (matrices[:, 1, 1] > 0).all()  # never upside down
+    zoom = np.sqrt(np.abs(determinant))
+    mirrored = np.sign(determinant)
+    turns = np.arctan2(matrices[:, 1, 0], mirrored * matrices[:, 0, 0]) * mirrored * 360 / (2 * np.pi)
+    first, second = matrices[:, :, 0], matrices[:, :, 1]
+    shear = (first * second).sum(axis=1) / (first**2).sum(axis=1)  # of the second column along the first
+    shift = (matrices @ np.array([(SIZE - 1) / 2] * 2 + [1.0]) - (SIZE - 1) / 2) / SIZE
+    for found, low, high in ((zoom, 0.8, 1.2), (turns, -40, 40), (shear, -0.2, 0.2), (shift, -0.2, 0.2)):
+        assert low <= found.min() < low + 0.005 * abs(high) and high - 0.005 * abs(high) < found.max() <= high
+    assert 0.48 < (mirrored < 0).mean() < 0.52  # to the side; the turns above show that none is upside down
 
 
 def test_the_edge_is_drawn_out_with_nearest_and_mirrored_with_reflect():

@@ -45,10 +45,15 @@ def test_synthetic_test_images_stand_on_white_and_training_images_do_not():
     assert (np.array(corners["train"]) < 255).all()
 
 
-def test_synthetic_set_has_the_shape_of_the_real_one(synthetic):
+def test_synthetic_set_has_the_shape_of_the_real_one(synthetic, monkeypatch, tmp_path):
     assert synthetic.info.features["image"].shape == (300, 300, 3)
     assert synthetic.info.features["label"].names == ["horses", "humans"]
-    assert drawing.SyntheticHorsesOrHumans.COUNTS["full"] == {"train": 1027, "test": 256}
+    monkeypatch.setattr(drawing, "draw", lambda split, number: number)
+    builder = drawing.SyntheticHorsesOrHumans(config="full", data_dir=tmp_path)
+    for split, count in (("train", 1027), ("test", 256)):
+        examples = [example for _, example in builder._generate_examples(split)]
+        assert [example["image"] for example in examples] == list(range(count))
+        assert {example["label"] for example in examples} == {"horses", "humans"}
 
 
 # ----- what every source gives
@@ -69,7 +74,7 @@ def test_images_are_in_the_same_order_every_time(synthetic):
     np.testing.assert_array_equal(again.train_labels, synthetic.train_labels)
 
 
-def test_an_image_is_resized_by_the_average_of_its_areas_and_rounded(own_tfds_folder):
+def test_an_image_is_resized_by_the_average_of_its_areas_and_rounded():
     """To the nearest number: to cut off the fraction would darken every image by half a level."""
     builder = drawing.prepared_builder("small")
     images, labels = prepared.read_split(builder, "train[:2]", 75)
@@ -130,7 +135,7 @@ def test_a_download_that_fails_is_told_and_not_fatal(monkeypatch, capsys):
     assert "The download failed: ConnectionResetError: connection lost" in capsys.readouterr().out
 
 
-def test_a_download_is_prepared_by_tfds(monkeypatch, own_tfds_folder, tmp_path):
+def test_a_download_is_prepared_by_tfds(tmp_path):
     """The program that runs apart is right: it prepares a set that is small and needs no network."""
     code = horses_or_humans._PREPARE.replace("import sys,", "import sys, gc_tutorial.data.synthetic,")
     command = [

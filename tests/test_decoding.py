@@ -1,6 +1,7 @@
 import functools
 import io
 import struct
+import subprocess
 import sys
 import time
 import zlib
@@ -226,8 +227,22 @@ def test_a_bar_shows_the_progress_of_long_work_only(monkeypatch, capsys, progres
     assert "".join(said.out.split("\r")[-2:]).strip() == ""  # and nothing of it stays
 
 
-def test_the_bar_is_not_the_one_that_warns_where_a_notebook_has_no_widgets():
-    assert "tqdm.auto" not in sys.modules
+def test_the_bar_does_not_warn_where_a_notebook_has_no_widgets():
+    """As `tqdm.auto` does: in a process of its own, that passes for a kernel without ipywidgets."""
+    code = """
+import sys, types, warnings
+import IPython
+IPython.get_ipython = lambda: types.SimpleNamespace(config={"IPKernelApp": {}})
+sys.modules["ipywidgets"] = None  # what Python makes of a missing module
+warnings.simplefilter("always")
+from gc_tutorial.data import decoding
+from gc_tutorial.data.files import File
+decoding.BAR_AFTER_SECONDS = 0
+decoding.decode_all([File(0, bytes)], 4)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Reading images:" in done.stdout
+    assert "IProgress" not in done.stderr
 
 
 # ----- damaged bytes

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import jupytext
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from gc_tutorial import lesson
 from gc_tutorial.errors import DataError, SettingsError, StoreError, VersionError
@@ -152,8 +154,17 @@ def test_keras_2_is_named_with_what_to_do():
 
 @pytest.mark.parametrize("error", [DataError, SettingsError, StoreError, VersionError])
 def test_notebooks_show_our_errors_in_a_line(error):
-    assert issubclass(error, ValueError)
-    assert error("no room")._render_traceback_() == [f"{error.__name__}: no room"]
+    shell = InteractiveShell.instance(colors="NoColor")
+    shell.push({"mistake": error("no room")})
+    with capture_output() as shown:
+        assert not shell.run_cell("raise mistake").success
+    assert (shown.stdout + shown.stderr).strip() == f"{error.__name__}: no room"
+
+
+@pytest.mark.parametrize("error", [DataError, SettingsError, StoreError, VersionError])
+def test_our_errors_are_caught_as_wrong_values(error):
+    with pytest.raises(ValueError, match="no room"):
+        raise error("no room")
 
 
 def test_importing_the_package_waits_with_what_takes_seconds():

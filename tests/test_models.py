@@ -2,8 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from gc_tutorial import build_cnn, build_three_block_cnn, loss_for, models
-from gc_tutorial.lesson import SMALLEST
+from gc_tutorial import build_cnn, build_three_block_cnn, loss_for, settings
 
 
 def test_published_network_at_300_pixels():
@@ -82,5 +81,13 @@ def test_pixels_are_scaled_to_the_range_from_0_to_1(build, size):
     np.testing.assert_allclose(scaled[:, 0, 0, 0], [0.0, 0.2, 1.0], rtol=1e-6)
 
 
-def test_the_settings_allow_no_image_too_small_for_the_network():
-    assert SMALLEST["image_size"] == models.SMALLEST_IMAGE
+@pytest.mark.parametrize("size", [93, 94])
+def test_the_settings_allow_no_image_too_small_for_the_network(size):
+    """What the one refuses the other refuses, too."""
+    refused = []
+    for use in (lambda: build_cnn(size), lambda: settings({"GC_TUTORIAL_IMAGE_SIZE": str(size)})):
+        try:
+            use()
+        except ValueError as error:
+            refused.append("94" in str(error))
+    assert refused == ([True, True] if size == 93 else [])

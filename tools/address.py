@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-from run_notebooks import code_digest
+from digests import outputs_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 # An account has letters, digits and single hyphens inside; a repository may have dots and underscores, too.
@@ -94,7 +94,7 @@ def rewrite(path, before, after, installed):
     if path.parent.name == "notebooks" and path.suffix in (".py", ".ipynb"):
         changed = DOOR_LINE.sub(lambda _: doors(after, f"notebooks/{path.stem}.ipynb"), changed)
     if path.suffix == ".ipynb":
-        digests = [code_digest(nbformat.reads(version, as_version=4)) for version in (text, changed)]
+        digests = [outputs_digest(nbformat.reads(version, as_version=4)) for version in (text, changed)]
         changed = changed.replace(*digests)
     path.write_text(changed, encoding="utf-8")
 

@@ -5,13 +5,13 @@ that the outputs are to be committed.
 """
 
 import argparse
-import hashlib
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import jupytext
+from digests import outputs_digest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -85,15 +85,9 @@ def run(source):
     except CellExecutionError as error:
         sys.exit(f"\n\nA cell of {source.name} failed:\n{error.ename}: {error.evalue}")
     # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
-    notebook.metadata["executed"] = code_digest(notebook)
+    notebook.metadata["executed"] = outputs_digest(notebook)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return notebook
-
-
-def code_digest(notebook):
-    """A digest of all code of a notebook, kept with its outputs to tell later whether they still belong to it."""
-    code = "\0".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    return hashlib.sha256(code.encode()).hexdigest()
 
 
 def headline(code):

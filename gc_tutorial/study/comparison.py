@@ -65,6 +65,12 @@ def compare(
         ValueError: for an unknown arm or optimizer, no seeds or a negative one, or a learning rate that is not a
             finite number above 0.
         DataError, StoreError: for data or a results folder that cannot be used.
+
+    Example:
+        >>> table = compare("synthetic_small", arms=["none"], seeds=1, image_size=94, epochs=1, progress=False)
+        Synthetic images: 128 train and 64 test...
+        >>> table[["arm", "seed", "epoch", "status"]].values.tolist()
+        [['none', 0, 1, 'finished']]
     """
     arms, checked_seeds = _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs)
     data = _load(source, image_size)

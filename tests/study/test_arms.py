@@ -63,17 +63,13 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("arm", sorted(EXPECTED))
+@pytest.mark.parametrize("arm", sorted(set(ARMS) - {"random_direction"}))  # which has a test of its own
 def test_the_gradient_of_each_kernel_and_no_bias(model, gradients, arm):
     taken, _ = step(model, gradients, arm)
     for expected, gradient, found in zip(EXPECTED[arm], gradients[0::2], taken[0::2], strict=True):
         np.testing.assert_allclose(found, expected(gradient), atol=2e-5)
     for gradient, found in zip(gradients[1::2], taken[1::2], strict=True):
         np.testing.assert_allclose(found, gradient, atol=2e-5)
-
-
-def test_every_arm_is_tested():
-    assert {*EXPECTED, "random_direction"} == set(ARMS)
 
 
 @pytest.mark.parametrize(("epoch", "centralized"), [(0, True), (1, True), (2, False), (5, False)])

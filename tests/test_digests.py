@@ -1,0 +1,80 @@
+"""Outputs that are committed belong to the code and the tables as they are now."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import digests  # noqa: E402
+
+
+def test_committed_outputs_are_those_of_the_code_and_the_tables():
+    """`make sync` keeps outputs even where something changed; only a new run makes them true again."""
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(ROOT.glob("notebooks/[0-9]*.ipynb"))}
+    old = [name for name, one in notebooks.items() if one.metadata.get("executed") != digests.outputs_digest(one)]
+    assert not old, f'the code or a table has changed since. Run: make outputs NOTEBOOKS="{" ".join(old)}"'
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A copy of the package and its tables, to be changed."""
+    shutil.copytree(ROOT / "gc_tutorial", tmp_path / "gc_tutorial", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digests, "ROOT", tmp_path)
+    monkeypatch.setattr(digests, "TABLES", tmp_path / digests.TABLES.relative_to(ROOT))
+    return tmp_path / "gc_tutorial"
+
+
+CELLS = [
+    new_markdown_cell("# Title"),
+    new_code_cell("import gc_tutorial\n\nsettings = gc_tutorial.start()"),
+    new_code_cell("from gc_tutorial import build_cnn\nfrom gc_tutorial.study.analysis import load_study"),
+    new_code_cell("study = load_study('sgd')"),
+]
+
+
+def added(path, text):
+    return lambda package: (package / path).write_text((package / path).read_text(encoding="utf-8") + text, "utf-8")
+
+
+def replaced(path, old, new):
+    def change(package):
+        text = (package / path).read_text(encoding="utf-8")
+        assert old in text
+        (package / path).write_text(text.replace(old, new), encoding="utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "old"),
+    [
+        (replaced("models.py", "1 / 255", "1 / 127"), True),  # imported by its public name
+        (replaced("lesson.py", "image_size=150", "image_size=140"), True),  # used as an attribute
+        (replaced("study/analysis.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), True),
+        (replaced("study/evidence/wording.py", "0.05", "0.1"), True),  # which that module imports
+        (replaced("study/evidence/wording.py", "lower", "below"), True),
+        (added("__init__.py", "\nimport os.path\n"), True),
+        (added("study/results/sgd.csv", "\n"), True),
+        (added("study/results/rmsprop.csv", "\n"), False),  # not read
+        (added("study/store.py", "\nX = 1\n"), False),  # not imported
+        (added("models.py", "\n\n# a comment\n"), False),
+        (replaced("models.py", '"""Build the five-block CNN', '"""Build a five-block CNN'), False),
+        (replaced("models.py", "    if classes < 2:", "    if (classes  <  2):"), False),
+    ],
+)
+def test_what_the_outputs_depend_on(project, change, old):
+    notebook = new_notebook(cells=CELLS)
+    before = digests.outputs_digest(notebook)
+    change(project)
+    assert (digests.outputs_digest(notebook) != before) == old
+
+
+def test_code_of_the_cells_counts_and_prose_does_not(project):
+    before = digests.outputs_digest(new_notebook(cells=CELLS))
+    assert digests.outputs_digest(new_notebook(cells=[new_markdown_cell("# Other"), *CELLS[1:]])) == before
+    assert digests.outputs_digest(new_notebook(cells=[*CELLS, new_code_cell("1 + 1")])) != before

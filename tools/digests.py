@@ -1,0 +1,78 @@
+"""What the outputs of a notebook depend on, as a digest that is kept beside them.
+
+It covers the code of the notebook's cells, the code of the package that they reach through imports, and the tables
+that they name. Comments, docstrings and layout of the package do not count. The digest is the same on every Python.
+"""
+
+import ast
+import hashlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "gc_tutorial"
+TABLES = ROOT / PACKAGE / "study" / "results"
+
+
+def outputs_digest(notebook):
+    """The digest for a notebook with its cells as they are now, to tell whether its outputs still belong to it."""
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    code = [ast.parse(cell) for cell in cells]
+    modules = {path: ast.parse(path.read_bytes()) for path in reached(code)}
+    parts = [*cells, *(f"{path.relative_to(ROOT).as_posix()} {plain(tree)}" for path, tree in modules.items())]
+    parts += [path.read_text(encoding="utf-8") for path in tables([*code, *modules.values()])]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def reached(code):
+    """The files of the package's modules that code imports, also within functions, and what these import in turn."""
+    public = {alias.name: node.module or alias.name for node in stub().body for alias in node.names}
+    waiting, files = {PACKAGE}.union(*map(imported, code)), set()
+    while waiting:
+        name = waiting.pop()
+        path = ROOT.joinpath(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        parent, _, last = name.rpartition(".")
+        if parent == PACKAGE and not path.exists() and last in public:
+            waiting.add(f"{PACKAGE}.{public[last]}")
+        elif path.exists() and path not in files:
+            files.add(path)
+            waiting |= imported(ast.parse(path.read_bytes())) | {parent or PACKAGE}
+    return sorted(files)
+
+
+def stub():
+    """The file that says in which module each public name is."""
+    return ast.parse((ROOT / PACKAGE / "__init__.pyi").read_bytes())
+
+
+def imported(tree):
+    """The names of the package that code imports or takes as an attribute, with dots between their parts."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names.add(f"{node.value.id}.{node.attr}")
+    return {name for name in names if name.split(".")[0] == PACKAGE}
+
+
+def tables(trees):
+    """The files of the measured results whose name, or whose folder's name, stands in the code as a string."""
+    strings = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    files = {path: path.relative_to(TABLES).with_suffix("").parts for path in sorted(TABLES.rglob("*.csv"))}
+    return [path for path, names in files.items() if strings.intersection(names)]
+
+
+def plain(node):
+    """The syntax tree as text, without docstrings and without fields that are empty, which differ between Pythons."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(plain, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if value is not None and value != []}
+    documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+    if documented and ast.get_docstring(node) is not None:
+        fields["body"] = node.body[1:]
+    return f"{type(node).__name__}({','.join(f'{name}={plain(fields[name])}' for name in sorted(fields))})"
