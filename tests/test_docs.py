@@ -24,7 +24,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 def run(text, name, known=()):
     """Run the examples in a text, and return how many there are."""
-    names = {"keras": keras, "np": np, **{one: getattr(gc_tutorial, one) for one in NAMES}, **dict(known)}
+    names = dict(known)
     test, output = doctest.DocTestParser().get_doctest(text, names, name, name, 0), []
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     runner.run(test, out=output.append)
