@@ -54,8 +54,8 @@ data = load_data(settings.data, settings.image_size)
 # - **Held out.** Loss and accuracy are measured on pictures that no run trains on.
 # - **Repeated.** Several seeds, and an interval for the difference.
 # - **Tuned.** Each arm has the learning rate that suits it best. **The study below does not do this**: it takes one learning rate for all
-#   arms. A study with tuned rates is planned and running. Its plans are in `gc_tutorial/study/plans/`, and its rules were written before
-#   its results.
+#   arms. A study with tuned rates is planned and running. Its plans are in `gc_tutorial/study/plans/`. Its rules were
+#   written before its results were looked at.
 #
 # The third arm is the paper's authors' own advice for optimizers that rescale every number of the gradient, such as RMSprop:
 # they centralize not the gradient but the *update* that the optimizer makes of it.
