@@ -118,7 +118,7 @@ class GradientCentralization:
 
     Put it before the optimizer: `class GCSGD(GradientCentralization, keras.optimizers.SGD)`.
     It overrides `Optimizer.apply`, the one method through which `fit` and custom training loops pass on every
-    backend. (Keras 3 does not call `get_gradients`, which older code for GC overrides.)
+    backend. (`get_gradients`, which published examples override, is not called by Keras 3.)
 
     Args:
         *args: passed on to the optimizer.
@@ -136,9 +136,7 @@ class GradientCentralization:
 
     The rule: left alone are rank 0 and 1; variables named bias, gamma, beta, scale, alpha or embed...; and weight
     vectors of one element, which would never learn. Averaged are, where a path says depthwise, the window; in
-    query, key, value and gate kernels of rank 3, axis 0; else all axes but the last. (In the kernel of a transposed
-    convolution, the last axis counts inputs. There the rule follows the code of the paper's authors, which
-    centralizes the weights of each input channel.) What this cannot know is a
+    query, key, value and gate kernels of rank 3, axis 0; else all axes but the last. What this cannot know is a
     layer's type: a depthwise convolution by another name is centralized across its channels, unless `axes` says
     otherwise. Sparse gradients (TensorFlow's, of embeddings) are always left alone.
 

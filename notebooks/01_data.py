@@ -64,7 +64,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # *Published*, here and in the notebooks that follow, means the
 # [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
-# It was corrected in 2025; [notebook 4](04_gradient_centralization.ipynb) tells what is known.
+# It was changed in 2025; [notebook 4](04_gradient_centralization.ipynb) tells what is known.
 #
 # The result of `load_data` has the two splits as `tf.data` pipelines, and the data set's own description.
 

@@ -60,7 +60,7 @@ data = load_data(settings.data, settings.image_size)
 # The third arm is the paper's authors' own advice for optimizers that rescale every number of the gradient, such as RMSprop:
 # they centralize not the gradient but the *update* that the optimizer makes of it.
 #
-# `compare` does all of that. Here it runs a small comparison on your machine:
+# `compare` does all of this, except the tuning. Here it runs a small comparison on your machine:
 
 # %%
 from gc_tutorial import compare

@@ -168,7 +168,7 @@ rows = []
 for name, (layer, shape) in examples.items():
     inputs = keras.Input(shape)
     model = keras.Model(inputs, layer(inputs))
-    for variable, axes in zip(model.trainable_variables, layer_axes(model)):
+    for variable, axes in zip(model.trainable_variables, layer_axes(model).values()):
         if axes is not None or len(variable.shape) > 1:
             averaged = "left alone" if axes is None else ", ".join(map(str, axes))
             variable_name = "/".join(variable.path.split("/")[1:])
@@ -178,21 +178,34 @@ pd.DataFrame(rows).set_index("layer")
 # %% [markdown]
 # - A depthwise kernel holds one small filter for each channel: only the window, axes 0 and 1, is averaged.
 # - Attention's query, key and value kernels have the features first, then the heads: axis 0.
-# - A transposed convolution is an exception. Its kernel has the output channels before the input channels, so the vectors that are averaged
-#   here belong to one *input* channel. This follows the code of the paper's authors, not the definition. Use `axes` to change it.
+# - A transposed convolution has the output channels before the input channels. The window and the inputs are averaged, as the paper's
+#   definition says. (The authors' own code averages the weights of one *input* channel instead.)
 # - Biases are left alone, also the GRU's and attention's, which have two axes; so are normalization and embeddings.
 #
-# An optimizer never sees the layers. It receives variables, and decides from their paths and shapes. That is right for all layers
-# above under the names that Keras gives them. But if you call a depthwise layer "stem", its variable looks like that of an ordinary
-# convolution with a single output channel:
+# An optimizer receives variables, not layers. When it is built, it looks for the layer that holds each variable, and takes the axes
+# from the class of the layer. It cannot know what the weights of a layer of your own mean, if they are not called `kernel`. It leaves
+# them alone, and a warning names them:
 
 # %%
-stem = keras.Sequential([keras.Input((9, 9, 2)), layers.DepthwiseConv2D(3, name="stem")])
+import warnings
+
+
+class Stem(layers.Layer):
+    """A layer of our own: one 3×3 filter for each channel."""
+
+    def build(self, shape):
+        self.filters = self.add_weight(shape=(3, 3, shape[-1]), name="filters")
+
+    def call(self, inputs):
+        return keras.ops.depthwise_conv(inputs, self.filters[..., None])
+
+
+stem = keras.Sequential([keras.Input((9, 9, 2)), Stem(name="stem")])
 gradients = [np.random.default_rng(0).normal(size=variable.shape) for variable in stem.trainable_variables]
 
 
 def channel_means(axes):
-    """The mean of each channel's filter in what one step of `GCSGD` does to the stem's kernel."""
+    """The mean of each channel's filter in what one step of `GCSGD` does to the stem."""
     before = stem.get_weights()
     gc_tutorial.GCSGD(learning_rate=1.0, axes=axes).apply(gradients, stem.trainable_variables)
     change = before[0] - stem.get_weights()[0]
@@ -200,12 +213,15 @@ def channel_means(axes):
     return np.abs(change.mean(axis=(0, 1)).ravel()).round(6)
 
 
-print("by path and shape:", channel_means(None))
-print("told by the model:", channel_means(layer_axes(stem)))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print("without `axes`:", channel_means(None))
+print(caught[0].message)
+print("with `axes`:", channel_means({"filters": (0, 1)}))
 
 # %% [markdown]
-# By its path, the two channels were averaged together, and neither filter has mean zero. With `axes=layer_axes(model)` both have mean
-# zero. You can also give the axes for a pattern in the path, `axes={"stem/kernel": (0, 1)}`. To leave a variable alone, call
+# Without `axes`, neither change has mean zero: GC left the filters alone. With `axes={"filters": (0, 1)}`, both have mean zero. The key is a
+# variable's path or a pattern in it, and `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
 # `optimizer.exclude_from_centralization(var_names=["stem"])` before training. `conv_only=True` limits GC to convolutions, as the
 # authors' code can.
 #
@@ -275,7 +291,7 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
 #
 # - `centralized(AnyOptimizer)` adds GC to any Keras optimizer, through the one method that all of them share.
 # - Of the five optimizers here, only SGD keeps the means of the weights with GC on the gradient. With GC on the update all five do.
-# - What is averaged depends on the layer. An optimizer decides from paths and shapes, and `axes=layer_axes(model)` tells it more.
+# - What is averaged depends on the layer. The optimizer finds the layer of each variable, and `axes` tells it what it cannot know.
 # - The same code is tested on TensorFlow (`make test`), and on JAX and PyTorch (`make test-backends`).
 #
 # Back to [the comparison](05_comparison.ipynb), or use GC in your own project.

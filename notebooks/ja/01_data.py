@@ -54,10 +54,10 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="86847e0310d3"
+# %% [markdown] translates="c0a271e0f4f5"
 # 最初のセルが出力した行には、**プロファイル**（profile）の名前が出ています。どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開されている例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチ（batch）も小さく、エポック（epoch）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
 #
-# ここから先のノートブックで「公開されている」（published）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配集中化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。この例は 2025 年に訂正されました。分かっていることは[ノートブック 4](04_gradient_centralization.ipynb) で述べます。
+# ここから先のノートブックで「公開されている」（published）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配集中化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。この例は 2025 年に変更されました。分かっていることは[ノートブック 4](04_gradient_centralization.ipynb) で述べます。
 #
 # `load_data` の結果には、訓練用と評価用の 2 つの分割（split）が `tf.data` のパイプライン（pipeline）として入っていて、データセット自身の説明も付いています。
 

@@ -43,7 +43,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="097600bd50d9"
+# %% [markdown] translates="519c3a20871c"
 # ## 公平な比較とは
 #
 # - **対応があること（paired）。** 群（arm）とは、比べる方法の 1 つです。GC なし（基準、baseline）、勾配（gradient）への GC、更新量（update）への GC があります。対応があるとは、同じシードの中で、どの群も同じ初期の重み（weight）から始まり、同じデータ拡張（augmentation）をかけた同じバッチ（batch）を受け取ることです。すべて、ビット単位で同じです。ですから、シードごとに、どの群からも基準を引けます。
@@ -54,7 +54,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # 3 番目の群は、RMSprop のように勾配の成分ごとに縮尺を変えるオプティマイザのために、論文の著者自身が勧めている方法です。勾配ではなく、オプティマイザが勾配から作る**更新量**を中心化（centralize）します。
 #
-# `compare` は、このすべてを行います。ここでは、小さな比較を自分の環境で実行してみましょう。
+# `compare` は、調整のほかはすべて行います。ここでは、小さな比較を自分の環境で実行してみましょう。
 #
 # 表のあとの図は、左から訓練損失（training loss）、評価損失（held-out loss）、評価正解率（held-out accuracy）で、横軸はエポック（epoch）です。凡例は、no GC が GC なし、GC on the gradient が勾配への GC、GC on the update が更新量への GC です。見出しは「この環境での結果」という意味で、シードとエポックの数、そして帯（bands）が最低から最高までを表すことを述べています。
 

@@ -163,30 +163,43 @@ rows = []
 for name, (layer, shape) in examples.items():
     inputs = keras.Input(shape)
     model = keras.Model(inputs, layer(inputs))
-    for variable, axes in zip(model.trainable_variables, layer_axes(model)):
+    for variable, axes in zip(model.trainable_variables, layer_axes(model).values()):
         if axes is not None or len(variable.shape) > 1:
             averaged = "left alone" if axes is None else ", ".join(map(str, axes))
             variable_name = "/".join(variable.path.split("/")[1:])
             rows.append({"layer": name, "variable": variable_name, "shape": variable.shape, "averaged over": averaged})
 pd.DataFrame(rows).set_index("layer")
 
-# %% [markdown] translates="5280a528f3be"
+# %% [markdown] translates="b188f4eb8cb1"
 # - デプスワイズ畳み込み（depthwise convolution）のカーネルには、チャネル（channel）ごとに小さなフィルタ（filter）が 1 つあります。平均するのは窓だけ、つまり軸 0 と軸 1 です。
 # - 注意機構（attention）のクエリ（query）、キー（key）、バリュー（value）のカーネルは、先に特徴（feature）の軸、次にヘッド（head）の軸があります。平均するのは軸 0 です。
-# - 転置畳み込み（transposed convolution）は例外です。カーネルでは出力チャネルが入力チャネルより前にあるので、ここで平均するベクトルは 1 つの**入力**チャネルのものです。これは定義ではなく、論文の著者のコードに従っています。変えるには `axes` を使います。
+# - 転置畳み込み（transposed convolution）では、出力チャネルが入力チャネルより前にあります。論文の定義のとおり、窓と入力について平均します。（著者のコードは、代わりに 1 つの**入力**チャネルの重みを平均します。）
 # - バイアス（bias）には手を付けません。GRU や注意機構の、軸が 2 つあるバイアスも同じです。正規化（normalization）と埋め込み（embedding）にも手を付けません。
 #
-# オプティマイザが層を見ることはありません。受け取るのは変数で、そのパスと形から判断します。Keras が付ける名前のままなら、上のどの層でもそれで正しくなります。しかし、デプスワイズ畳み込みの層に「stem」という名前を付けると、その変数は、出力チャネルが 1 つの普通の畳み込みの変数と同じに見えます。
+# オプティマイザが受け取るのは、層ではなく変数です。組み立てられるときに、それぞれの変数をもつ層を探し、層のクラスから軸を決めます。しかし、自分で書いた層の重みは、`kernel` という名前でなければ、その意味を知りようがありません。そのような重みには手を付けず、警告で名前を挙げます。
 #
-# 出力は、重みの変化の平均をチャネルごとに示したものです。by path and shape は「パスと形から判断した場合」、told by the model は「モデルから教えた場合」という意味です。
+# 出力は、重みの変化の平均をチャネルごとに示したものです。without は軸を指定しない場合、with は指定した場合で、その間の文が警告です。
 
 # %%
-stem = keras.Sequential([keras.Input((9, 9, 2)), layers.DepthwiseConv2D(3, name="stem")])
+import warnings
+
+
+class Stem(layers.Layer):
+    """A layer of our own: one 3×3 filter for each channel."""
+
+    def build(self, shape):
+        self.filters = self.add_weight(shape=(3, 3, shape[-1]), name="filters")
+
+    def call(self, inputs):
+        return keras.ops.depthwise_conv(inputs, self.filters[..., None])
+
+
+stem = keras.Sequential([keras.Input((9, 9, 2)), Stem(name="stem")])
 gradients = [np.random.default_rng(0).normal(size=variable.shape) for variable in stem.trainable_variables]
 
 
 def channel_means(axes):
-    """The mean of each channel's filter in what one step of `GCSGD` does to the stem's kernel."""
+    """The mean of each channel's filter in what one step of `GCSGD` does to the stem."""
     before = stem.get_weights()
     gc_tutorial.GCSGD(learning_rate=1.0, axes=axes).apply(gradients, stem.trainable_variables)
     change = before[0] - stem.get_weights()[0]
@@ -194,11 +207,14 @@ def channel_means(axes):
     return np.abs(change.mean(axis=(0, 1)).ravel()).round(6)
 
 
-print("by path and shape:", channel_means(None))
-print("told by the model:", channel_means(layer_axes(stem)))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print("without `axes`:", channel_means(None))
+print(caught[0].message)
+print("with `axes`:", channel_means({"filters": (0, 1)}))
 
-# %% [markdown] translates="9ca0714a3304"
-# パスから判断すると、2 つのチャネルがまとめて平均され、どちらのフィルタの平均もゼロになりません。`axes=layer_axes(model)` を渡せば、どちらもゼロになります。`axes={"stem/kernel": (0, 1)}` のように、パスのパターンに対して軸を指定することもできます。手を付けない変数があれば、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、著者のコードでもできるように、GC を畳み込みだけに限ります。
+# %% [markdown] translates="e3e36b90991c"
+# `axes` がなければ、どちらの変化の平均もゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、その中のパターンです。`layer_axes(model)` は、すべての変数の軸を示します。手を付けない変数があれば、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、著者のコードでもできるように、GC を畳み込みだけに限ります。
 #
 # ## ほかのバックエンドで
 #
@@ -257,12 +273,12 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
 #
 # </details>
 
-# %% [markdown] translates="13609b39ea42"
+# %% [markdown] translates="c6f1649bde2b"
 # ## この章のまとめ
 #
 # - `centralized(AnyOptimizer)` は、Keras のどのオプティマイザにも GC を加えます。使うのは、すべてのオプティマイザに共通する 1 つのメソッドです。
 # - ここで試した 5 つのオプティマイザのうち、勾配への GC で重みの平均を保つのは SGD だけです。更新量への GC なら、5 つとも保ちます。
-# - 何を平均するかは、層によって違います。オプティマイザはパスと形から判断しますが、`axes=layer_axes(model)` でもっと多くを教えられます。
+# - 何を平均するかは、層によって違います。オプティマイザは変数ごとに層を見つけ、分からないことは `axes` で教えられます。
 # - 同じコードを、TensorFlow では `make test` が、JAX と PyTorch では `make test-backends` がテストしています。
 #
 # [比較](05_comparison.ipynb) に戻るか、自分のプロジェクトで GC を使ってください。
