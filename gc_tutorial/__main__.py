@@ -27,7 +27,7 @@ def _parser():
 def _add_compare(commands):
     compare = commands.add_parser(
         "compare",
-        help="train with and without gradient centralization, over many seeds",
+        help="train with and without gradient centralization, over several seeds",
         description="Train the CNN for every arm and seed. Each finished run is kept at once; the same command goes "
         "on where it was stopped.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

@@ -21,7 +21,7 @@
 # In this notebook you will
 #
 # - load *Horses or Humans* with one call, and see what TensorFlow Datasets (TFDS) hands over;
-# - look at the training images and at the images held out for testing;
+# - look at the training images and at the *held-out* images, on which nothing is trained (in the code they are called `test`);
 # - measure how the two differ, and learn why that difference is a trap.
 
 # %% tags=["hide-input"]
@@ -32,7 +32,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -41,7 +43,7 @@ settings = gc_tutorial.start()
 # ## One call
 #
 # *Horses or Humans* (Laurence Moroney, CC BY 2.0) holds computer-rendered pictures of horses and of people. It comes
-# through [TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans); by hand the call is
+# through [TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans). Without the helper, you would write
 #
 # ```python
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
@@ -56,9 +58,13 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 
 # %% [markdown]
-# The line that the first cell printed names the **profile**, which says how much is computed: `quick`, `standard` (the default) or `full`. Only
-# `full` has the published settings; the others take smaller pictures and batches, and fewer epochs. The environment variable
-# `GC_TUTORIAL_PROFILE` chooses.
+# The line that the first cell printed names the **profile**, which sets how much is computed: `quick`, `standard` (the default) or `full`.
+# Only `full` has the published settings. The others use smaller pictures and batches, and fewer epochs. The environment variable
+# `GC_TUTORIAL_PROFILE` chooses the profile.
+#
+# *Published*, here and in the notebooks that follow, means the
+# [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
+# It was changed in 2025; [notebook 4](04_gradient_centralization.ipynb) tells what is known.
 #
 # The result of `load_data` has the two splits as `tf.data` pipelines, and the data set's own description.
 
@@ -81,8 +87,8 @@ print(f"label: {label.numpy()}, which means {names[label.numpy()]!r}")
 # %% [markdown]
 # ## Are the classes balanced?
 #
-# Count before you train. With about as many horses as humans, a model that guesses is right about half of the time, and an accuracy
-# means something only by how far it lies above that.
+# Count before you train. With about as many horses as humans, a model that guesses is right about half of the time. So an accuracy of one
+# half means that the model has learnt nothing.
 
 # %%
 import numpy as np
@@ -115,7 +121,7 @@ show(
 )
 
 # %% [markdown]
-# And twelve that are held out, to test on:
+# And twelve held-out pictures:
 
 # %%
 show(
@@ -126,7 +132,7 @@ show(
 # %% [markdown]
 # ## The trap
 #
-# The two sets of pictures do not come from the same world. Let us measure it: how much of each picture is white?
+# The two sets of pictures have different backgrounds. We can measure this: how much of each picture is white?
 
 
 # %%
@@ -161,11 +167,11 @@ Markdown(
 )
 
 # %% [markdown]
-# A model is trained on one kind of picture and tested on another: this is called a **domain shift**. It has two
-# consequences that published tutorials on these images pass over.
+# A model is trained on one kind of picture and evaluated on another. This is called a **domain shift**. It has two consequences. The
+# published example does not measure held-out images, and so it shows neither.
 #
-# 1. **Training accuracy says little.** A model may learn the backgrounds, and do well where they are and badly where they
-#    are not. Every comparison here therefore includes the held-out images.
+# 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on pictures with these backgrounds, and badly
+#    on others. Every comparison here therefore includes the held-out images.
 # 2. **Held-out accuracy is noisy.** It can jump from one epoch to the next, as notebook 3 shows, so one run proves little. Notebook 5
 #    repeats each run with several seeds (starting points of the random numbers) and gives intervals.
 
@@ -188,9 +194,9 @@ Markdown(
 #     print(split, (distances.argmin(axis=1) == labels[split]).mean(), np.bincount(distances.argmin(axis=1), minlength=2))
 # ```
 #
-# What lies above one half on the training pictures is what colour gives away. Now look at the counts for the held-out pictures:
-# white is a bright colour, and where brightness decides, all of them may get the same class. That is how a domain shift
-# hurts, and you may meet an accuracy of exactly 50% again.
+# On the training pictures, the part above one half comes from colour alone. Now look at the counts for the held-out pictures. White is a
+# bright colour. Where brightness decides, all of them may get the same class, and the accuracy is then exactly 50%. This is how a
+# domain shift hurts.
 #
 # </details>
 
@@ -199,7 +205,6 @@ Markdown(
 #
 # - One call loads the images as `uint8`, decoded once, with the data set's own facts beside them.
 # - Training pictures stand on busy backgrounds and held-out pictures on white: a domain shift.
-# - So results are to be judged on held-out pictures, and over several runs.
+# - So judge results on held-out pictures, and over several runs.
 #
-# Next: [2. Augmentation](02_augmentation.ipynb), which makes the training pictures more varied without rendering
-# another horse.
+# Next: [2. Augmentation](02_augmentation.ipynb), which makes the training pictures more varied.

@@ -32,7 +32,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -95,14 +97,18 @@ kernels["length of each"] = [int(pd.Series(kernel[:-1]).prod()) for kernel in ke
 kernels
 
 # %% [markdown]
-# The later notebooks import this network as `build_cnn`. At the published size, 300×300 pixels, it is the published one,
-# parameter for parameter:
+# The later notebooks import this network as `build_cnn`. At the published size, 300×300 pixels, it has the same number of parameters as
+# the published one. Most of them are in the first dense layer, because each of its 512 units has a weight for every number
+# that the last pooling leaves. That count grows with the size of the picture:
 
 # %%
 from gc_tutorial import build_cnn
 
 print(f"at {settings.image_size}×{settings.image_size}: {model.count_params():,} parameters")
-print(f"at 300×300: {build_cnn(300).count_params():,} parameters")
+at_300 = build_cnn(300)
+print(f"at 300×300: {at_300.count_params():,} parameters")
+largest = max(at_300.layers, key=lambda layer: layer.count_params())
+print(f"most of them in one layer: {largest.count_params():,} in the one of {largest.units} units")
 
 # %% [markdown]
 # ## Training
@@ -164,8 +170,11 @@ Markdown(
 #
 # ## How far can one curve be trusted?
 #
-# This was *one* run. Here are the runs without GC of the study that comes with the package (150×150 pixels, the real images; notebook 5
-# has all of it): the same method, a line for each seed.
+# This was *one* run. The next figure shows the runs without GC of the study that comes with the package (150×150 pixels, the real
+# images; notebook 5 has all of it): the same method, a line for each seed.
+#
+# Where does this spread come from? The runs differ only in their initial weights, the order of the pictures and the augmentation. Why
+# that changes held-out accuracy so much is not measured here; the white background of the held-out pictures is one possible reason.
 
 # %%
 from gc_tutorial.study.analysis import load_study
@@ -215,7 +224,7 @@ show(
 # print(accuracy[-1], second.history["val_accuracy"][-1])
 # ```
 #
-# The difference comes from the seeds alone. Believe only an improvement that is clearly larger, and seen over several seeds.
+# The difference comes from the seeds alone. Believe only an improvement that is larger, and seen over several seeds.
 #
 # </details>
 
@@ -224,6 +233,6 @@ show(
 #
 # - The published CNN, and its weight vectors: one for each output unit of each kernel.
 # - Training watched on held-out pictures, which stand on white while the training pictures do not.
-# - One run is an anecdote.
+# - One run proves little.
 #
 # Next: [4. Gradient centralization](04_gradient_centralization.ipynb), the method itself.

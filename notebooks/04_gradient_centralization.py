@@ -11,8 +11,8 @@
 # %% [markdown]
 # # 4. Gradient centralization
 #
-# **Write gradient centralization for Keras in ten lines, and prove that it runs: in the best-known published code it
-# never does.**
+# **Write gradient centralization for Keras in ten lines, and prove that it runs. In the published code that many projects
+# copied, it does not.**
 #
 # In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
 #
@@ -32,7 +32,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -53,14 +55,18 @@ data = load_data(settings.data, settings.image_size)
 # e = \tfrac{1}{\sqrt M}(1, \dots, 1)^{\mathsf T}$$
 #
 # $P$ projects onto the plane of vectors whose numbers sum to zero. In Keras's dense and convolutional layers the last
-# axis of a kernel counts the output units, so the mean is taken over all other axes. Biases, which have one axis, are left alone.
-# (Depthwise and attention layers differ, and embeddings are to be left alone: the package knows them, and
-# [notebook 7](07_any_optimizer.ipynb) shows how.)
+# axis of a kernel counts the output units, so the mean is taken over all other axes.
 #
-# Why would anyone do this? The paper gives two reasons. If the sum of a unit's weights cannot move, then neither can its reaction to a
-# shift $c$ that all its inputs share, because $w^{\mathsf T}(x + c\,\mathbf 1) - w^{\mathsf T}x = c\sum_i w_i$: training may not use it to
-# fit, which regularizes. And the loss along the remaining directions is smoother, which steadies training. The gains it
-# reports are modest: on ImageNet with ResNet-50 the top-1 error falls from 23.71% to 23.21%.
+# Two kinds of variables are left alone. A unit has only one bias, so its gradient minus its mean would be zero, and the bias would
+# never learn. An embedding has a row for each token, and centralizing would move the rows of tokens that are not even in the batch.
+# (Depthwise and attention layers have other axes; [notebook 7](07_any_optimizer.ipynb) shows them.)
+#
+# Why would anyone do this? The paper gives two reasons. The first holds for plain gradient descent (SGD): the sum of a unit's weights
+# cannot move. Then the unit's reaction to a shift $c$ that all its inputs share cannot move either, because
+# $w^{\mathsf T}(x + c\,\mathbf 1) - w^{\mathsf T}x = c\sum_i w_i$. Training cannot use it to fit the data, and the paper calls this
+# a regularization. Under RMSprop and Adam the sum does move ([notebook 5](05_comparison.ipynb)), so the first reason does not apply to
+# them as it stands. The second reason: along the remaining directions the loss is smoother, which should make training steadier.
+# The gains that the paper reports are modest. On ImageNet with ResNet-50 the top-1 error falls from 23.71% to 23.21%.
 
 # %%
 from keras import ops
@@ -116,8 +122,8 @@ show(
 # %% [markdown]
 # ## The optimizer
 #
-# Where does it go? Every Keras optimizer receives its gradients through one method, `apply`. `fit` calls it on every
-# backend (TensorFlow, JAX or PyTorch), and custom training loops do, too. So: centralize there, then let the optimizer do what it always did.
+# Every Keras optimizer receives its gradients through one method, `apply`. `fit` calls it on every backend (TensorFlow, JAX or
+# PyTorch), and custom training loops call it, too. So we centralize there, and then let the optimizer work as before.
 
 # %%
 import keras
@@ -132,9 +138,19 @@ class GCRMSprop(keras.optimizers.RMSprop):
 
 
 # %% [markdown]
-# ## And the published one
+# ## The published optimizer
 #
-# The [well-known Keras example](https://keras.io/examples/vision/gradient_centralization/) of GC, and the code copied from it, override another method, `get_gradients`. In outline:
+# *Published* means here: the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) as it was last modified
+# on 2023-07-25, and the code copied from it. It overrides another method, `get_gradients`, which Keras 3 does not have.
+#
+# Others found problems before us. A user of the package `gctf` reported in 2021 that its GC does not run
+# ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)). The Keras example was corrected in 2025:
+# [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (merged 2025-01-30) fixed errors,
+# [issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) reported that its comparison is unfair, and
+# [pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (2025) gave each run a model of its own. We could not see what the
+# page says today, so what follows is about the version of 2023-07-25.
+#
+# The optimizers of `gctf` set `get_gradients` on the finished optimizer instead of overriding it. We write both in outline:
 
 
 # %%
@@ -148,10 +164,16 @@ class PublishedGCRMSprop(keras.optimizers.RMSprop):
         return [centralize(g) if len(g.shape) > 1 else g for g in super().get_gradients(loss, params)]
 
 
+def like_gctf(optimizer):
+    """What the package `gctf` does to an optimizer."""
+    optimizer.get_gradients = lambda loss, params: [centralize(g) for g in keras.backend.gradients(loss, params)]
+    return optimizer
+
+
 print("Does Keras's own RMSprop have a method `get_gradients`?", hasattr(keras.optimizers.RMSprop, "get_gradients"))
 
 # %% [markdown]
-# ## Proof 1: do the weights differ?
+# ## A first check: do the weights differ?
 #
 # If GC runs, training with it must end in other weights than training without. We train the same network from the
 # same initial weights, on the same 128 pictures in the same order, once with each optimizer.
@@ -175,6 +197,7 @@ weights = {
     "RMSprop": train_briefly(keras.optimizers.RMSprop(1e-3)),
     "RMSprop once more": train_briefly(keras.optimizers.RMSprop(1e-3)),
     "published `get_gradients`": train_briefly(PublishedGCRMSprop(1e-3)),
+    "the way of `gctf`": train_briefly(like_gctf(keras.optimizers.RMSprop(1e-3))),
     "ours, `apply`": train_briefly(GCRMSprop(1e-3)),
 }
 
@@ -196,18 +219,23 @@ published, repeated = differences["published `get_gradients`"], differences["RMS
 if published == 0:
     finding = "**the same to the last bit** as plain RMSprop's: it *is* plain RMSprop."
 else:  # a GPU may round differently in every run
-    finding = f"off by {published:.2g}, where plain RMSprop, run once more, is off by {repeated:.2g}: see proof 2."
+    finding = f"off by {published:.2g}, where plain RMSprop, run once more, is off by {repeated:.2g}: see proof 1."
 Markdown(
     f"The published optimizer's `get_gradients` was called **{PublishedGCRMSprop.calls}** times, and its weights are {finding} "
-    f"Ours differ by up to {differences['ours, `apply`']:.2g}."
+    f"The way of `gctf` differs from plain RMSprop by {differences['the way of `gctf`']:.2g}, ours by up to "
+    f"{differences['ours, `apply`']:.2g}."
 )
 
 # %% [markdown]
-# ## Proof 2: what reaches the update?
+# We also ran the package itself: `gctf` 0.0.3, installed without its dependencies, since it asks for Keras 2.4. With Keras 3.15.1
+# (checked on 2026-11-24), a small network trained with its RMSprop had exactly the weights of plain RMSprop. The test
+# `tests/against_gctf.py` repeats this.
 #
-# Different weights could come from any mistake. So let us look at the gradients themselves, at the last moment before they
-# are used: `update_step` is the method in which an optimizer changes one variable. (`run_eagerly` lets plain Python look
-# in.)
+# ## Proof 1: what reaches the update?
+#
+# Equal weights show that GC did not run. Different weights do not show that it did: any mistake makes them differ. So let us look at
+# the gradients themselves, just before they are used. `update_step` is the method in which an optimizer changes one variable.
+# (`run_eagerly` lets plain Python code see them.)
 
 
 # %%
@@ -239,12 +267,12 @@ means = {name: f"{largest_mean_at_update(optimizer):.1e}" for name, optimizer in
 pd.Series(means, name="largest mean of a gradient at the update").to_frame()
 
 # %% [markdown]
-# ## Proof 3: the paper's invariant (what training cannot change)
+# ## Proof 2: the paper's invariant (what training cannot change)
 #
-# Plain gradient descent (SGD), with or without momentum, only ever adds multiples of gradients to the weights. If every
-# gradient has mean zero, then the mean of each weight vector can never move. That can be checked on the weights
-# alone, which makes it the best test of whether GC runs in a project that trains with SGD (without `weight_decay` and `clipvalue`, which act
-# after GC and move the mean). `WeightMeanDrift` records the largest shift.
+# Plain gradient descent (SGD), with or without momentum, only adds multiples of gradients to the weights. If every gradient has mean
+# zero, then the mean of each weight vector never moves. The weights alone show this. So it is the best test of whether GC runs
+# in a project that trains with SGD, without `weight_decay` and `clipvalue`, which act after GC and move the mean.
+# `WeightMeanDrift` records the largest shift.
 #
 # For SGD we take the package's ready-made `GCSGD`, written the same way.
 
@@ -262,13 +290,13 @@ pd.Series(
 # %% [markdown]
 # What is left under `GCSGD` is rounding.
 #
-# RMSprop and Adam divide each number of the gradient by a different scale, so that under them the invariant does not hold
-# even though GC runs. [Notebook 5](05_comparison.ipynb) shows this, and the remedy.
+# RMSprop and Adam divide each number of the gradient by a different scale. Under them the invariant does not hold, even though
+# GC runs. [Notebook 5](05_comparison.ipynb) measures this, and shows the variant of GC that keeps the means.
 #
 # ## With and without
 #
-# Now the comparison, done fairly: **a new model for each run** (`compile` keeps the weights, so compiling the same model
-# again would give the second run a head start), the same initial weights, the same batches, and held-out pictures.
+# Now we compare, with **a new model for each run**: `compile` keeps the weights, so compiling the same model again would give the
+# second run a head start. Both runs have the same initial weights and the same batches, and both are evaluated on held-out pictures.
 
 # %%
 from gc_tutorial import TimeHistory
@@ -330,19 +358,19 @@ show(
 Markdown(
     f"In this one pair of runs GC changed the final training loss by {change['train_loss']:+.3f} and the held-out accuracy by "
     f"{accuracy:+.1f} percentage points. **One pair proves nothing either way**: notebook 3 shows how far "
-    "runs of the *same* method lie apart. Notebook 5 repeats this over many seeds."
+    "runs of the *same* method lie apart. Notebook 5 repeats this over several seeds."
 )
 
 # %% [markdown]
 # ## Exercise
 #
-# Someone hands you a project whose optimizer is called `GCAdam`. Write a check, of three lines or so, that tells whether
-# gradient centralization runs in it, without reading its code.
+# Someone gives you a project whose optimizer is called `GCAdam`. Write a short check that tells whether gradient centralization
+# runs in it, without reading its code.
 #
 # <details><summary>Solution</summary>
 #
-# Adam does not keep the invariant of proof 3, so use proof 2: give one kernel a gradient with a large mean, and see what reaches the
-# update. The simplest such gradient has equal numbers: it is *all* mean, GC leaves nothing of it, and the weights must not move.
+# Adam does not keep the invariant of proof 2, so use proof 1. Give one kernel a gradient with a large mean, and see what reaches the
+# update. The simplest such gradient has equal numbers. Its mean is all there is, so GC leaves zero, and the weights must not move.
 #
 # ```python
 # from gc_tutorial import GCAdam
@@ -358,8 +386,8 @@ Markdown(
 # %% [markdown]
 # ## What you have seen
 #
-# - GC subtracts from the gradient of each weight vector its mean: one line, in `Optimizer.apply`.
-# - Overriding `get_gradients`, as published code does, changes nothing: Keras never calls it.
-# - Three proofs that GC runs: other weights, zero means at the update, and under SGD weight means that never move.
+# - GC subtracts from the gradient of each weight vector its mean. It takes ten lines, and its place is `Optimizer.apply`.
+# - Overriding `get_gradients`, as the published example did, changes nothing: Keras 3 never calls it.
+# - Two proofs that GC runs: zero means at the update, and under SGD weight means that never move.
 #
-# Next: [5. The comparison](05_comparison.ipynb), with many seeds, intervals, and a verdict.
+# Next: [5. The comparison](05_comparison.ipynb), with several seeds, intervals, and a verdict.

@@ -21,8 +21,8 @@
 # In this notebook you will
 #
 # - load pictures from a folder and from a zip, with two classes or more, and then your own;
-# - train a smaller network on stronger augmentation, watched on held-out pictures, and put the results into a table;
-# - see which classes it confuses, which pictures it gets most wrong, and what in a picture it goes by.
+# - train a network of three blocks on stronger augmentation, watched on held-out pictures, and put the results into a table;
+# - find out what a good training curve hides: which classes the model confuses, and which part of a picture it uses.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -32,7 +32,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -79,8 +81,7 @@ files.groupby(["split", "class"])["file"].agg(["count", "min", "max"])
 from_folder = load_data(folder, settings.image_size)
 
 # %% [markdown]
-# A zip of the folder does as well. It is read where it is, without unpacking: a zip from a stranger cannot write anything
-# anywhere.
+# A zip of the folder works, too. It is read without unpacking, so a zip from a stranger cannot write any file.
 
 # %%
 import shutil
@@ -91,8 +92,8 @@ from_zip = load_data(shutil.make_archive(folder, "zip", folder), settings.image_
 print("same pixels:", np.array_equal(from_folder.train_images, from_zip.train_images))
 
 # %% [markdown]
-# What it cannot take, it refuses in a sentence. The hands-on guide to gradient centralization whose settings this notebook
-# takes up stops at its first step, because it hands a web address to a function that wants a folder:
+# Where it cannot read something, it says why in one sentence. This notebook uses the settings of a hands-on guide to gradient
+# centralization. That guide stops at its first step, because it gives a web address to a function that expects a folder:
 
 # %%
 try:
@@ -103,9 +104,9 @@ except ValueError as error:
 # %% [markdown]
 # ## Put your folder here
 #
-# **This is the cell to change.** Two classes or more; PNG, JPEG, WebP, GIF or BMP, of any size. Without `train` and `test`, just
-# `<class>/*`, a fifth of each class is held out at random. A file that cannot be read stops it, unless you add
-# `on_error="skip"`. Everything below runs on whatever stands here.
+# **This is the cell to change.** Two classes or more; PNG, JPEG, WebP, GIF or BMP, of any size. Where the folder has no `train` and
+# `test`, only `<class>/*`, a fifth of each class is held out at random. A file that cannot be read stops it, unless you add
+# `on_error="skip"`. Everything below runs on the folder that you name here.
 
 # %%
 # ▼▼▼ your folder or zip, in quotes: "my_photos" or "my_photos.zip" ▼▼▼
@@ -121,8 +122,8 @@ names = own.info.features["label"].names
 pictures, truth = (part.numpy() for part in next(iter(own.test.batch(len(own.test)))))
 guessing = np.bincount(truth).max() / len(truth)
 Markdown(
-    f"{len(names)} classes: {', '.join(names)}. Always to say the most frequent one would be right on **{guessing:.0%}** of the "
-    f"{len(truth)} held-out pictures: that is what a model has to beat."
+    f"{len(names)} classes: {', '.join(names)}. A model that always answers with the most frequent class is right on **{guessing:.0%}** "
+    f"of the {len(truth)} held-out pictures. A useful model must be right more often."
 )
 
 # %% [markdown]
@@ -172,8 +173,9 @@ pd.Series(sizes, name="parameters").map("{:,}".format).to_frame()
 #
 # ## Training, with and without
 #
-# Eight steps an epoch, ten epochs, held-out pictures after each. Both arms start from the same weights and see the same
-# batches; `repeat` goes on with a new order when all pictures have been seen.
+# The guide trains eight batches, evaluates, and repeats that ten times. Keras calls each part an epoch. It is not one: an epoch is a pass
+# over *all* training pictures. We call it a *round*. Both arms (without and with GC) start from the same weights and see the
+# same batches. `repeat` continues with a new order when all pictures have been seen.
 
 # %%
 import keras
@@ -181,7 +183,7 @@ from gc_tutorial import GCRMSprop, TimeHistory, loss_for
 
 
 def train(images, optimizer):
-    """Ten epochs of eight steps from seed 0; returns the model and a table of its epochs."""
+    """Ten rounds of eight batches from seed 0; returns the model and a table of its rounds."""
     keras.utils.set_random_seed(0)
     model = build_three_block_cnn(settings.image_size, classes=images.info.features["label"].num_classes)
     model.compile(optimizer, loss_for(model), metrics=["accuracy"])
@@ -204,15 +206,19 @@ runs = pd.concat([without.assign(arm="none"), with_gc.assign(arm="gradient")]).a
 # %%
 from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 
+figure = learning_curves(runs, ("train_loss", "test_loss", "test_accuracy"), title="One run each on this folder")
+for axis in figure.axes:
+    axis.set_xlabel("round of 8 batches")
 show(
-    learning_curves(runs, ("train_loss", "test_loss", "test_accuracy"), title="One run each on this folder"),
-    alt="Training loss, held-out loss and held-out accuracy by epoch, for one run without and one run with GC.",
+    figure, alt="Training loss, held-out loss and held-out accuracy by round, for one run without and one run with GC."
 )
+seen = min(8 * settings.batch_size, len(own.train_images))
+print(f"A round shows {seen:,} of {len(own.train_images):,} training pictures.")
 
 # %% [markdown]
 # ### The results
 #
-# The measures are those of the last epoch; the seconds are those of all of them, without validation, but with the time in which
+# The measures are those of the last round. The seconds are those of all rounds, without validation, but with the time in which
 # Keras builds its program.
 
 # %%
@@ -229,10 +235,10 @@ results.rename(index=LABELS, columns=columns).round(3)
 # %%
 change = results.loc["gradient"] - results.loc["none"]
 Markdown(
-    f"After the last epoch, GC differs from no GC by {change['train_loss']:+.3f} in the training loss and by "
+    f"After the last round, GC differs from no GC by {change['train_loss']:+.3f} in the training loss and by "
     f"{100 * change['test_accuracy']:+.1f} percentage points in the held-out accuracy. This is **one pair of runs**, of "
-    f"{8 * 10} steps each, and {len(truth)} held-out pictures; whether such a difference means anything, "
-    "`gc_tutorial.compare(my_images, seeds=10)` would tell, as in notebook 5."
+    f"{8 * 10} steps each, and {len(truth)} held-out pictures. Use `gc_tutorial.compare(my_images, seeds=10)`, as in notebook 5, "
+    "to find out whether such a difference means anything."
 )
 
 # %% [markdown]
@@ -255,13 +261,25 @@ pd.crosstab(truth, answer).reindex(index=codes, columns=codes, fill_value=0).set
 wrong = np.flatnonzero(answer != truth)
 confusions = pd.Series([f"{names[truth[k]]} taken for {names[answer[k]]}" for k in wrong]).value_counts()
 worst = f" Most often: {confusions.index[0]} ({confusions.iloc[0]} times)." if len(wrong) else ""
-Markdown(f"Wrong on **{len(wrong)}** of {len(truth)} held-out pictures ({len(wrong) / len(truth):.0%}).{worst}")
+counts = np.bincount(answer, minlength=len(names))
+top, right = counts.argmax(), 1 - len(wrong) / len(truth)
+one_answer = counts[top] > 0.9 * len(truth)
+Markdown(
+    f"The model answers *{names[top]}* for **{counts[top]} of {len(truth)}** held-out pictures. It is right on {right:.0%} of them "
+    f"(always the same answer: {guessing:.0%}), and wrong on {len(wrong)}.{worst}\n\n"
+    + (
+        f"**So it gives nearly the same answer for every picture**, although its training accuracy is "
+        f"{with_gc['train_accuracy'].iloc[-1]:.0%}. On these held-out pictures it is of no use, and the training curve did not show it."
+        if one_answer
+        else "It gives more than one answer. Still look at which pictures it gets wrong."
+    )
+)
 
 # %% [markdown]
 # ## Which pictures does it get most wrong?
 #
-# Those to whose true class it gives the least probability. Always look at them: among one's own pictures, the first ones are
-# often those that lie in the wrong folder.
+# These are the pictures to whose true class the model gives the lowest probability. Always look at them. In your own data set, the
+# first ones are often pictures that lie in the wrong folder.
 
 # %%
 given = probability[np.arange(len(truth)), truth]
@@ -275,9 +293,9 @@ show(
 # %% [markdown]
 # ## What does it look at?
 #
-# Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) asks of each channel of the last convolution how much
-# the score of the answer would rise if the channel were stronger, and adds up the channels by that weight. The bright places
-# raise the score of the answer. Where no place is bright, this layer does not raise the score of the answer.
+# Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) computes for each channel of the last convolution how much
+# the score of the answer would rise if the channel were stronger. It adds up the channels with these weights. The bright places
+# raise the score of the answer. Where no place is bright, this layer does not raise it.
 
 # %%
 import tensorflow as tf
@@ -313,14 +331,34 @@ show(
 )
 
 # %% [markdown]
-# Does it go by the subject, or by the ground, the sky, the rim of the picture? A model that goes by the background will fail where the
-# background changes, however good its numbers look here.
+# Does the model use the subject, or the background? Where the background is white, as in the held-out pictures of *Horses or Humans*, we
+# can measure it: how much of the brightness of the maps lies on white pixels?
+
+# %%
+white = (pictures[some] > 240).all(axis=-1)
+on_white = (heat * white).sum() / heat.sum() if heat.sum() else 0.0
+if white.mean() < 0.1:
+    finding = "There is too little white in these pictures to tell. Compare the maps with the pictures above."
+elif not heat.sum():
+    finding = "The maps are dark everywhere: this layer does not raise the score of the answer in any of them."
+elif on_white > 0.5:
+    finding = "**Most of the evidence is the empty background**, where there is neither a horse nor a human."
+else:
+    finding = "Most of the evidence lies on the subject."
+Markdown(
+    f"In these {len(some)} pictures {white.mean():.0%} of the pixels are white, and {on_white:.0%} of the brightness of the maps lies on "
+    f"them. {finding}"
+)
+
+# %% [markdown]
+# A model that uses the background fails where the background changes, even if its training accuracy is high. No training curve shows
+# this. The confusion matrix and the maps do.
 #
 # ## Exercise
 #
-# The held-out pictures of *Horses or Humans* stand on white, the training pictures do not (notebook 1). How good is the
+# The held-out pictures of *Horses or Humans* stand on white, and the training pictures do not (notebook 1). How good is the
 # model on held-out pictures of the *same kind* as those it learnt from? (A folder without `train` and `test` in it is
-# split at random.)
+# split at random.) Then ask whether you can trust that number.
 #
 # <details><summary>Solution</summary>
 #
@@ -330,8 +368,10 @@ show(
 # print(with_gc["test_accuracy"].iloc[-1], table["test_accuracy"].iloc[-1])
 # ```
 #
-# The two differ in more than the background: these are fewer pictures to learn from, and fewer to measure on. But the
-# question here, *how good is it on pictures of the same kind*, is the easier one, and the one that most reported numbers answer.
+# Do not trust it. Each rendered figure is shown many times, from many sides, and a random split puts the same figure on both sides of
+# the split. So the number is too good. A fair split keeps all pictures of a figure on one side: `gc_tutorial/study/training_figures.csv`
+# names the figure of each training picture, and the study that is running splits by it. In your own data, ask what the pictures of
+# one series have in common (a person, a place, a day), and split by that.
 #
 # </details>
 
@@ -340,7 +380,7 @@ show(
 #
 # - Pictures from a folder or a zip, of two classes or more, checked before training.
 # - Rotation, shifts, shear, zoom and flip in one resampling; a network of three blocks; a table of results with and without GC.
-# - The confusion matrix, the pictures that the model gets most wrong, and what it looks at: three reasons to look at more than
-#   one number.
+# - The training curve alone does not show whether a model is of use. The confusion matrix, the pictures that it gets most wrong, and a map
+#   of what it uses tell more.
 #
-# Next: [7. Any optimizer](07_any_optimizer.ipynb), gradient centralization for Adam, SGD and the rest.
+# Next: [7. Any optimizer](07_any_optimizer.ipynb), gradient centralization for Adam, SGD and other optimizers.

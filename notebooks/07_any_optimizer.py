@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 7. Any optimizer
 #
-# **Take gradient centralization home: to Adam or whichever optimizer you use, to your layers, and to your backend.**
+# **Use gradient centralization in your own code: with Adam or another optimizer, with your layers, and on your backend.**
 #
 # Takes about one minute on two processor cores; no GPU needed.
 #
@@ -19,8 +19,8 @@
 #
 # In this notebook you will
 #
-# - give any Keras optimizer gradient centralization (GC), in three lines;
-# - see which ones hold the means of the weights, with GC on the gradient and with GC on the update;
+# - add gradient centralization (GC) to any Keras optimizer with one call;
+# - see which optimizers keep the means of the weights, with GC on the gradient and with GC on the update;
 # - learn which axes of a kernel are averaged, layer by layer, and what to do where an optimizer cannot know.
 
 # %% tags=["hide-input"]
@@ -31,7 +31,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -42,11 +44,11 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 
 # %% [markdown]
-# ## Three lines to take home
+# ## Use it in your own code
 #
-# `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready; `centralized` makes the same from any other Keras optimizer. They
-# take the arguments that the optimizer itself takes. If you would rather not install anything, copy the one file
-# `gc_tutorial/optimizers.py`: it needs nothing but Keras.
+# `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready. `centralized` makes the same from any other Keras optimizer. They take the
+# arguments of the optimizer itself. If you do not want to install anything, copy the one file `gc_tutorial/optimizers.py`: it needs
+# only Keras.
 
 # %%
 import keras
@@ -58,15 +60,16 @@ optimizer = GCNadam(learning_rate=1e-3)
 # %% [markdown]
 # ## Gradient or update
 #
-# Notebook 4 showed that under SGD the mean of each weight vector never moves, since every step is made of gradients
-# with mean zero. RMSprop, Adam and their relatives divide each number of the gradient by a scale of its own: the gradient
-# goes in with mean zero, and what comes out has none. So there are two ways to centralize:
+# Notebook 4 showed that under SGD the mean of each weight vector never moves, since every step is made of gradients with mean zero.
+# RMSprop and Adam divide each number of the gradient by a scale of its own, and Lion keeps only the sign of each number of its
+# moving average. So the mean of the update is not zero, even if the mean of the gradient is. There are two ways to centralize:
 #
-# - `centralize="gradient"`, the default, is the paper's: the *gradient* loses its mean before the optimizer sees it;
-# - `centralize="update"`: whatever the optimizer did to the weights loses its mean. The paper's authors write in the notes
-#   to their code that this usually works better for adaptive optimizers.
+# - `centralize="gradient"`, the default, is the paper's: the mean is subtracted from the *gradient* before the optimizer sees it;
+# - `centralize="update"`: the mean is subtracted from the change that the optimizer makes to the weights. The paper's authors write in
+#   the notes to their code that this usually works better for adaptive optimizers. In our study with RMSprop, at one untuned learning
+#   rate, it is not known which is better: see [notebook 5](05_comparison.ipynb).
 #
-# Which of them holds the means, and under which optimizer? We train a small network on a few small pictures.
+# Which of them keeps the means, and under which optimizer? We train a small network on a few small pictures.
 
 # %%
 import numpy as np
@@ -134,15 +137,14 @@ Markdown(
 )
 
 # %% [markdown]
-# So "the means stay" is a proof that GC runs under SGD, and under any optimizer with `centralize="update"`; that they move
-# under Adam does not show that it does not run. And it is a statement about the method, not about accuracy: whether
-# either way trains a *better* network is a question for measurements like those in
-# [notebook 5](05_comparison.ipynb).
+# So under SGD, and under any of these optimizers with `centralize="update"`, you can see from the means that GC runs. Under Adam with GC on
+# the gradient the means move, although GC runs. This is about the method, not about accuracy. Whether either way trains a *better*
+# network is a question for measurements like those in [notebook 5](05_comparison.ipynb).
 #
 # ## Which axes are averaged
 #
-# GC speaks of "the weight vector of one output unit". Where that vector lies in a kernel depends on the layer. The table is
-# computed: `layer_axes` reads the axes from a model's layers.
+# GC is defined for the weight vector of one output unit. Where that vector lies in a kernel depends on the layer. `layer_axes` reads the
+# axes from a model's layers, and the table below is computed with it.
 
 # %%
 import pandas as pd
@@ -176,19 +178,34 @@ pd.DataFrame(rows).set_index("layer")
 # %% [markdown]
 # - A depthwise kernel holds one small filter for each channel: only the window, axes 0 and 1, is averaged.
 # - Attention's query, key and value kernels have the features first, then the heads: axis 0.
+# - A transposed convolution has the output channels before the input channels. The window and the inputs are averaged, as the paper's
+#   definition says. (The authors' own code averages the weights of one *input* channel instead.)
 # - Biases are left alone, also the GRU's and attention's, which have two axes; so are normalization and embeddings.
 #
-# An optimizer, though, never sees the layers: it is handed variables, and goes by their paths and shapes. That is right
-# for all layers above under the names that Keras gives them. But call a depthwise layer "stem", and nothing in the variable
-# tells it from an ordinary convolution to a single channel:
+# An optimizer receives variables, not layers. When it is built, it looks for the layer that holds each variable, and takes the axes
+# from the class of the layer. It cannot know what the weights of a layer of your own mean, if they are not called `kernel`. It leaves
+# them alone, and a warning names them:
 
 # %%
-stem = keras.Sequential([keras.Input((9, 9, 2)), layers.DepthwiseConv2D(3, name="stem")])
+import warnings
+
+
+class Stem(layers.Layer):
+    """A layer of our own: one 3×3 filter for each channel."""
+
+    def build(self, shape):
+        self.filters = self.add_weight(shape=(3, 3, shape[-1]), name="filters")
+
+    def call(self, inputs):
+        return keras.ops.depthwise_conv(inputs, self.filters[..., None])
+
+
+stem = keras.Sequential([keras.Input((9, 9, 2)), Stem(name="stem")])
 gradients = [np.random.default_rng(0).normal(size=variable.shape) for variable in stem.trainable_variables]
 
 
 def channel_means(axes):
-    """The mean of each channel's filter in what one step of `GCSGD` does to the stem's kernel."""
+    """The mean of each channel's filter in what one step of `GCSGD` does to the stem."""
     before = stem.get_weights()
     gc_tutorial.GCSGD(learning_rate=1.0, axes=axes).apply(gradients, stem.trainable_variables)
     change = before[0] - stem.get_weights()[0]
@@ -196,19 +213,23 @@ def channel_means(axes):
     return np.abs(change.mean(axis=(0, 1)).ravel()).round(6)
 
 
-print("by path and shape:", channel_means(None))
-print("told by the model:", channel_means(layer_axes(stem)))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print("without `axes`:", channel_means(None))
+print(caught[0].message)
+print("with `axes`:", channel_means({"filters": (0, 1)}))
 
 # %% [markdown]
-# By its path the two channels were averaged together, and neither filter has mean zero. With `axes=layer_axes(model)` each has.
-# Other ways to say what you know: `axes={"stem/kernel": (0, 1)}`, with a pattern for the path, and
-# `optimizer.exclude_from_centralization(var_names=["stem"])`, before training, to leave something alone.
-# `conv_only=True` limits GC to convolutions, as the authors' code can.
+# Without `axes`, neither change has mean zero: GC left the filters alone. With `axes={"filters": (0, 1)}`, both have mean zero. The key is a
+# variable's path or a pattern in it, and `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
+# `optimizer.exclude_from_centralization(var_names=["stem"])` before training. `conv_only=True` limits GC to convolutions, as the
+# authors' code can.
 #
 # ## On another backend
 #
-# Keras runs on TensorFlow, JAX and PyTorch, and chooses once, when it is imported. So the program below runs here, and then
-# goes to a process of its own for each other backend: the same lines, with no word about any of them.
+# Keras runs on TensorFlow, JAX and PyTorch, and chooses one when it is imported. So the program below runs here, and then in a process
+# of its own for each other backend **that is installed**. The lines are the same for all of them. `make test-backends` installs
+# JAX and PyTorch, and runs the optimizers' tests on both.
 
 # %%
 program = """
@@ -268,9 +289,9 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
 # %% [markdown]
 # ## What you have seen
 #
-# - `centralized(AnyOptimizer)` gives GC to any Keras optimizer, through the one method that all of them share.
-# - GC on the gradient holds the means of the weights under SGD only; GC on the update holds them under every optimizer.
-# - What is averaged depends on the layer; an optimizer goes by paths and shapes, and `axes=layer_axes(model)` tells it more.
-# - The same code runs on TensorFlow, JAX and PyTorch.
+# - `centralized(AnyOptimizer)` adds GC to any Keras optimizer, through the one method that all of them share.
+# - Of the five optimizers here, only SGD keeps the means of the weights with GC on the gradient. With GC on the update all five do.
+# - What is averaged depends on the layer. The optimizer finds the layer of each variable, and `axes` tells it what it cannot know.
+# - The same code is tested on TensorFlow (`make test`), and on JAX and PyTorch (`make test-backends`).
 #
-# Back to [the comparison](05_comparison.ipynb), or on to your own project: three lines are enough.
+# Back to [the comparison](05_comparison.ipynb), or use GC in your own project.

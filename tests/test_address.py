@@ -102,6 +102,7 @@ def test_one_command_writes_it_everywhere(project, capsys, given):
         if ".git" not in path.parts:
             text = path.read_text(encoding="utf-8")
             assert SLUG not in text
+            assert SLUG.split("/")[0] + ".github.io" not in text
             assert set(LINK.findall(text)) <= {"Some-One/gc.tutorial"}
     notebook = nbformat.read(project / "notebooks/01_data.ipynb", as_version=4)
     assert notebook.metadata["executed"] == outputs_digest(notebook)

@@ -165,7 +165,7 @@ def test_links_of_the_readme_lead_somewhere(language):
 def test_links_line_leads_to_this_edition(path):
     first = jupytext.read(path).cells[0].source
     (line,) = [line for line in first.splitlines() if "https://colab.research.google.com" in line]
-    run, binder, back = LINK.findall(line)
+    run, binder, *_, back = LINK.findall(line)
     here = f"notebooks/{path.parent.name}/{path.stem}.ipynb"
     assert run.endswith(here) and binder.endswith(here)
     assert back == f"../{path.stem}.ipynb"

@@ -103,7 +103,12 @@ def with_address(text, before, after):
     """The text with the address replaced where it stands whole: not in `owner/name-else`, nor without its host."""
     hosts = "|".join(map(re.escape, HOSTS))
     whole = re.compile(rf"(?<![\w.-])((?:{hosts})){re.escape(before)}(?=\.git\b|(?!\.?[\w-]))")
-    return whole.sub(lambda match: match[1] + after, text)
+    return whole.sub(lambda match: match[1] + after, text).replace(site(before), site(after))
+
+
+def site(repository):
+    """Where the rendered pages of a repository are."""
+    return "https://{}.github.io/{}/".format(*repository.split("/"))
 
 
 def doors(repository, path):

@@ -70,7 +70,8 @@ def final_training_loss(table: pd.DataFrame, arm: str = "none") -> float:
     """Mean over seeds of the training loss in which an arm's runs end; runs that diverged are left out.
 
     Returns:
-        float, the usual goal for `outcomes`: how many epochs do the other arms need to get as far?
+        float, the usual goal for `outcomes`: how many epochs do the other arms need to get as far? It is the mean of
+        the baseline's own runs, so that some of them do not reach it.
     """
     runs = table[(table["arm"] == arm) & (table["status"] == "finished")]
     return runs.sort_values("epoch").groupby("seed")["train_loss"].last().mean()

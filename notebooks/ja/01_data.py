@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="553c61e2358d"
+# %% [markdown] translates="7f572ab6929d"
 # # 1. 画像
 #
 # **このあとのノートブックすべてで訓練に使う画像と、結果の読み方を左右するその 1 つの性質を知りましょう。**
@@ -20,7 +20,7 @@
 # このノートブックで行うこと
 #
 # - *Horses or Humans*（馬か人か）を 1 回の呼び出しで読み込み、TensorFlow Datasets（TFDS）が何を渡してくれるかを見ます。
-# - 訓練用画像（training images）と、訓練に使わずに取り分けた評価用画像（held-out images）を見ます。
+# - 訓練用画像（training images）と、訓練に使わずに取り分けた評価用画像（held-out images、コードの中では `test`）を見ます。
 # - 両者がどう違うかを測り、その違いがなぜ落とし穴になるのかを学びます。
 
 # %% tags=["hide-input"]
@@ -31,15 +31,17 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
 
-# %% [markdown] translates="78f38526136b"
+# %% [markdown] translates="bcf54ce2d209"
 # ## 1 回の呼び出し
 #
-# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、コンピュータで描かれた馬と人の画像のデータセット（data set）です。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入り、自分で呼び出すなら次のように書きます。
+# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、コンピュータで描かれた馬と人の画像のデータセット（data set）です。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入ります。補助の関数がなければ、次のように書くところです。
 #
 # ```python
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
@@ -52,8 +54,10 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="d7c1c3a774dd"
+# %% [markdown] translates="c0a271e0f4f5"
 # 最初のセルが出力した行には、**プロファイル**（profile）の名前が出ています。どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開されている例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチ（batch）も小さく、エポック（epoch）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
+#
+# ここから先のノートブックで「公開されている」（published）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配集中化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。この例は 2025 年に変更されました。分かっていることは[ノートブック 4](04_gradient_centralization.ipynb) で述べます。
 #
 # `load_data` の結果には、訓練用と評価用の 2 つの分割（split）が `tf.data` のパイプライン（pipeline）として入っていて、データセット自身の説明も付いています。
 
@@ -71,10 +75,10 @@ image, label = next(iter(data.train))
 print(f"image: shape {image.shape}, {image.dtype.name}, values {image.numpy().min()} to {image.numpy().max()}")
 print(f"label: {label.numpy()}, which means {names[label.numpy()]!r}")
 
-# %% [markdown] translates="da79aec78074"
+# %% [markdown] translates="0b9606539b7a"
 # ## クラスごとの枚数は釣り合っているか
 #
-# 訓練する前に、まず数えましょう。馬と人がほぼ同数なら、でたらめに答えるモデルでも約半分は当たります。ですから正解率（accuracy）は、それをどれだけ上回るかで初めて意味を持ちます。
+# 訓練する前に、まず数えましょう。馬と人がほぼ同数なら、でたらめに答えるモデルでも約半分は当たります。ですから、正解率（accuracy）が半分なら、モデルは何も学習していません。
 
 # %%
 import numpy as np
@@ -106,8 +110,8 @@ show(
     alt="Twelve training images of horses and humans, each in front of a background full of colour and texture.",
 )
 
-# %% [markdown] translates="ad968561de22"
-# 次は、評価のために取り分けた画像 12 枚です。図の見出しは「評価用画像、背景は白」という意味です。
+# %% [markdown] translates="e389fe3c9416"
+# 次は、評価用画像 12 枚です。図の見出しは「評価用画像、背景は白」という意味です。
 
 # %%
 show(
@@ -115,10 +119,10 @@ show(
     alt="Twelve held-out images of horses and humans, each in front of a plain white background.",
 )
 
-# %% [markdown] translates="0f25895f8be0"
+# %% [markdown] translates="d276eb9abfb8"
 # ## 落とし穴
 #
-# 2 組の画像は、同じ世界のものではありません。それぞれの画像のどれだけが白いのか、測ってみましょう。
+# 2 組の画像は、背景が違います。それぞれの画像のどれだけが白いのか、測ってみましょう。
 #
 # 次の図は、白い画素の割合（横軸、%）ごとに画像の枚数（縦軸）を示したものです。見出しは、大部分が白い画像の割合を、評価用画像（held-out）、訓練用画像（training）の順に述べています。図の下の文は、中央値（median）にあたる画像で画素の何 % が白いかを、訓練用画像、評価用画像の順に述べています。
 
@@ -154,13 +158,13 @@ Markdown(
     f"picture **{np.median(white['test']):.0%}**."
 )
 
-# %% [markdown] translates="b21308e56647"
-# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**（domain shift）と呼びます。ここから、これらの画像を使った公開チュートリアルでは見過ごされている 2 つのことが導かれます。
+# %% [markdown] translates="4c66e8167b81"
+# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**（domain shift）と呼びます。ここから 2 つのことが導かれます。公開されている例は評価用画像で測っていないので、どちらも分かりません。
 #
-# 1. **訓練正解率（training accuracy）からは、あまり多くは分かりません。** モデルは背景を覚えてしまい、その背景があるところではよく当たり、ないところでは外れるのかもしれません。そのため、このチュートリアルの比較には必ず評価用画像も含めます。
+# 1. **訓練正解率（training accuracy）からは、あまり多くは分かりません。** モデルは背景を覚えてしまうかもしれません。そうすると、その背景がある画像ではよく当たり、ほかの画像では外れます。そのため、このチュートリアルの比較には必ず評価用画像も含めます。
 # 2. **評価正解率（held-out accuracy）は大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあるので、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（seed、乱数の出発点）で訓練を繰り返し、区間（interval）を示します。
 
-# %% [markdown] translates="bbf96d398581"
+# %% [markdown] translates="543688e8e20c"
 # ## 練習問題
 #
 # モデルは、形をまったく見なくてもクラスを見分けられるでしょうか。訓練用画像それぞれの平均の色を計算し、どの画像にも、平均の色がいちばん近いクラスを割り当ててください。それぞれの分割で、どのくらいの割合が当たるでしょうか。
@@ -178,15 +182,15 @@ Markdown(
 #     print(split, (distances.argmin(axis=1) == labels[split]).mean(), np.bincount(distances.argmin(axis=1), minlength=2))
 # ```
 #
-# 訓練用画像での割合が半分を上回る分だけ、色からクラスが分かってしまうということです。次に、評価用画像での枚数を見てください。白は明るい色なので、明るさで決まるなら、すべての画像が同じクラスになることもあります。ドメインシフトはこのように害を及ぼします。ちょうど 50% という正解率には、また出会うかもしれません。
+# 訓練用画像での割合が半分を上回る分は、色だけから来ています。次に、評価用画像での枚数を見てください。白は明るい色です。明るさで決まるなら、すべての画像が同じクラスになることもあり、そのとき正解率はちょうど 50% です。ドメインシフトはこのように害を及ぼします。
 #
 # </details>
 
-# %% [markdown] translates="cf0edd76afa2"
+# %% [markdown] translates="229289c0889b"
 # ## この章のまとめ
 #
 # - 1 回の呼び出しで、画像が `uint8` のまま、一度だけデコードされて読み込まれ、データセット自身の情報も付いてきます。
 # - 訓練用画像の背景はにぎやかで、評価用画像の背景は白です。これがドメインシフトです。
-# - したがって、結果は評価用画像で、しかも何回もの訓練から判断しなければなりません。
+# - 結果は評価用画像で、しかも何回もの訓練から判断してください。
 #
-# 次は [2. データ拡張](02_augmentation.ipynb) です。馬を 1 頭も描き足さずに、訓練用画像の種類を増やします。
+# 次は [2. データ拡張](02_augmentation.ipynb) です。訓練用画像の種類を増やします。

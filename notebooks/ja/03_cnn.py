@@ -31,7 +31,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -92,14 +94,17 @@ kernels["weight vectors"] = [kernel[-1] for kernel in kernels["kernel"]]
 kernels["length of each"] = [int(pd.Series(kernel[:-1]).prod()) for kernel in kernels["kernel"]]
 kernels
 
-# %% [markdown] translates="0c469fb72a87"
-# このあとのノートブックは、このネットワークを `build_cnn` という名前で読み込みます。公開されているサイズの 300×300 ピクセルにすると、パラメータ（parameter）の一つ一つまで、公開されているネットワークと同じになります。次のセルは、それぞれのサイズでのパラメータの数を出力します。
+# %% [markdown] translates="f11a172bf2aa"
+# このあとのノートブックは、このネットワークを `build_cnn` という名前で読み込みます。公開されているサイズの 300×300 ピクセルにすると、パラメータ（parameter）の数は、公開されているネットワークと同じになります。そのほとんどは最初の全結合層にあります。512 個のユニットのそれぞれが、最後のプーリングが残す値のすべてに対して重み（weight）をもつからです。その数は画像が大きいほど多くなります。次のセルは、それぞれのサイズでのパラメータの数と、公開されているサイズでいちばん大きい層の分（most of them in one layer）を出力します。
 
 # %%
 from gc_tutorial import build_cnn
 
 print(f"at {settings.image_size}×{settings.image_size}: {model.count_params():,} parameters")
-print(f"at 300×300: {build_cnn(300).count_params():,} parameters")
+at_300 = build_cnn(300)
+print(f"at 300×300: {at_300.count_params():,} parameters")
+largest = max(at_300.layers, key=lambda layer: layer.count_params())
+print(f"most of them in one layer: {largest.count_params():,} in the one of {largest.units} units")
 
 # %% [markdown] translates="d1a84c16ffec"
 # ## 訓練
@@ -155,14 +160,16 @@ Markdown(
     f"{max(accuracy):.0%}. Guessing would give about 50%."
 )
 
-# %% [markdown] translates="1b7bbed359a2"
+# %% [markdown] translates="5f5b7651705c"
 # このような曲線を読むときの注意が 2 つあります。訓練用画像の曲線は、ドロップアウトが働いているネットワークの、データ拡張（augmentation）をした画像での値を、エポック**全体**にわたって平均したものです。評価用画像の曲線は、エポックの**終わり**に、ドロップアウトなしで、元のままの画像で測ったものです。ですから、過学習（overfitting）がまったくなくても、2 つの曲線が一致するとは限りません。また、正解率がちょうど 50% のときは、たいてい、モデルがどの画像にも同じ答えを出しています。
 #
 # ## 1 本の曲線をどこまで信用できるか
 #
 # ここまでは、たった **1 回**の訓練でした。次に、パッケージに付属する実験（study）から、GC なしの訓練を示します（150×150 ピクセル、本物の画像。実験の全体はノートブック 5 にあります）。方法はどれも同じで、線の 1 本 1 本が 1 つのシード（seed、乱数の出発点）にあたります。
 #
-# 図の横軸はエポック、縦軸は評価正解率（held-out accuracy）です。見出しは、同じ 1 つの方法で、シードがいくつあり、隣り合うエポックの間で評価正解率が最大で何ポイント跳ぶかを述べています。
+# このばらつきは、どこから来るのでしょうか。訓練どうしで違うのは、初期の重み、画像の順序、データ拡張だけです。それで評価正解率（held-out accuracy）がこれほど変わる理由は、ここでは測っていません。評価用画像の白い背景は、考えられる理由の 1 つです。
+#
+# 図の横軸はエポック、縦軸は評価正解率です。見出しは、同じ 1 つの方法で、シードがいくつあり、隣り合うエポックの間で評価正解率が最大で何ポイント跳ぶかを述べています。
 
 # %%
 from gc_tutorial.study.analysis import load_study
@@ -195,10 +202,10 @@ show(
     alt=f"Twelve held-out pictures with their class and what the model says; {right} of them are right.",
 )
 
-# %% [markdown] translates="9b91573e2e1a"
+# %% [markdown] translates="0ee4f13ecb98"
 # ## 練習問題
 #
-# 同じネットワークを、別のシードでもう一度訓練し（重み（weight）とバッチの**両方**を変えます）、最後の評価正解率を比べてください。1 回ずつの訓練だけから「改善した」と信じるには、差がどのくらい大きくなければならないでしょうか。
+# 同じネットワークを、別のシードでもう一度訓練し（重みとバッチの**両方**を変えます）、最後の評価正解率を比べてください。1 回ずつの訓練だけから「改善した」と信じるには、差がどのくらい大きくなければならないでしょうか。
 #
 # <details><summary>解答例</summary>
 #
@@ -213,15 +220,15 @@ show(
 # print(accuracy[-1], second.history["val_accuracy"][-1])
 # ```
 #
-# この差は、シードだけから生じたものです。信じてよいのは、これよりはっきりと大きく、しかもいくつものシードで見られた改善だけです。
+# この差は、シードだけから生じたものです。信じてよいのは、これより大きく、しかもいくつものシードで見られた改善だけです。
 #
 # </details>
 
-# %% [markdown] translates="2fa05378315d"
+# %% [markdown] translates="5e0014b982bb"
 # ## この章のまとめ
 #
 # - 公開されている CNN と、その重みベクトルを見ました。重みベクトルは、どのカーネルにも、出力ユニット 1 つにつき 1 つあります。
 # - 評価用画像での成績を見守りながら訓練しました。評価用画像の背景は白ですが、訓練用画像の背景は白ではありません。
-# - 1 回の訓練は、1 つの逸話にすぎません。
+# - 1 回の訓練では、ほとんど何も証明できません。
 #
 # 次は [4. 勾配集中化](04_gradient_centralization.ipynb) です。手法そのものを扱います。

@@ -8,10 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="b0f51f17d910"
+# %% [markdown] translates="79a9848e671a"
 # # 7. どのオプティマイザでも
 #
-# **勾配集中化（Gradient Centralization、GC）を、自分のコードで使いましょう。Adam でも、ふだん使うどのオプティマイザ（optimizer）でも、自分の層でも、自分のバックエンド（backend）でも使えます。**
+# **勾配集中化（Gradient Centralization、GC）を、自分のコードで使いましょう。Adam などのオプティマイザ（optimizer）で、自分の層で、自分のバックエンド（backend）で使います。**
 #
 # 所要時間は、プロセッサ 2 コアで約 1 分です。GPU は要りません。
 #
@@ -19,7 +19,7 @@
 #
 # このノートブックで行うこと
 #
-# - Keras のどのオプティマイザにも、3 行で勾配集中化（GC）を加えます。
+# - Keras のどのオプティマイザにも、1 回の呼び出しで勾配集中化（GC）を加えます。
 # - 勾配（gradient）への GC と更新量（update）への GC で、重み（weight）の平均を保つのはどのオプティマイザかを見ます。
 # - 層ごとに、カーネル（kernel）のどの軸で平均するのか、オプティマイザには知りようがないときにどうすればよいのかを学びます。
 
@@ -31,7 +31,9 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address.")
+    raise SystemExit(
+        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
+    )
 import gc_tutorial
 
 settings = gc_tutorial.start()
@@ -41,8 +43,8 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="7e2a654c0ec9"
-# ## 自分のコードで使う 3 行
+# %% [markdown] translates="7ea983f06811"
+# ## 自分のコードで使う
 #
 # `GCSGD`、`GCRMSprop`、`GCAdam`、`GCAdamW` は、すぐに使えます。Keras のほかのオプティマイザからは、`centralized` で同じものを作れます。引数は、元のオプティマイザと同じです。何もインストールしたくないときは、`gc_tutorial/optimizers.py` という 1 つのファイルをコピーしてください。必要なのは Keras だけです。
 
@@ -53,13 +55,13 @@ from gc_tutorial import centralized
 GCNadam = centralized(keras.optimizers.Nadam)
 optimizer = GCNadam(learning_rate=1e-3)
 
-# %% [markdown] translates="a42287576c41"
+# %% [markdown] translates="9f559f8e7818"
 # ## 勾配か、更新量か
 #
-# ノートブック 4 で見たように、SGD では重みベクトル（weight vector）の平均はまったく動きません。どのステップ（step）も、平均がゼロの勾配からできているからです。RMSprop や Adam とその仲間は、勾配の成分をそれぞれ別の縮尺で割ります。平均がゼロの勾配が入っても、出てくるものの平均はゼロではありません。そこで、中心化（centralize）のしかたは 2 つあります。
+# ノートブック 4 で見たように、SGD では重みベクトル（weight vector）の平均はまったく動きません。どのステップ（step）も、平均がゼロの勾配からできているからです。RMSprop や Adam は、勾配の成分をそれぞれ別の縮尺で割り、Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化（centralize）のしかたは 2 つあります。
 #
 # - `centralize="gradient"` は既定で、論文の方法です。オプティマイザが**勾配**を受け取る前に、勾配からその平均を引きます。
-# - `centralize="update"` では、オプティマイザが重みに加えた変化が何であっても、そこからその平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。
+# - `centralize="update"` では、オプティマイザが重みに加えた変化が何であっても、そこからその平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。調整していない 1 つの学習率（learning rate）で RMSprop を使ったここでの実験では、どちらがよいかは分かっていません。[ノートブック 5](05_comparison.ipynb) を見てください。
 #
 # 重みの平均を保つのはどちらで、それはどのオプティマイザのときでしょうか。小さなネットワークを、少数の小さな画像で訓練してみましょう。
 #
@@ -130,12 +132,12 @@ Markdown(
     f"With GC on the update the largest shift under any optimizer was {max(drifts['update'].values()):.0e}."
 )
 
-# %% [markdown] translates="f6c5a33bc3e0"
-# ですから、「平均が動かない」ことは、SGD なら、そして `centralize="update"` を付ければどのオプティマイザでも、GC が動いていることの証明になります。Adam で平均が動いても、GC が動いていないことにはなりません。また、これは手法についての話で、正解率（accuracy）についての話ではありません。どちらかの方法で**より良い**ネットワークになるかどうかは、[ノートブック 5](05_comparison.ipynb) のような測定で答えるべき問題です。
+# %% [markdown] translates="4448e3c0f1e9"
+# ですから、SGD なら、そして `centralize="update"` を付ければこれらのどのオプティマイザでも、GC が動いていることが平均から分かります。勾配への GC を加えた Adam では、GC が動いていても平均は動きます。これは手法についての話で、正解率（accuracy）についての話ではありません。どちらかの方法で**より良い**ネットワークになるかどうかは、[ノートブック 5](05_comparison.ipynb) のような測定で答えるべき問題です。
 #
 # ## どの軸で平均するのか
 #
-# GC の説明には「1 つの出力ユニット（output unit）の重みベクトル」という言葉が出てきます。そのベクトルがカーネルのどこにあるかは、層によって違います。次の表は、計算で求めたものです。`layer_axes` が、モデルの層から軸を読み取ります。
+# GC は、1 つの出力ユニット（output unit）の重みベクトルについて定義されています。そのベクトルがカーネルのどこにあるかは、層によって違います。`layer_axes` は、モデルの層から軸を読み取ります。次の表は、それで計算したものです。
 #
 # 表の列は、層（layer）、変数（variable）、形（shape）、平均する軸（averaged over）です。left alone は「手を付けない」という意味です。
 
@@ -168,22 +170,36 @@ for name, (layer, shape) in examples.items():
             rows.append({"layer": name, "variable": variable_name, "shape": variable.shape, "averaged over": averaged})
 pd.DataFrame(rows).set_index("layer")
 
-# %% [markdown] translates="03abf61a2aa8"
+# %% [markdown] translates="b188f4eb8cb1"
 # - デプスワイズ畳み込み（depthwise convolution）のカーネルには、チャネル（channel）ごとに小さなフィルタ（filter）が 1 つあります。平均するのは窓だけ、つまり軸 0 と軸 1 です。
 # - 注意機構（attention）のクエリ（query）、キー（key）、バリュー（value）のカーネルは、先に特徴（feature）の軸、次にヘッド（head）の軸があります。平均するのは軸 0 です。
+# - 転置畳み込み（transposed convolution）では、出力チャネルが入力チャネルより前にあります。論文の定義のとおり、窓と入力について平均します。（著者のコードは、代わりに 1 つの**入力**チャネルの重みを平均します。）
 # - バイアス（bias）には手を付けません。GRU や注意機構の、軸が 2 つあるバイアスも同じです。正規化（normalization）と埋め込み（embedding）にも手を付けません。
 #
-# ただし、オプティマイザが層を見ることはありません。渡されるのは変数で、そのパスと形から判断します。Keras が付ける名前のままなら、上のどの層でもそれで正しくなります。しかし、デプスワイズ畳み込みの層に「stem」という名前を付けると、出力チャネルが 1 つの普通の畳み込みと見分ける手がかりは、変数のどこにもなくなります。
+# オプティマイザが受け取るのは、層ではなく変数です。組み立てられるときに、それぞれの変数をもつ層を探し、層のクラスから軸を決めます。しかし、自分で書いた層の重みは、`kernel` という名前でなければ、その意味を知りようがありません。そのような重みには手を付けず、警告で名前を挙げます。
 #
-# 出力は、重みの変化の平均をチャネルごとに示したものです。by path and shape は「パスと形から判断した場合」、told by the model は「モデルから教えた場合」という意味です。
+# 出力は、重みの変化の平均をチャネルごとに示したものです。without は軸を指定しない場合、with は指定した場合で、その間の文が警告です。
 
 # %%
-stem = keras.Sequential([keras.Input((9, 9, 2)), layers.DepthwiseConv2D(3, name="stem")])
+import warnings
+
+
+class Stem(layers.Layer):
+    """A layer of our own: one 3×3 filter for each channel."""
+
+    def build(self, shape):
+        self.filters = self.add_weight(shape=(3, 3, shape[-1]), name="filters")
+
+    def call(self, inputs):
+        return keras.ops.depthwise_conv(inputs, self.filters[..., None])
+
+
+stem = keras.Sequential([keras.Input((9, 9, 2)), Stem(name="stem")])
 gradients = [np.random.default_rng(0).normal(size=variable.shape) for variable in stem.trainable_variables]
 
 
 def channel_means(axes):
-    """The mean of each channel's filter in what one step of `GCSGD` does to the stem's kernel."""
+    """The mean of each channel's filter in what one step of `GCSGD` does to the stem."""
     before = stem.get_weights()
     gc_tutorial.GCSGD(learning_rate=1.0, axes=axes).apply(gradients, stem.trainable_variables)
     change = before[0] - stem.get_weights()[0]
@@ -191,15 +207,18 @@ def channel_means(axes):
     return np.abs(change.mean(axis=(0, 1)).ravel()).round(6)
 
 
-print("by path and shape:", channel_means(None))
-print("told by the model:", channel_means(layer_axes(stem)))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print("without `axes`:", channel_means(None))
+print(caught[0].message)
+print("with `axes`:", channel_means({"filters": (0, 1)}))
 
-# %% [markdown] translates="895dc8b1283a"
-# パスから判断すると、2 つのチャネルがまとめて平均され、どちらのフィルタの平均もゼロになりません。`axes=layer_axes(model)` を渡せば、どちらもゼロになります。知っていることを伝える方法は、ほかにもあります。`axes={"stem/kernel": (0, 1)}` は、パスをパターンで指定します。手を付けないものがあれば、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、著者のコードでもできるように、GC を畳み込みだけに限ります。
+# %% [markdown] translates="e3e36b90991c"
+# `axes` がなければ、どちらの変化の平均もゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、その中のパターンです。`layer_axes(model)` は、すべての変数の軸を示します。手を付けない変数があれば、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、著者のコードでもできるように、GC を畳み込みだけに限ります。
 #
 # ## ほかのバックエンドで
 #
-# Keras は TensorFlow、JAX、PyTorch の上で動きます。どれを使うかは、Keras がインポートされるときに一度だけ決まります。そこで、次のプログラムはまずここで動き、それから、ほかのバックエンドごとに専用のプロセスに渡されます。プログラムはまったく同じで、バックエンドについては一言も書いてありません。
+# Keras は TensorFlow、JAX、PyTorch の上で動きます。どれを使うかは、Keras がインポートされるときに決まります。そこで、次のプログラムはまずここで動き、それから、**インストールされている**ほかのバックエンドごとに、専用のプロセスで動きます。プログラムはどれでも同じです。`make test-backends` は、JAX と PyTorch をインストールし、その両方でオプティマイザのテストを実行します。
 #
 # 出力の行は、バックエンドの名前に続けて、重みが最大でどれだけ動き、その平均がどれだけ動いたかを示しています。not installed here は「ここにはインストールされていない」という意味です。
 
@@ -254,12 +273,12 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
 #
 # </details>
 
-# %% [markdown] translates="26ff5edabf60"
+# %% [markdown] translates="c6f1649bde2b"
 # ## この章のまとめ
 #
 # - `centralized(AnyOptimizer)` は、Keras のどのオプティマイザにも GC を加えます。使うのは、すべてのオプティマイザに共通する 1 つのメソッドです。
-# - 勾配への GC が重みの平均を保つのは SGD だけで、更新量への GC はどのオプティマイザでも保ちます。
-# - 何を平均するかは、層によって違います。オプティマイザはパスと形から判断しますが、`axes=layer_axes(model)` でもっと多くを教えられます。
-# - 同じコードが、TensorFlow でも JAX でも PyTorch でも動きます。
+# - ここで試した 5 つのオプティマイザのうち、勾配への GC で重みの平均を保つのは SGD だけです。更新量への GC なら、5 つとも保ちます。
+# - 何を平均するかは、層によって違います。オプティマイザは変数ごとに層を見つけ、分からないことは `axes` で教えられます。
+# - 同じコードを、TensorFlow では `make test` が、JAX と PyTorch では `make test-backends` がテストしています。
 #
-# [比較](05_comparison.ipynb) に戻っても、自分のプロジェクトに進んでもかまいません。3 行あれば足ります。
+# [比較](05_comparison.ipynb) に戻るか、自分のプロジェクトで GC を使ってください。

@@ -32,7 +32,13 @@ HOSTS = {
     "mybinder.org",
     "nbviewer.org",
     "www.tensorflow.org",
+    "{}.github.io".format(REPOSITORY.split("/")[3]),
 }
+# Where others found, reported or corrected what the pages speak of.
+CREDITED = (
+    "https://github.com/keras-team/keras-io/",
+    "https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/",
+)
 
 # What is wrong with the page that is open, by kind: each finds nothing on a good page.
 FAULTS = {
@@ -152,7 +158,7 @@ def test_links(look, path):
             assert not link.fragment or f'id="{unquote(link.fragment)}"' in target.read_text(encoding="utf-8"), link
         else:
             assert link.scheme == "https" and link.hostname in HOSTS, link
-            assert link.hostname != "github.com" or link.geturl().startswith(REPOSITORY), link
+            assert link.hostname != "github.com" or link.geturl().startswith((REPOSITORY, *CREDITED)), link
 
     language, name = path.parent.name if path.parent != SITE else "en", path.name
     name = "index.html" if path.stem in alone(sources()) else name
