@@ -87,23 +87,30 @@ def _end_on_interrupt(stopped: str) -> threading.Event:
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return stopping  # as under nohup, which means not to be interrupted
     terminal = os.dup(2)  # imports close the standard error for a while
-    # Begun now: in the handler, the thread could wait for a lock that is held by what was interrupted.
-    waiting, wake = os.pipe()
+    waiting, wake = os.pipe()  # Python itself writes there when a signal comes, whatever the main thread waits for
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+
+    sentences = iter([stopped])  # so that only one of the two below gets it
+
+    def tell() -> None:
+        stopping.set()
+        for sentence in sentences:
+            with contextlib.suppress(OSError):
+                os.write(terminal, f"\n{sentence}\n".encode("ascii", PLAIN))
 
     def end_for_certain() -> None:
-        os.read(waiting, 1)
+        while os.read(waiting, 1) != bytes([signal.SIGINT]):
+            pass
+        tell()
         time.sleep(PATIENCE)
         os._exit(INTERRUPTED)
 
     threading.Thread(target=end_for_certain, daemon=True).start()
 
     def on_interrupt(number, frame) -> NoReturn:
-        if stopping.is_set():
-            os._exit(INTERRUPTED)
-        stopping.set()
-        os.write(wake, b".")
-        with contextlib.suppress(OSError):
-            os.write(terminal, f"\n{stopped}\n".encode("ascii", PLAIN))
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))  # if it is pressed again
+        tell()
         _silence(sys.stderr)
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from gc_tutorial.study.plan import Run
 
 DIGITS = 5  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
+LISTS = ("kernels", "chance", "figures")  # of one element, too
 EMPTY = {"pretrained": "", "figures": ""}
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
 NEEDED = {  # a factor that has a default may be newer than the tables
@@ -25,9 +26,7 @@ NEEDED = {  # a factor that has a default may be newer than the tables
         "run",
         *(one.name for one in fields(Run) if one.default is MISSING),
         *KEPT_BY_RUN,
-        "kernels",
-        "chance",
-        "figures",
+        *LISTS,
     ],
     "epochs.csv": ["run", "epoch", "train_loss", "seconds"],
 }
@@ -135,7 +134,7 @@ def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
 
 
 def _restored(run, rows):
-    other = {"run", *FACTORS, *KEPT_BY_RUN, "kernels", "chance", "figures"}
+    other = {"run", *FACTORS, *KEPT_BY_RUN, *LISTS}
     kept = {key: run[key] for key in KEPT_BY_RUN[:3]}
     found = [
         {key: None if pd.isna(value) else value for key, value in {**row, **kept}.items()}
@@ -173,7 +172,7 @@ def _read_tables(folder):
 def _read_table(path, needed):
     try:
         text = path.read_text(encoding="utf-8")
-        table = pd.read_csv(io.StringIO(text)).fillna(EMPTY)
+        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(LISTS, str)).fillna(EMPTY)
     except OSError as error:
         raise StoreError(
             f"{path.parent} has no tables of a study (runs.csv and epochs.csv): {error.strerror}."
