@@ -6,6 +6,7 @@ import argparse
 import sys
 from dataclasses import asdict
 
+from gc_tutorial import console
 from gc_tutorial.lesson import PRECISIONS
 from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS, OPTIMIZERS
 
@@ -92,21 +93,21 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: list of str; by default those of the process.
 
     Returns:
-        int, the exit code: 0 done, 1 a predictable mistake, told in one line. (argparse itself exits with 2.)
+        int, the exit code: 0 done, 1 a predictable mistake, told in one line. (argparse itself exits with 2; for
+        Ctrl-C and output that nobody reads, see `gc_tutorial.console.run`.)
     """
     options = vars(_parser().parse_args(arguments))
     try:
         from gc_tutorial.study import commands  # which imports what it needs, so that --help comes at once
 
         getattr(commands, options.pop("command"))(**options)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main, "stopped; the same command goes on from here")

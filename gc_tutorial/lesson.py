@@ -1,14 +1,18 @@
 """What the first cell of a notebook needs: the settings of this run, and a quiet import of TensorFlow."""
 
 import contextlib
+import importlib.util
+import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from gc_tutorial.console import say
 from gc_tutorial.errors import SettingsError, VersionError
 
 PREFIX = "GC_TUTORIAL_"
 PRECISIONS = ("float32", "mixed_bfloat16")
+BACKENDS = ("tensorflow", "jax", "torch")  # those of Keras that can train
 SMALLEST = {"epochs": 1, "image_size": 94, "batch_size": 1, "seeds": 1}  # 94 pixels: see models.SMALLEST_IMAGE
 
 
@@ -95,7 +99,7 @@ def start() -> Settings:
     The precision of the settings becomes the global dtype policy of Keras.
 
     Raises:
-        SettingsError: for a `GC_TUTORIAL_*` variable that is not valid.
+        SettingsError: for a `GC_TUTORIAL_*` variable or a `KERAS_BACKEND` that is not valid.
         VersionError: for Keras 2, or where TensorFlow is told to use it.
     """
     chosen = settings()
@@ -105,7 +109,7 @@ def start() -> Settings:
 
     _check_version(keras.__version__)
     keras.config.set_dtype_policy(chosen.precision)
-    print(
+    say(
         f"Profile {chosen.profile}: {chosen.image_size}×{chosen.image_size} pixels, batches of {chosen.batch_size}, "
         f"{chosen.epochs} epochs, {chosen.precision}. Keras {keras.__version__} on {keras.backend.backend()}."
     )
@@ -132,16 +136,43 @@ def import_quietly() -> None:
     """Import TensorFlow and Keras while the standard error of the process is closed.
 
     At its first import the compiled part of TensorFlow writes lines there about processors and missing GPUs, some of
-    them whatever `TF_CPP_MIN_LOG_LEVEL` says. A notebook would keep them. Python exceptions are still raised.
+    them whatever `TF_CPP_MIN_LOG_LEVEL` says. A notebook would keep them. Python exceptions are still raised. Its later
+    warnings are shown, but for the one about retracing.
+
+    Raises:
+        SettingsError: if `KERAS_BACKEND` names what is unknown or not installed.
     """
+    _check_backend(os.environ.get("KERAS_BACKEND", ""))
     with _standard_error_closed():
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
+    logging.getLogger("tensorflow").addFilter(_is_not_about_retracing)
+
+
+def _check_backend(name: str) -> None:
+    if not name:
+        return
+    if name not in BACKENDS:
+        raise SettingsError(f"KERAS_BACKEND={name!r} is not valid here. Choose one of: {', '.join(BACKENDS)}.")
+    if importlib.util.find_spec(name) is None:
+        raise SettingsError(
+            f"KERAS_BACKEND={name!r} names a package that is not installed. Install it: pip install {name}; or remove "
+            "the variable, which chooses TensorFlow."
+        )
+
+
+def _is_not_about_retracing(record: logging.LogRecord) -> bool:
+    """Every training of a comparison traces anew, because it has a new model; that is meant."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager
 def _standard_error_closed() -> Iterator[None]:
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed already
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

@@ -5,17 +5,18 @@ that the outputs are to be committed.
 """
 
 import argparse
+import contextlib
+import os
+import signal
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import jupytext
 from digests import outputs_digest
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
-from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+
+from gc_tutorial import console
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -23,6 +24,7 @@ BUILD = ROOT / "build"
 
 
 def main():
+    """Run the notebooks that the command line names. What takes seconds to import comes later, so that Ctrl-C works."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="notebooks such as 01_data; all of them by default")
     parser.add_argument("--in-place", action="store_true", help="write the outputs into the committed notebooks")
@@ -37,10 +39,17 @@ def main():
         tempfile.TemporaryFile(dir=BUILD / "notebooks").close()
     except OSError as error:
         sys.exit(f"The executed notebooks go to {BUILD}, which cannot be written: {error}. Work in a copy that can be.")
+    run_all(sources, options.in_place)
+
+
+def run_all(sources, in_place):
+    import jupytext
+    from nbconvert import HTMLExporter
+
     started = time.perf_counter()
     for number, source in enumerate(sources, 1):
         print(f"\n{source.stem} ({number} of {len(sources)})", flush=True)
-        target = source.with_suffix(".ipynb") if options.in_place else BUILD / "notebooks" / f"{source.stem}.ipynb"
+        target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{source.stem}.ipynb"
         notebook = run(source)
         jupytext.write(notebook, target, fmt="ipynb")
         page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
@@ -52,6 +61,10 @@ def main():
 
 def run(source):
     """Execute one notebook from its .py; a cell that fails ends the program with the cell's own error."""
+    import jupytext
+    from nbclient import NotebookClient
+    from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+
     notebook = jupytext.read(source)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     began, joined = {}, CoalesceStreamsPreprocessor()
@@ -80,14 +93,28 @@ def run(source):
         store_widget_state=False,
         extra_arguments=["--log-level=ERROR"],  # else each kernel opens with a warning about its transport
     )
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        sys.exit(f"\n\nA cell of {source.name} failed:\n{error.ename}: {error.evalue}")
+    execute(client, source.name)
     # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
     notebook.metadata["executed"] = outputs_digest(notebook)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return notebook
+
+
+def execute(client, name):
+    """Execute; Ctrl-C ends the kernel, which does not get it by itself, with all processes that it has started.
+
+    In a thread of its own the client leaves Ctrl-C alone. Else it would end the kernel and report a dead kernel.
+    """
+    from nbclient.exceptions import CellExecutionError
+
+    try:
+        ThreadPoolExecutor(1).submit(client.execute).result()
+    except CellExecutionError as error:
+        sys.exit(f"\n\nA cell of {name} failed:\n{error.ename}: {error.evalue}")
+    except BaseException:
+        with contextlib.suppress(AttributeError, OSError):  # before it has begun, and after it has ended
+            os.killpg(client.km.provisioner.pgid, signal.SIGKILL)
+        raise
 
 
 def headline(code):
@@ -98,4 +125,4 @@ def headline(code):
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main, "stopped; the notebooks that have ended are in build/")

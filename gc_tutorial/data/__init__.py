@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from gc_tutorial.console import say
 from gc_tutorial.data import horses_or_humans, synthetic
 from gc_tutorial.data.image_folder import load_folder
 from gc_tutorial.data.layout import SPLITS
@@ -84,7 +85,7 @@ def load_data(
         train, test, info, files = load_folder(
             source, image_size, test_fraction=test_fraction, seed=seed, on_error=on_error, progress=progress
         )
-    print(f"{_describe(info)}, {image_size}×{image_size} pixels.")
+    say(f"{_describe(info)}, {image_size}×{image_size} pixels.")
     return Data(dataset_of(*train), dataset_of(*test), train[0], train[1], info, files)
 
 
@@ -121,7 +122,7 @@ def _load_known(source: str, image_size: int) -> tuple:
         except UnavailableError as error:
             if source != "auto":
                 raise
-            print(f"Using synthetic images instead of Horses or Humans. {error}")
+            say(f"Using synthetic images instead of Horses or Humans. {error}")
     return _read(synthetic.prepared_builder("small" if source == "synthetic_small" else "full"), image_size)
 
 

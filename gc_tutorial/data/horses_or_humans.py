@@ -14,6 +14,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from gc_tutorial.console import say
 from gc_tutorial.data.prepared import UnavailableError, damaged, is_prepared, quiet
 
 NAME = "horses_or_humans"
@@ -78,13 +79,13 @@ def can_download(seconds: float = PROBE_SECONDS) -> bool:
 
 def _download(builder: tfds.core.DatasetBuilder) -> None:
     """Download and prepare. A server that answers may still fail, so this only prints what went wrong."""
-    print(f"Downloading Horses or Humans from {urllib.parse.urlsplit(DOWNLOAD).netloc} ...")
+    say(f"Downloading Horses or Humans from {urllib.parse.urlsplit(DOWNLOAD).netloc} ...")
     folder = Path(os.path.expanduser(tfds.core.constants.DATA_DIR))
     with tempfile.TemporaryDirectory() as downloads:
         command = [sys.executable, "-c", _PREPARE, NAME, str(folder), downloads]
         failure = run_watched(command, [Path(downloads), folder / NAME], int(builder.info.download_size))
     if failure:
-        print(f"The download failed: {failure}")
+        say(f"The download failed: {failure}")
 
 
 def run_watched(command: list[str], folders: list[Path], expected: int, stalled: float = STALLED_SECONDS) -> str:

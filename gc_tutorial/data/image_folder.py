@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 
+from gc_tutorial.console import say
 from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.decoding import decode_all
 from gc_tutorial.data.files import FOLDER, open_source
@@ -115,7 +116,7 @@ def _report(broken: dict[str, DataError], count: int, source: object, on_error: 
     """Stop with the files that cannot be used, or print them and continue."""
     named = _lines(f"{name}: {reason}" for name, reason in broken.items())
     if on_error == "skip":
-        print(cut(f"Skipped {len(broken)} of {count} files in {source} that cannot be used as images:\n{named}"))
+        say(cut(f"Skipped {len(broken)} of {count} files in {source} that cannot be used as images:\n{named}"))
         return
     raise DataError(
         f"{len(broken)} of {count} files in {source} cannot be used as images. Repair or remove them, or continue "

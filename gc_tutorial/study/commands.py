@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from gc_tutorial.errors import StoreError
@@ -24,7 +23,7 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
     keras.config.set_dtype_policy(precision)
     table = compare(os.path.expanduser(data), folder=folder, **options)
     if csv:
-        store.replace_file(Path(csv).expanduser(), table.to_csv(index=False))
+        store.replace_file(store.expanded(csv), table.to_csv(index=False))
     _report(table)
 
 
@@ -35,7 +34,7 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
     planned = read_plan(plan)
     store.check_named(folder)
     if images:
-        os.environ[IMAGE_SETS] = str(Path(images).expanduser().absolute())
+        os.environ[IMAGE_SETS] = str(store.expanded(images).absolute())
     if dry_run:
         from gc_tutorial.study.planned_study import overview
 
@@ -53,6 +52,8 @@ def tables(*, plan: str, folder: str, target: str) -> None:
     """Write the tables of a study as far as it has come."""
     from gc_tutorial.study.plan import read_plan
 
+    for one in (folder, target):
+        store.check_named(one)
     _write_tables(read_plan(plan), folder, target)
 
 
@@ -96,7 +97,7 @@ def _check_writable(csv):
     """Before hours of training, not after."""
     if csv is None:
         return
-    path = Path(csv).expanduser()
+    path = store.expanded(csv)
     try:
         if not csv or path.is_dir():
             raise IsADirectoryError(0, "it is no name of a file")

@@ -23,6 +23,8 @@ from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS
 from gc_tutorial.study.training import finished_rows, fit, fresh
 
 EVALUATION_BATCH = 128
+SEEDS_AT_MOST = 10_000
+LARGEST_SEED = 2**32 - 1  # of Keras
 UPGRADED = " Finished runs can still be read: ask for no more arms and seeds than the folder has."
 
 
@@ -62,8 +64,8 @@ def compare(
         was not finite; such a run ends there), and the configuration.
 
     Raises:
-        ValueError: for an unknown arm or optimizer, no seeds or a negative one, or a learning rate that is not a
-            finite number above 0.
+        ValueError: for an unknown arm or optimizer, no seeds, too many seeds or one that is not valid, or a learning
+            rate that is not a finite number above 0.
         DataError, StoreError: for data or a results folder that cannot be used.
 
     Example:
@@ -110,11 +112,14 @@ def _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs):
         for name in names:
             if name not in known:
                 raise ValueError(f"There is no {what} {name!r}. Choose from: {', '.join(known)}.")
-    seeds = list(seeds) if isinstance(seeds, Iterable) else list(range(int(seeds)))
+    count = len(seeds := list(seeds)) if isinstance(seeds, Iterable) else int(seeds)
+    if count > SEEDS_AT_MOST:
+        raise ValueError(f"{count} seeds are too many. Choose at most {SEEDS_AT_MOST}.")
+    seeds = seeds if isinstance(seeds, list) else list(range(count))
     if not seeds or epochs < 1 or batch_size < 1:
         raise ValueError(f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed.")
-    if min(seeds) < 0:
-        raise ValueError(f"seeds={seeds}: a seed is a whole number, 0 or more.")
+    if min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise ValueError(f"seeds={seeds}: a seed is a whole number from 0 to {LARGEST_SEED}.")
     if not 0 < learning_rate < math.inf:
         raise ValueError(f"learning_rate={learning_rate} is not valid. Give a number above 0, such as 0.001.")
     return tuple(arms), [int(seed) for seed in seeds]

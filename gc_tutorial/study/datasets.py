@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from gc_tutorial.data import SOURCES, load_data
 from gc_tutorial.errors import DataError
+from gc_tutorial.study import store
 from gc_tutorial.study.factors import IMAGE_SETS
 
 FOLDS = 5
@@ -90,7 +90,7 @@ def check_names(names: Iterable[str]) -> None:
         DataError: for the first that is not there.
     """
     for name in names:
-        if name not in BUILT_IN and name not in SOURCES and not Path(_source(name)).expanduser().exists():
+        if name not in BUILT_IN and name not in SOURCES and not store.expanded(_source(name)).exists():
             raise DataError(
                 f"There is no data set {name!r}. Choose from: {', '.join((*BUILT_IN, *SOURCES))}; or name the folder "
                 f"that holds {name} or {name}.zip with --images (or the variable {IMAGE_SETS})."
@@ -153,5 +153,5 @@ def _pictures(name, image_size):
 def _source(name):
     """A folder or zip of that name among the image sets, or else a source that `load_data` knows."""
     folder = os.environ.get(IMAGE_SETS)
-    found = [Path(folder).expanduser() / one for one in (name, f"{name}.zip")] if folder else []
+    found = [store.expanded(folder) / one for one in (name, f"{name}.zip")] if folder else []
     return next((path for path in found if path.exists()), name)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from gc_tutorial.errors import PlanError
+from gc_tutorial.study import store
 from gc_tutorial.study.factors import ARMS, AUGMENTATIONS, NETWORKS, OPTIMIZERS, SCALINGS, SCHEDULES, SPLITS, STAGES
 
 if sys.version_info >= (3, 11):
@@ -147,7 +148,7 @@ def plan_path(plan: str) -> Path:
     for path in shipped:
         if plan in (path.stem, path.stem.split("_")[0]):
             return path
-    path = Path(plan).expanduser()
+    path = store.expanded(plan)
     if not path.is_file():
         names = ", ".join(one.stem for one in shipped)
         raise PlanError(f"There is no plan {plan!r}. Give the path of a TOML file, or one of: {names}.")

@@ -132,7 +132,7 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
     Returns:
         str of several lines.
     """
-    results = store.read_results(Path(folder).expanduser())
+    results = store.read_results(store.expanded(folder))
     runs = known_runs(plan, results)
     missing = [run for run in runs if run.name not in results.runs]
     cells: dict[Run, int] = {}
@@ -174,7 +174,7 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
     Raises:
         StoreError: if there are no finished runs.
     """
-    results = store.read_results(Path(folder).expanduser())
+    results = store.read_results(store.expanded(folder))
     _check_plan(results, plan, folder)
     finished = [run for run in known_runs(plan, results) if run.name in results.runs]
     if not finished:
@@ -182,7 +182,7 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
     write_tables(
         {run: results.runs[run.name] for run in finished},
         {run: results.configurations[run.name] for run in finished},
-        Path(target).expanduser(),
+        store.expanded(target),
     )
     return len(finished)
 
@@ -192,10 +192,16 @@ def restore(plan: Plan, source: str | os.PathLike, folder: str | os.PathLike) ->
 
     Returns:
         int, the number of runs that were not there before.
+
+    Raises:
+        StoreError: for tables or a folder that cannot be used, or tables of another plan.
     """
+    found = restore_runs(source)
+    if not found.keys() & {run.name for run in plan.runs}:
+        raise StoreError(f"The tables in {source} hold no runs of the plan {plan.name!r}. Choose others.")
     with store.locked(folder) as path:
         there = store.read_results(path).runs
-        new = {name: found for name, found in restore_runs(source).items() if name not in there}
+        new = {name: made for name, made in found.items() if name not in there}
         for name, (configuration, run) in new.items():
             store.write_run(path, name, {"plan": plan.name, **configuration}, run)
     return len(new)

@@ -44,6 +44,18 @@ def check_named(folder: str | os.PathLike) -> None:
         raise StoreError("The results folder has no name. Give one; perhaps a shell variable is not set.")
 
 
+def expanded(path: str | os.PathLike) -> Path:
+    """A path with `~` replaced by the home folder.
+
+    Raises:
+        StoreError: where there is no home folder, as in a container under a user whom its system does not know.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise StoreError(f"{str(path)!r} begins with ~, and there is no home folder. Give a full path.") from None
+
+
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike) -> Iterator[Path]:
     """Make a results folder ready for this command alone.
@@ -58,7 +70,7 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
         StoreError: if it cannot be written to, or another command works in it.
     """
     check_named(folder)
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     probe = folder / f"probe-{os.getpid()}{UNFINISHED}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.resources
+import io
 import json
 import os
-from dataclasses import asdict, fields
+import re
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,18 @@ from gc_tutorial.study.plan import Run
 
 DIGITS = 4  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
+LISTS = ("kernels", "chance", "figures")  # of one element, too
 EMPTY = {"pretrained": "", "figures": ""}
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
+NEEDED = {  # a factor that has a default may be newer than the tables
+    "runs.csv": [
+        "run",
+        *(one.name for one in fields(Run) if one.default is MISSING),
+        *KEPT_BY_RUN,
+        *LISTS,
+    ],
+    "epochs.csv": ["run", "epoch", "train_loss", "seconds"],
+}
 
 
 def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
@@ -57,9 +69,11 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
     Args:
         runs, configurations: dict from `Run` to what was stored of it, and to its configuration.
         folder: path; it is made if need be.
+
+    Raises:
+        StoreError: if it cannot be written to.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     ordered = sorted(runs, key=lambda run: (run.stage, run.name))
     by_run = pd.DataFrame(
         [
@@ -79,8 +93,12 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
     epochs = study_table({run: runs[run] for run in ordered}).drop(columns=[*FACTORS, *KEPT_BY_RUN])
     epochs = epochs.map(lambda value: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value)
     epochs = epochs.assign(run=epochs["run"].map(_digest))
-    store.replace_file(folder / "runs.csv", by_run.to_csv(index=False))
-    store.replace_file(folder / "epochs.csv", epochs.to_csv(index=False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        store.replace_file(folder / "runs.csv", by_run.to_csv(index=False))
+        store.replace_file(folder / "epochs.csv", epochs.to_csv(index=False))
+    except OSError as error:
+        raise StoreError(f"Tables cannot be written to {folder}: {error.strerror}. Choose another folder.") from None
 
 
 def load_table(folder: str | os.PathLike) -> pd.DataFrame:
@@ -93,7 +111,7 @@ def load_table(folder: str | os.PathLike) -> pd.DataFrame:
         `pandas.DataFrame`, as from `study_table`.
 
     Raises:
-        StoreError: if there are no such tables.
+        StoreError: if there are no such tables, or they are damaged.
     """
     by_run, epochs = _read_tables(folder)
     table = epochs.merge(by_run, on="run", validate="many_to_one")
@@ -105,28 +123,35 @@ def restore_runs(folder: str | os.PathLike) -> dict[str, tuple[dict, dict]]:
 
     Returns:
         dict from run name to a tuple of its configuration, without the plan, and the run as `store.write_run` takes it.
+
+    Raises:
+        StoreError: if there are no such tables, or they are damaged.
     """
     by_run, epochs = _read_tables(folder)
-    restored = {}
     rows = dict(list(epochs.groupby("run")))
-    other = {"run", *FACTORS, *KEPT_BY_RUN, "kernels", "chance", "figures"}
-    for run in by_run.to_dict("records"):
-        kept = {key: run[key] for key in KEPT_BY_RUN[:3]}
-        found = [
-            {key: None if pd.isna(value) else value for key, value in {**row, **kept}.items()}
-            for row in rows[run["run"]].drop(columns="run").dropna(axis=1, how="all").to_dict("records")
-        ]
-        restored[run["run"]] = (
-            {key: value for key, value in run.items() if key not in other},
-            {
-                "rows": json.loads(json.dumps(found, default=_plain)),
-                "kernels": run["kernels"].split(),
-                "classes": run["classes"],
-                "chance": [float(share) for share in run["chance"].split()],
-                "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
-            },
-        )
-    return restored
+    try:
+        return {run["run"]: _restored(run, rows[run["run"]]) for run in by_run.to_dict("records")}
+    except (ValueError, TypeError, AttributeError) as error:  # a field of another kind
+        raise _damaged(Path(folder) / "runs.csv", str(error)) from None
+
+
+def _restored(run, rows):
+    other = {"run", *FACTORS, *KEPT_BY_RUN, *LISTS}
+    kept = {key: run[key] for key in KEPT_BY_RUN[:3]}
+    found = [
+        {key: None if pd.isna(value) else value for key, value in {**row, **kept}.items()}
+        for row in rows.drop(columns="run").dropna(axis=1, how="all").to_dict("records")
+    ]
+    return (
+        {key: value for key, value in run.items() if key not in other},
+        {
+            "rows": json.loads(json.dumps(found, default=_plain)),
+            "kernels": run["kernels"].split(),
+            "classes": run["classes"],
+            "chance": [float(share) for share in run["chance"].split()],
+            "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
+        },
+    )
 
 
 def _plain(value):
@@ -140,13 +165,42 @@ def _digest(name):
 
 def _read_tables(folder):
     shipped = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
-    folder = shipped if shipped.is_dir() else Path(folder).expanduser()
-    try:
-        by_run, epochs = (
-            pd.read_csv((folder / name).open(encoding="utf-8"), dtype={"run": str}).fillna(EMPTY)
-            for name in ("runs.csv", "epochs.csv")
-        )
-    except OSError as error:
-        raise StoreError(f"{folder} has no tables of a study (runs.csv and epochs.csv): {error.strerror}.") from None
+    folder = shipped if folder and shipped.is_dir() else store.expanded(folder)
+    by_run, epochs = (_read_table(folder / name, needed) for name, needed in NEEDED.items())
     names = {_digest(name): name for name in by_run["run"]}
-    return by_run, epochs.assign(run=epochs["run"].map(names))
+    epochs = epochs.assign(run=epochs["run"].map(names))
+    if set(by_run["run"]) != set(epochs["run"]) or by_run["run"].duplicated().any():
+        raise _damaged(folder, "runs.csv and epochs.csv do not hold the same runs")
+    counts = by_run["run"].map(epochs.groupby("run").size())
+    expected = by_run["epochs"] * (1 + (by_run.get("arm") == "recompiled"))
+    if (counts != expected)[by_run["status"] == "finished"].any():
+        raise _damaged(folder / "epochs.csv", "epochs are missing")
+    return by_run, epochs
+
+
+def _read_table(path, needed):
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(("run", *LISTS), str)).fillna(EMPTY)
+    except OSError as error:
+        raise StoreError(
+            f"{path.parent} has no tables of a study (runs.csv and epochs.csv): {error.strerror}."
+        ) from None
+    except ValueError as error:  # also of pandas
+        raise _damaged(path, str(error)) from None
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise _damaged(path, f"it has no column {', '.join(missing)}")
+    if not text.endswith("\n"):
+        raise _damaged(path, "its last line is not complete")
+    for name in table["run"]:
+        if not re.fullmatch(r"[\w.+-]+", str(name)):  # it becomes the name of a file
+            raise _damaged(path, f"{str(name)!r} is not the name of a run")
+    return table
+
+
+def _damaged(path, reason):
+    return StoreError(
+        f"{path} is damaged: {' '.join(reason.split())}. Nothing was changed. Write the tables again, or take another "
+        "copy of them."
+    )

@@ -1,0 +1,128 @@
+"""How the shell commands speak and end: on any console, on Ctrl-C, and where nobody reads their output."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+PATIENCE = 3  # seconds to clean up after Ctrl-C
+PLAIN = "gc_tutorial.plain"
+REPLACEMENTS = {"×": "x", "·": "-", "–": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"'}
+INTERRUPTED, UNREAD = 130, 141  # exit codes: 128 and the number of the signal, as shells have it
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(REPLACEMENTS.get(one, "?") for one in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(PLAIN, _plain)
+
+
+def say(text: str) -> None:
+    """Print; what the encoding of the output lacks is replaced, × by x and others by a question mark.
+
+    Args:
+        text: str, one or more lines.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, PLAIN).decode(encoding))
+
+
+def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
+    """Run the main function of a command, and end the process with its exit code.
+
+    On Ctrl-C the sentence is printed, and the process ends within `PATIENCE` seconds, with code 130. Python alone does
+    not promise that: libraries catch `KeyboardInterrupt` and continue, or wait for their threads. Where nobody reads
+    the output any longer (`| head`), the process ends without a word, with code 141.
+
+    Args:
+        main: function without arguments that returns the exit code.
+        stopped: the sentence for Ctrl-C.
+    """
+    _open_streams()
+    stopping = _end_on_interrupt(stopped)
+    code: int | str | None = 0
+    try:
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout, sys.stderr)
+        code = UNREAD
+    except BaseException:
+        if not stopping.is_set():
+            raise
+    if stopping.is_set():
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        os._exit(INTERRUPTED)  # an ordinary exit would wait for threads
+    sys.exit(code)
+
+
+def _open_streams() -> None:
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed: libraries would write into the next file that is opened
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors=PLAIN)  # Python sees to the standard error itself
+
+
+def _end_on_interrupt(stopped: str) -> threading.Event:
+    """Set what Ctrl-C does; the event that is returned is set by it."""
+    stopping = threading.Event()
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return stopping  # as under nohup, which means not to be interrupted
+    terminal = os.dup(2)  # imports close the standard error for a while
+    waiting, wake = os.pipe()  # Python itself writes there when a signal comes, whatever the main thread waits for
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+
+    sentences = iter([stopped])  # so that only one of the two below gets it
+
+    def tell() -> None:
+        stopping.set()
+        for sentence in sentences:
+            with contextlib.suppress(OSError):
+                os.write(terminal, f"\n{sentence}\n".encode("ascii", PLAIN))
+
+    def end_for_certain() -> None:
+        while os.read(waiting, 1) != bytes([signal.SIGINT]):
+            pass
+        tell()
+        time.sleep(PATIENCE)
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=end_for_certain, daemon=True).start()
+
+    def on_interrupt(number, frame) -> NoReturn:
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))  # if it is pressed again
+        tell()
+        _silence(sys.stderr)
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    return stopping
+
+
+def _silence(*streams) -> None:
+    """Whatever is still written there goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,540 @@
+"""Unlucky situations of the shell commands and the first cell: each ends soon, and in one sentence."""
+
+import io
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gc_tutorial import console, lesson
+from gc_tutorial.__main__ import main
+from gc_tutorial.study.plan import Run
+from gc_tutorial.study.tables import write_tables
+
+ROOT = Path(__file__).parent.parent
+PATIENT = 240  # seconds; on a machine at work the imports alone may take a minute
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and descriptors of POSIX")
+
+
+def one_sentence(capsys, start="error: "):
+    said = capsys.readouterr().err
+    assert said.startswith(start)
+    assert said.count("\n") == 1
+    return said
+
+
+# ----- Ctrl-C
+
+PREPARE = """
+import sys, threading, time
+from gc_tutorial import console
+def begun():
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+WAYS_ON = {
+    "nothing special": "begun",
+    "a library catches it and goes on": """
+def wrong():
+    try:
+        begun()
+    except KeyboardInterrupt:
+        time.sleep(600)
+""",
+    "a library catches it and ends as if nothing were": """
+def wrong():
+    try:
+        begun()
+    except BaseException:
+        return 0
+""",
+    "an import turns it into an error of its own": """
+def wrong():
+    try:
+        begun()
+    except KeyboardInterrupt as error:
+        raise ImportError("this library is broken") from error
+""",
+    "a thread goes on": """
+def wrong():
+    threading.Thread(target=time.sleep, args=[600]).start()
+    begun()
+""",
+    "cleaning up waits for ever": """
+def wrong():
+    try:
+        begun()
+    finally:
+        threading.Event().wait()
+""",
+    "cleaning up writes lines": """
+def wrong():
+    try:
+        begun()
+    finally:
+        print("a warning", file=sys.stderr)
+""",
+    "it comes in a destructor, where Python drops it": """
+class Slow:
+    def __del__(self):
+        begun()
+def wrong():
+    Slow()
+    time.sleep(600)
+""",
+}
+
+
+def interrupted(process):
+    """What a process says after Ctrl-C, apart from its progress bars."""
+    try:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, said = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    return [line for line in re.split(r"[\r\n]+", said) if line.strip() and "epoch" not in line]
+
+
+def start(*command, **options):
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A test that runs in the background may itself ignore Ctrl-C, which a process inherits.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
+
+
+def until(condition, process):
+    ends = time.monotonic() + PATIENT
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < ends, "nothing happened"
+        time.sleep(0.02)
+
+
+@POSIX
+@pytest.mark.parametrize("way", WAYS_ON)
+def test_ctrl_c_ends_a_command_whatever_libraries_do_with_it(way):
+    code = WAYS_ON[way]
+    code = PREPARE + (code + "console.run(wrong, 'stopped')" if "def" in code else f"console.run({code}, 'stopped')")
+    process = start("-c", code)
+    assert process.stdout.readline() == "begun\n"
+    assert interrupted(process) == ["stopped"]
+
+
+@POSIX
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc")
+@pytest.mark.parametrize(
+    ("moment", "sign"),
+    [("importing TensorFlow", "libtensorflow"), ("importing Keras", "h5py"), ("training", ".lock")],
+)
+def test_ctrl_c_ends_compare(tmp_path, moment, sign):
+    arguments = ["--data", "synthetic_small", "--image-size", "94", "--epochs", "1000", "--arms", "none"]
+    process = start("-m", "gc_tutorial", "compare", tmp_path / "runs", *arguments, cwd=ROOT)
+
+    def reached():
+        if sign == ".lock":
+            return (tmp_path / "runs" / sign).exists()
+        return sign in Path(f"/proc/{process.pid}/maps").read_text()
+
+    until(reached, process)
+    assert interrupted(process) == ["stopped; the same command goes on from here"]
+
+
+@pytest.fixture
+def slow_notebook(tmp_path):
+    """A copy of the runner with a notebook of its own that does not end."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "tools" / "run_notebooks.py", tmp_path / "tools")
+    (tmp_path / "notebooks" / "01_slow.py").write_text(
+        "# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
+    )
+    return tmp_path
+
+
+@POSIX
+@pytest.mark.parametrize("moment", ["importing", "starting a kernel", "running a cell"])
+def test_ctrl_c_ends_the_notebooks_and_their_kernel(slow_notebook, moment):
+    import psutil
+
+    process = start(slow_notebook / "tools" / "run_notebooks.py", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    children = psutil.Process(process.pid).children
+    reached = {
+        "importing": (slow_notebook / "build" / "notebooks").exists,  # which is made before the imports
+        "starting a kernel": children,
+        "running a cell": (slow_notebook / "build" / "begun").exists,
+    }
+    until(reached[moment], process)
+    kernels = children(recursive=True)
+    assert interrupted(process) == ["stopped; the notebooks that have ended are in build/"]
+    assert not psutil.wait_procs(kernels, timeout=60)[1]
+
+
+# ----- consoles
+
+
+@pytest.fixture
+def stdout_in(monkeypatch):
+    """Replace the standard output by one of an encoding; returns a function that gives back what was printed."""
+
+    def replace_it(encoding):
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
+        return lambda: written.getvalue().decode(encoding)
+
+    kept = signal.getsignal(signal.SIGINT)
+    yield replace_it
+    signal.signal(signal.SIGINT, kept)
+    signal.set_wakeup_fd(-1)
+
+
+ENCODINGS = {"ascii": "94x94", "cp437": "94x94", "cp1251": "94x94", "latin-1": "94×94", "utf-8": "94×94"}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_data_are_described_on_any_console(stdout_in, encoding):
+    from gc_tutorial import load_data
+
+    printed = stdout_in(encoding)
+    load_data("synthetic_small", 94)
+    assert printed().strip().endswith(f"{ENCODINGS[encoding]} pixels.")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_first_cell_speaks_on_any_console(stdout_in, encoding, monkeypatch):
+    monkeypatch.setenv("GC_TUTORIAL_PROFILE", "quick")
+    printed = stdout_in(encoding)
+    lesson.start()
+    assert f"{ENCODINGS[encoding]} pixels" in printed()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_study_is_listed_on_any_console(stdout_in, tmp_path, encoding):
+    printed = stdout_in(encoding)
+    with pytest.raises(SystemExit) as end:
+        console.run(lambda: main(["study", "A", str(tmp_path / "данные"), "--dry-run"]), "stopped")
+    assert end.value.code == 0
+    assert f" {ENCODINGS[encoding][2]} data" in printed()
+
+
+def test_what_has_no_replacement_becomes_a_question_mark(stdout_in):
+    printed = stdout_in("ascii")
+    console.say("馬, \udcff and “horse”…")
+    assert printed().strip() == '?, ? and "horse"...'
+
+
+COMMANDS = {
+    "help": ["-m", "gc_tutorial", "--help"],
+    "a mistake": ["-m", "gc_tutorial", "tables", "no such plan", "folder", "target"],
+    "wrong usage": ["-m", "gc_tutorial", "compare"],
+    "help of the notebooks": ["tools/run_notebooks.py", "--help"],
+    "a notebook that is not there": ["tools/run_notebooks.py", "99_nothing"],
+}
+
+
+@POSIX
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_closed_outputs_are_no_obstacle(command, closed):
+    def close():
+        for number in closed:
+            os.close(number)
+
+    done = subprocess.run(
+        [sys.executable, *COMMANDS[command]],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=close,
+    )
+    assert done.returncode == {"help": 0, "help of the notebooks": 0, "wrong usage": 2}.get(command, 1)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Exception" not in done.stdout + done.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("command", ["help", "help of the notebooks", "running notebooks"])
+def test_where_nobody_reads_the_output_a_command_ends_without_a_word(command, slow_notebook):
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = COMMANDS.get(command, [str(slow_notebook / "tools" / "run_notebooks.py")])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    )
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 141 or "help" in command  # which argparse prints, and sees no harm
+
+
+# ----- the environment
+
+
+@pytest.mark.parametrize(
+    ("backend", "installed", "told"),
+    [
+        ("nonsense", True, "Choose one of: tensorflow, jax, torch."),
+        ("TensorFlow", True, "Choose one of: tensorflow, jax, torch."),
+        ("numpy", True, "Choose one of: tensorflow, jax, torch."),  # which Keras knows, and cannot train with
+        ("../torch", True, "Choose one of: tensorflow, jax, torch."),
+        ("jax", False, "not installed. Install it: pip install jax"),
+        ("torch", False, "not installed. Install it: pip install torch"),
+    ],
+)
+@pytest.mark.parametrize("way", ["the first cell", "compare", "study"])
+def test_a_backend_that_cannot_be_used_is_told(monkeypatch, tmp_path, capsys, backend, installed, told, way):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr(lesson.importlib.util, "find_spec", lambda name: object() if installed else None)
+    if way == "the first cell":
+        with pytest.raises(lesson.SettingsError) as error:
+            lesson.start()
+        said = str(error.value)
+    else:
+        first = ["compare"] if way == "compare" else ["study", "A"]
+        assert main([*first, str(tmp_path)]) == 1
+        said = one_sentence(capsys)
+    assert f"KERAS_BACKEND={backend!r}" in said
+    assert told in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("backend", ["", "tensorflow"])
+def test_the_usual_backends_are_taken(monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    lesson.import_quietly()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "~/runs"],
+        ["compare", "runs", "--csv", "~/table.csv"],
+        ["compare", "runs", "--data", "~/photos"],
+        ["study", "~/plan.toml", "runs"],
+        ["study", "A", "~/runs"],
+        ["study", "A", "~/runs", "--dry-run"],
+        ["study", "A", "runs", "--images", "~/images"],
+        ["tables", "A", "~/runs", "tables"],
+        ["restore", "A", "~/tables", "runs"],
+    ],
+    ids=" ".join,
+)
+def test_without_a_home_folder_a_tilde_is_told(monkeypatch, tmp_path, capsys, arguments):
+    """A container may run under a user whom its system does not know."""
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert main(arguments) == 1
+    said = one_sentence(capsys)
+    assert "there is no home folder" in said or "There is no data source '~/photos'" in said
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        (100_000_000_000_000, "100000000000000 seeds are too many"),
+        (10_001, "at most 10000"),
+        (range(10**6), "1000000 seeds are too many"),
+        ([2**32], "from 0 to 4294967295"),
+        ([-1], "from 0 to 4294967295"),
+    ],
+)
+def test_seeds_that_cannot_be_used_are_told_before_they_are_counted_out(seeds, told, tmp_path, capsys):
+    from gc_tutorial import compare
+
+    with pytest.raises(ValueError, match=told):
+        compare("synthetic_small", seeds=seeds)
+    if isinstance(seeds, int):
+        assert main(["compare", str(tmp_path), "--seeds", str(seeds)]) == 1
+        assert told in one_sentence(capsys)
+
+
+# ----- warnings of TensorFlow
+
+
+def test_trainings_one_after_the_other_do_not_warn_of_retracing():
+    import tensorflow as tf
+
+    def train_often():
+        shown = []
+        handler = logging.Handler()
+        handler.emit = lambda record: shown.append(record.getMessage())
+        logger = logging.getLogger("tensorflow")
+        logger.addHandler(handler)
+        try:
+            for _ in range(6):
+                model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+                model.compile("sgd", "mse")
+                model.fit(tf.zeros((1, 2)), tf.zeros((1, 1)), verbose=0)
+                model.predict(tf.zeros((1, 2)), verbose=0)
+            logger.warning("This one is about something else.")
+        finally:
+            logger.removeHandler(handler)
+        return shown
+
+    lesson.import_quietly()
+    assert train_often() == ["This one is about something else."]
+
+
+# ----- the tables of a study
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """A plan, and the tables of its two runs."""
+    (tmp_path / "digits.toml").write_text(
+        '[seeds]\ntuning = [100, 101]\n[[runs]]\ndata = "digits"\nlearning_rate = 0.001\nepochs = 2\n'
+    )
+    first = Run(data="digits", learning_rate=0.001, epochs=2, seed=100)
+    common = {"train_loss": 0.5, "seconds": 1.0, "status": "finished", "ended": "today", "machine": "here"}
+    stored = {
+        "rows": [{"epoch": 1, **common}, {"epoch": 2, **common}],
+        "kernels": ["dense"],
+        "chance": [0.1],
+        "classes": 10,
+        "figures": {"a": 0.5},
+    }
+    runs = [first, replace(first, seed=101)]
+    write_tables(dict.fromkeys(runs, stored), {run: {"keras": "3"} for run in runs}, tmp_path / "old")
+    return tmp_path
+
+
+def restore(tables, source="old"):
+    return main(["restore", str(tables / "digits.toml"), str(tables / source), str(tables / "runs")])
+
+
+def changed(name, change):
+    def do(folder):
+        path = folder / name
+        path.write_text(change(path.read_text()))
+
+    return do
+
+
+def without(column):
+    def change(text):
+        rows = [line.split(",") for line in text.splitlines()]
+        place = rows[0].index(column)
+        return "\n".join(",".join(row[:place] + row[place + 1 :]) for row in rows) + "\n"
+
+    return change
+
+
+WRONG_TABLES = {
+    "no folder": (shutil.rmtree, "has no tables of a study"),
+    "one of two": (lambda folder: (folder / "epochs.csv").unlink(), "has no tables of a study"),
+    "a folder in its place": (
+        lambda folder: ((folder / "runs.csv").unlink(), (folder / "runs.csv").mkdir()),
+        "has no tables of a study",
+    ),
+    "empty": (changed("epochs.csv", lambda text: ""), "No columns to parse"),
+    "runs cut in a line": (changed("runs.csv", lambda text: text[:-20]), "damaged"),
+    "epochs cut in a line": (changed("epochs.csv", lambda text: text[:-3]), "its last line is not complete"),
+    "runs cut between lines": (
+        changed("runs.csv", lambda text: "".join(text.splitlines(True)[:-1])),
+        "do not hold the same runs",
+    ),
+    "epochs cut between lines": (
+        changed("epochs.csv", lambda text: "".join(text.splitlines(True)[:-1])),
+        "epochs are missing",
+    ),
+    "all but the header": (changed("epochs.csv", lambda text: text.splitlines(True)[0]), "do not hold the same runs"),
+    "a run twice": (
+        changed("runs.csv", lambda text: text + text.splitlines(True)[-1]),
+        "do not hold the same runs",
+    ),
+    "no column run": (changed("runs.csv", without("run")), "it has no column run"),
+    "no column machine": (changed("runs.csv", without("machine")), "it has no column machine"),
+    "no column epoch": (changed("epochs.csv", without("epoch")), "it has no column epoch"),
+    "no column train_loss": (changed("epochs.csv", without("train_loss")), "it has no column train_loss"),
+    "too many fields": (changed("runs.csv", lambda text: text + "a,b" + ",c" * 50 + "\n"), "Expected"),
+    "a field of another kind": (changed("runs.csv", lambda text: text.replace(",a:0.5", ",a:b")), "could not convert"),
+    "no text": (lambda folder: (folder / "runs.csv").write_bytes(b"\xff\xfe\x00"), "can't decode"),
+    "a name that is a path": (
+        lambda folder: [
+            changed(name, lambda text: text.replace("digits-cnn", "../digits-cnn"))(folder)
+            for name in ("runs.csv", "epochs.csv")
+        ],
+        "is not the name of a run",
+    ),
+}
+
+
+def test_whole_tables_are_restored(tables, capsys):
+    assert restore(tables) == 0
+    assert "2 runs were put back" in capsys.readouterr().out
+    assert len(list((tables / "runs").glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize("wrong", WRONG_TABLES)
+def test_wrong_tables_are_told_and_nothing_is_restored(tables, capsys, wrong):
+    break_it, told = WRONG_TABLES[wrong]
+    break_it(tables / "old")
+    assert restore(tables) == 1
+    assert told in one_sentence(capsys)
+    assert not list((tables / "runs").glob("*.json"))
+
+
+def test_tables_of_another_plan_are_told(tables, capsys):
+    plan = (tables / "digits.toml").read_text().replace("0.001", "0.002")
+    (tables / "digits.toml").write_text(plan)
+    assert restore(tables) == 1
+    assert "hold no runs of the plan 'digits'" in one_sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["tables", "PLAN", "nowhere", "new"], "has no finished runs"),
+        (["tables", "PLAN", "", "new"], "has no name"),
+        (["tables", "PLAN", "runs", ""], "has no name"),
+        (["tables", "PLAN", "runs", "digits.toml"], "Tables cannot be written to"),
+        (["tables", "PLAN", "runs", "digits.toml/new"], "Tables cannot be written to"),
+        (["tables", "no plan", "runs", "new"], "There is no plan 'no plan'"),
+        (["restore", "PLAN", "old", "digits.toml"], "Results cannot be written to"),
+        (["restore", "PLAN", "old", ""], "has no name"),
+        (["restore", "PLAN", "", "new"], "has no tables of a study"),
+        (["restore", "no plan", "old", "new"], "There is no plan 'no plan'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_arguments_of_tables_and_restore_are_told(tables, capsys, monkeypatch, arguments, told):
+    monkeypatch.chdir(tables)
+    assert restore(tables) == 0
+    capsys.readouterr()
+    assert main([str(tables / "digits.toml") if one == "PLAN" else one for one in arguments]) == 1
+    assert told in one_sentence(capsys)
+
+
+def test_a_full_disk_keeps_the_tables_before_it(tables, capsys, monkeypatch):
+    assert restore(tables) == 0
+    capsys.readouterr()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gc_tutorial.study.store.os.fsync", full)
+    before = (tables / "old" / "epochs.csv").read_bytes()
+    assert main(["tables", str(tables / "digits.toml"), str(tables / "runs"), str(tables / "old")]) == 1
+    assert "No space left on device" in one_sentence(capsys)
+    assert (tables / "old" / "epochs.csv").read_bytes() == before
