@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 PATIENCE = 3  # seconds to clean up after Ctrl-C
 PLAIN = "gc_tutorial.plain"
@@ -108,7 +108,7 @@ def _end_on_interrupt(stopped: str) -> threading.Event:
 
     threading.Thread(target=end_for_certain, daemon=True).start()
 
-    def on_interrupt(number, frame) -> NoReturn:
+    def on_interrupt(number: int, frame: object) -> NoReturn:
         signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))  # if it is pressed again
         tell()
         _silence(sys.stderr)
@@ -119,7 +119,7 @@ def _end_on_interrupt(stopped: str) -> threading.Event:
     return stopping
 
 
-def _silence(*streams) -> None:
+def _silence(*streams: TextIO) -> None:
     """Whatever is still written there goes nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
