@@ -81,7 +81,7 @@ def undisturbed(plan_file, tmp_path_factory):
     return folder
 
 
-def until(condition, process, seconds=120):
+def until(condition, process, seconds=300):
     ends = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
