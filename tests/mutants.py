@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+EVIDENCE = ("outcomes", "tuning", "pairs", "intervals", "speed", "effects")
 # The modules that run without training, and where their tests are.
 MODULES = {
     "optimizers": ("gc_tutorial/optimizers.py", ["test_optimizers.py"]),
     "analysis": ("gc_tutorial/study/analysis.py", ["test_analysis.py"]),
     "store": ("gc_tutorial/study/store.py", ["test_store.py"]),
-    "layout": ("gc_tutorial/data/layout.py", ["test_layout.py", "test_image_folder.py"]),
-    "augmentation": ("gc_tutorial/augmentation.py", ["test_augmentation.py"]),
+    "plan": ("gc_tutorial/study/plan.py", ["test_plan.py"]),
+    "tables": ("gc_tutorial/study/tables.py", ["test_tables.py"]),
+    **{name: (f"gc_tutorial/study/evidence/{name}.py", [f"test_{name}.py", "test_evidence.py"]) for name in EVIDENCE},
+    "layout": ("gc_tutorial/data/layout.py", ["test_layout.py"]),
+    "augmentation": ("gc_tutorial/augmentation.py", ["test_augmentation.py", "test_reproducibility.py"]),
     "lesson": ("gc_tutorial/lesson.py", ["test_lesson.py"]),
     "plotting": ("gc_tutorial/plotting.py", ["test_plotting.py"]),
 }
@@ -31,6 +35,7 @@ pytest_add_cli_args_test_selection = [{tests}]
 pytest_add_cli_args = ["-q", "-x", "-p", "no:cacheprovider", "-k", "not copied_out"]
 process_isolation = "forkserver"  # TensorFlow cannot be forked once it has run
 timeout_multiplier = 10.0
+timeout_constant = 60.0  # seconds more, so that a busy machine does not pass for a test that never ends
 """
 
 

@@ -55,6 +55,26 @@ def test_a_confident_answer_has_a_map_too(units, label):
     np.testing.assert_array_equal(heat, only[0].max(axis=-1))
 
 
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_a_channel_weighs_as_the_mean_of_its_gradient_over_the_picture(label):
+    """As in Selvaraju et al. 2017, equations 1 and 2, where the gradient differs from place to place."""
+    model = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            layers.Conv2D(3, 1, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    random = np.random.default_rng(0)
+    kernel = random.normal(size=(SIZE, SIZE, 3, 3)) + np.eye(3)  # so that each class has a channel for it
+    model.set_weights([np.eye(3)[None, None], np.zeros(3), kernel.reshape(-1, 3), np.zeros(3)])
+    (picture,) = pictures = random.uniform(size=(1, SIZE, SIZE, 3)).astype(np.float32)
+    expected = np.maximum(picture @ kernel[..., label].mean(axis=(0, 1)), 0)
+    (heat,) = grad_cam(model, pictures, np.array([label]))
+    np.testing.assert_allclose(heat, expected / expected.max(), atol=1e-4)
+
+
 def test_nothing_speaks_for_a_class_whose_colour_is_missing():
     assert (grad_cam(colour_model(3), np.zeros_like(PICTURE), np.array([0])) == 0).all()
 

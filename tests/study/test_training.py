@@ -5,6 +5,7 @@ import threading
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import special
 
 from gc_tutorial.study import training
@@ -118,6 +119,23 @@ def test_a_run_that_diverges_says_so():
     result = training.train(dataclasses.replace(SMALL, optimizer="sgd", learning_rate=1e38))
     assert {row["status"] for row in result["rows"]} == {"diverged"}
     assert all(value is None or value == value for row in result["rows"] for value in row.values())  # no NaN in JSON
+
+
+def test_training_ends_in_the_epoch_whose_loss_is_no_number():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+    inputs = np.ones((12, 2), np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((inputs, np.ones(12))).batch(4)
+    rows = training.fit(model, batches, lambda: model.compile(Lost(1.0), "mse", metrics=["accuracy"]), 5, 5)
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert np.isfinite(rows[0]["train_loss"]) and np.isnan(rows[1]["train_loss"])
+
+
+class Lost(keras.optimizers.SGD):
+    """Loses the weights in the fourth step: the first of three in the second epoch."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        found = keras.ops.where(self.iterations == 3, np.nan, 0.0)
+        variable.assign(variable + found)
 
 
 def test_fine_tuning_starts_from_what_was_learned_before():

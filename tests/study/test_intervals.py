@@ -1,0 +1,154 @@
+"""Intervals, corrections and numbers of seeds, against their formulas."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gc_tutorial.study.evidence.intervals import estimate, holm, over_rotations, seeds_needed, share
+
+VALUES = np.array([0.1, 0.3, 0.2, 0.6, 0.4])
+LIMITS = ("t_low", "t_high", "inner_low", "inner_high", "low", "high")
+
+
+def test_an_estimate_against_its_formulas():
+    found = estimate(VALUES, 0.1)
+    error = VALUES.std(ddof=1) / math.sqrt(5)
+    assert list(found) == [
+        "difference",
+        "sd",
+        "seeds",
+        "t_low",
+        "t_high",
+        "inner_low",
+        "inner_high",
+        "low",
+        "high",
+        "p",
+    ]
+    assert (found["difference"], found["sd"], found["seeds"]) == (pytest.approx(0.32), VALUES.std(ddof=1), 5)
+    for name, quantile in (("t", 0.975), ("inner", 0.95)):
+        half = stats.t.ppf(quantile, 4) * error
+        assert found[f"{name}_low"] == pytest.approx(0.32 - half)
+        assert found[f"{name}_high"] == pytest.approx(0.32 + half)
+    assert found["p"] == pytest.approx(2 * stats.t.sf(0.22 / error, 4))
+    assert isinstance(found["p"], float)
+    expected = stats.bootstrap((VALUES,), np.mean, confidence_level=0.95, n_resamples=9999, rng=0).confidence_interval
+    assert (found["low"], found["high"]) == tuple(expected)
+
+
+def test_the_p_value_is_against_zero_unless_told():
+    assert estimate(VALUES)["p"] == estimate(VALUES, 0.0)["p"] == pytest.approx(stats.ttest_1samp(VALUES, 0).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("values", "null", "p"), [([0.5, 0.5], 0.0, 0.0), ([0.5, 0.5], 0.5, 1.0), ([0, 0, 0], 0.0, 1.0)]
+)
+def test_values_without_spread_are_their_own_interval(values, null, p):
+    expected = {"difference": values[0], "sd": 0.0, "seeds": len(values), **dict.fromkeys(LIMITS, values[0]), "p": p}
+    assert estimate(values, null) == expected
+
+
+def test_a_spread_of_rounding_alone_is_none():
+    assert estimate([1.0, 1.0 + 1e-15])["t_low"] == 1.0
+    assert estimate([1.0, 1.0 + 1e-11])["t_low"] < 1.0
+
+
+@pytest.mark.parametrize(("values", "count"), [([0.5], 1), ([], 0), ([0.5, math.nan], 2), ([0.5, math.inf, 1], 3)])
+def test_too_few_or_not_finite(values, count):
+    told = f"An interval needs at least two seeds with finite outcomes. Found {count}. Run more."
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+        estimate(values)
+
+
+# ----- rotations
+
+
+def test_the_interval_over_rotations_is_that_of_their_means():
+    means = np.array([0.1, 0.2, 0.4])
+    values = np.repeat(means, 5) + np.tile([-2, -1, 0, 1, 2], 3)
+    order = np.random.default_rng(0).permutation(15)
+    seeds = np.arange(200, 215)
+    expected = tuple(stats.ttest_1samp(means, 0).confidence_interval(0.95))
+    assert over_rotations(values[order], seeds[order]) == pytest.approx(expected)
+    # A rotation that is not whole does not count.
+    more = np.append(values, [9.0] * 4), np.append(seeds, range(215, 219))
+    assert over_rotations(*more) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "seeds"),
+    [
+        (np.arange(10.0), range(200, 210)),  # two rotations
+        (np.arange(15.0), range(201, 216)),  # two whole ones, and two parts
+        (np.tile(np.arange(5.0), 3), range(200, 215)),  # no spread
+    ],
+)
+def test_there_is_no_interval_over_rotations(values, seeds):
+    low, high = over_rotations(values, seeds)
+    assert math.isnan(low) and math.isnan(high)
+
+
+# ----- shares
+
+
+def test_a_share_and_its_interval_solve_fiellers_equation():
+    random = np.random.default_rng(1)
+    whole = random.normal(1, 0.3, 12)
+    part = 0.4 * whole + random.normal(0, 0.1, 12)
+    found = share(part, whole)
+    assert found["share"] == pytest.approx(part.mean() / whole.mean())
+    for limit in (found["share_low"], found["share_high"]):  # there the difference is just significant
+        assert stats.ttest_1samp(part - limit * whole, 0).pvalue == pytest.approx(0.05)
+    assert found["share_low"] < found["share"] < found["share_high"]
+
+
+def test_a_share_of_an_exact_part_is_exact():
+    found = share(0.25 * VALUES[1:], VALUES[1:])
+    assert list(found.values()) == pytest.approx([0.25] * 3)
+
+
+def test_there_is_no_share_of_nothing():
+    found = share([1.0, 2.0, 3.0], [-1.0, 0.5, 1.0])  # its interval includes 0
+    assert found == {"share": pytest.approx(12.0), "share_low": -math.inf, "share_high": math.inf}
+    found = share([1.0, 2.0], [-1.0, 1.0])
+    assert math.isnan(found["share"]) and found["share_high"] == math.inf
+    found = share([0.0, 0.0], [0.0, 0.0])
+    assert math.isnan(found["share"]) and found["share_low"] == -math.inf
+
+
+# ----- several tests, and numbers of seeds
+
+
+def test_holms_correction():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.01, math.nan, 0.03]), [0.02, math.nan, 0.03])
+    np.testing.assert_allclose(holm(pd.Series([0.9, 0.8])), [1.0, 1.0])
+    assert np.isnan(holm([math.nan, math.nan])).all()
+    assert len(holm([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("sd", "half_width", "options", "expected"),
+    [
+        (0.05, 0.02, {}, 30),
+        (0.066, 0.02, {}, 45),
+        (0.2, 0.02, {}, 60),
+        (0.2, 0.02, {"most": 400}, 390),
+        (0.2, 0.02, {"most": 390}, 390),
+        (0.2, 0.02, {"most": 400, "multiple": 1, "least": 31}, 387),
+        (0.001, 0.02, {"least": 4, "multiple": 2}, 4),
+    ],
+)
+def test_seeds_needed(sd, half_width, options, expected):
+    count = seeds_needed(sd, half_width, **options)
+    assert count == expected
+
+
+def test_as_many_seeds_as_are_needed_are_enough_also_where_the_width_is_met_exactly():
+    width = stats.t.ppf(0.975, 34) * 1.0 / math.sqrt(35)
+    assert seeds_needed(1.0, width) == 35
+    assert seeds_needed(1.0, width * 0.999) == 40
