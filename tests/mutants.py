@@ -18,7 +18,7 @@ MODULES = {
     "store": ("gc_tutorial/study/store.py", ["test_store.py"]),
     "plan": ("gc_tutorial/study/plan.py", ["test_plan.py"]),
     "tables": ("gc_tutorial/study/tables.py", ["test_tables.py"]),
-    **{name: (f"gc_tutorial/study/evidence/{name}.py", [f"test_{name}.py", "test_evidence.py"]) for name in EVIDENCE},
+    **{name: (f"gc_tutorial/study/evidence/{name}.py", [f"test_{name}.py"]) for name in EVIDENCE},
     "layout": ("gc_tutorial/data/layout.py", ["test_layout.py"]),
     "augmentation": ("gc_tutorial/augmentation.py", ["test_augmentation.py", "test_reproducibility.py"]),
     "lesson": ("gc_tutorial/lesson.py", ["test_lesson.py"]),

@@ -13,6 +13,7 @@ from gc_tutorial.study.evidence.pairs import best_pairs
 from gc_tutorial.study.evidence.speed import goals, speed
 
 SEEDS = (200, 201, 202, 203)
+ARMS = ("none", "gradient")
 
 
 @pytest.fixture(autouse=True)
@@ -20,10 +21,12 @@ def few_resamples(monkeypatch):
     monkeypatch.setattr(intervals, "RESAMPLES", 99)
 
 
-def table(
-    arm="none", per_epoch=0.1, seeds=SEEDS, stage="confirmation", rate=0.1, epochs=6, spread=0.0, lost=(), **more
-):
-    """Runs whose loss starts at 1.0 and falls by `per_epoch` an epoch, by `spread` more with each seed."""
+def table(arm="none", per_epoch=0.1, *, seeds=SEEDS, stage="confirmation", rate=0.1, epochs=6, spread=0.0, **more):
+    """Runs whose loss starts at 1.0 and falls by `per_epoch` an epoch, by `spread` more with each seed.
+
+    Those of the seeds in `lost` diverge after two epochs.
+    """
+    lost = more.pop("lost", ())
     rows = [
         {
             "run": f"{arm}-{stage}-{rate}-{seed}-{more}",
@@ -98,10 +101,7 @@ def test_tuning_runs_at_the_tuned_rate_set_the_goal():
     assert (row["goal"], row["goal_from"]) == (pytest.approx(1 - 0.15 * 3), "tuning")
     other = [table(data="flowers"), table("gradient", 0.2, data="flowers")]
     rows = goal(together(BOTH, *tuning, *other))
-    assert [(row["data"], row["goal"]) for row in rows] == [
-        ("digits", pytest.approx(0.55)),
-        ("flowers", pytest.approx(0.52)),
-    ]
+    assert {row["data"]: row["goal"] for row in rows} == pytest.approx({"digits": 0.55, "flowers": 0.52})
 
 
 def test_a_rate_that_differs_in_the_last_digits_is_the_same():
@@ -124,7 +124,6 @@ def test_the_ratio_of_epochs_with_its_interval():
     (row,) = found().to_dict("records")
     base = np.array([times(0.1 + 0.001 * number, 0.6955) for number in range(4)])
     ours = np.array([times(0.2 + 0.003 * number, 0.6955) for number in range(4)])
-    base[0] = base[0]  # it gets there, too: within its sixth epoch
     expected = estimate(np.log(base / ours), math.log(1.1))
     assert row["ratio"] == pytest.approx(math.exp(expected["difference"]))
     assert row["ratio_low"] == pytest.approx(math.exp(expected["t_low"]))
@@ -161,7 +160,7 @@ def test_a_run_that_never_gets_there_counts_with_its_epochs_and_strictly_with_tw
     assert (row["missed"], row["missed_baseline"]) == (0.25, 0.0)
     turned = together(table(per_epoch=0.1, spread=-0.03), table("gradient", 0.2, spread=0.001))
     (row,) = found(turned).to_dict("records")  # 0.1, 0.07, 0.04, 0.01 against the mean of these
-    assert (row["missed"], row["missed_baseline"]) == (0.0, 0.5)
+    assert (row["missed"], row["missed_baseline"]) == (0.0, 0.25)
     assert row["strict"] == pytest.approx(row["ratio"])
 
 
@@ -180,14 +179,10 @@ def test_a_run_that_diverged_counts_with_twice_its_epochs():
 
 def test_tuning_may_be_in_tables_of_its_own():
     tuning = together(
-        *(
-            table(arm, 0.15, seeds=(100,), stage="tuning", rate=rate)
-            for arm in ("none", "gradient")
-            for rate in (0.01, 0.1)
-        ),
+        *(table(arm, 0.15, seeds=(100,), stage="tuning", rate=rate) for arm in ARMS for rate in (0.01, 0.1)),
     )
     tuning.loc[tuning["learning_rate"] == 0.01, "clean_loss"] = 9.0
-    confirmed = together(BOTH, *(table(arm, 0.3, rate=0.01) for arm in ("none", "gradient")))
+    confirmed = together(BOTH, *(table(arm, 0.3, rate=0.01) for arm in ARMS))
     (row,) = found(confirmed, tuning=reduce_runs(tuning), tuning_table=tuning).to_dict("records")
     assert (row["goal"], row["goal_from"], row["learning_rate"]) == (pytest.approx(0.55), "tuning", 0.1)
     (same,) = found(together(confirmed, tuning)).to_dict("records")
@@ -199,12 +194,10 @@ def test_tuning_may_be_in_tables_of_its_own():
 
 
 def test_the_outcome_that_chose_the_rates_may_be_another():
-    tuning = together(
-        *(table(arm, seeds=(100,), stage="tuning", rate=rate) for arm in ("none", "gradient") for rate in (0.01, 0.1))
-    )
+    tuning = together(*(table(arm, seeds=(100,), stage="tuning", rate=rate) for arm in ARMS for rate in (0.01, 0.1)))
     tuning["heldout_loss"] = np.where(tuning["learning_rate"] == 0.1, 1.0, 2.0)
     tuning["clean_loss"] = 3 - tuning["heldout_loss"]
-    data = together(BOTH, *(table(arm, 0.05, rate=0.01) for arm in ("none", "gradient")))
+    data = together(BOTH, *(table(arm, 0.05, rate=0.01) for arm in ARMS))
     options = {"tuning": reduce_runs(tuning), "tuning_table": tuning}
     assert found(data, by="heldout_loss", **options)["learning_rate"].tolist() == [0.1]
     assert found(data, **options)["learning_rate"].tolist() == [0.01]
@@ -213,9 +206,8 @@ def test_the_outcome_that_chose_the_rates_may_be_another():
 def test_settings_are_a_family_of_tests():
     data = together(BOTH, table(data="flowers", spread=0.001), table("gradient", 0.1, data="flowers", spread=0.005))
     rows = found(data)
-    assert rows["data"].tolist() == ["digits", "flowers"]
     np.testing.assert_allclose(rows["p_holm"], intervals.holm(rows["p"]))
-    assert rows["claimed"].tolist() == [True, False]
+    assert rows.set_index("data")["claimed"].to_dict() == {"digits": True, "flowers": False}
 
 
 def test_without_pairs_there_is_nothing():
@@ -226,7 +218,7 @@ def test_without_pairs_there_is_nothing():
     ("options", "claimed"),
     [
         ({}, True),
-        ({"lower_bound": 1.8}, True),
+        ({"lower_bound": 1.6}, True),
         ({"lower_bound": 2.5}, False),
         ({"most_censored": 0.0}, True),
     ],
