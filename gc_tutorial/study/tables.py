@@ -16,7 +16,7 @@ from gc_tutorial.study.plan import Run
 
 DIGITS = 5  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
-EMPTY = {"pretrained": "", "figures": ""}
+EMPTY = dict.fromkeys(("pretrained", "kernels", "chance", "figures"), "")
 KEPT_BY_RUN = ["status", "ended", "machine"]
 
 
@@ -114,7 +114,7 @@ def restore_runs(folder: str | Path) -> dict[str, tuple[dict, dict]]:
             {
                 "rows": json.loads(json.dumps(found, default=_plain)),
                 "kernels": run["kernels"].split(),
-                "chance": [float(share) for share in run["chance"].split()],
+                "chance": [float(share) for share in str(run["chance"]).split()],
                 "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
             },
         )
