@@ -20,7 +20,7 @@ from gc_tutorial.study.plan import Run
 DIGITS = 4  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
 LISTS = ("kernels", "chance", "figures")  # of one element, too
-EMPTY = {"pretrained": "", "figures": ""}
+EMPTY = dict.fromkeys(("pretrained", *LISTS), "")
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
 NEEDED = {  # a factor that has a default may be newer than the tables
     "runs.csv": [

@@ -1,8 +1,18 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from gc_tutorial.study.analysis import final_training_loss, finding, outcomes, paired_differences, verdict
+from gc_tutorial.study.analysis import (
+    final_training_loss,
+    finding,
+    load_study,
+    outcomes,
+    paired_differences,
+    verdict,
+)
 
 
 def runs(finals, epochs=3, status="finished"):
@@ -134,3 +144,125 @@ def test_the_goal_is_where_the_finished_baseline_ends():
 def test_no_interval_without_two_pairs(table, told):
     with pytest.raises(ValueError, match=told):
         paired_differences(table)
+
+
+# ----- number by number
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "published_progress"])
+def test_a_study_that_comes_with_the_package_is_a_table_of_epochs(name):
+    table = load_study(name)
+    assert {"epoch", "train_loss"} <= set(table)
+    assert np.isfinite(table["train_loss"]).all()
+
+
+def test_the_area_is_over_the_epochs_that_were_measured():
+    table = runs({"none": [1.0]}, epochs=3)
+    (run,) = outcomes(table[table["epoch"] != 2], loss_goal=2.0).to_dict("records")
+    assert run["test_loss_area"] == 8.0  # (2 + 6) / 2, over two epochs
+    assert run["test_accuracy"] == 0.51
+
+
+def test_arms_keep_the_order_of_the_table():
+    finals = {"update": [1.0, 2.0, 3.0], "none": [1.0, 1.5, 2.5], "gradient": [2.0, 2.0, 4.0]}
+    found = paired_differences(runs(finals))
+    assert found["arm"].unique().tolist() == ["update", "gradient"]
+    assert found["outcome"].unique().tolist() == [
+        *("train_loss", "test_accuracy", "test_loss_area", "epochs_to_goal", "seconds_per_epoch")
+    ]
+    against = paired_differences(runs(finals), baseline="gradient")
+    assert against["arm"].unique().tolist() == ["update", "none"]
+    assert row(against, "train_loss", "update")["difference"] == pytest.approx(-2 / 3)
+
+
+def test_the_goal_is_that_of_the_baseline_unless_told():
+    # In epochs 1 to 3 the losses are final + 2, + 1, + 0. The goal is 2.0, where no GC ends on average.
+    finals = {"none": [1.0, 3.0], "gradient": [0.0, 1.0]}
+    assert row(paired_differences(runs(finals)), "epochs_to_goal")["baseline"] == 3.0  # 2 and never, which is 4
+    assert row(paired_differences(runs(finals)), "epochs_to_goal")["difference"] == -1.5
+    assert row(paired_differences(runs(finals), loss_goal=3.5), "epochs_to_goal")["baseline"] == 2.0  # 1 and 3
+    other = paired_differences(runs(finals), baseline="gradient")  # whose goal is 0.5
+    assert row(other, "epochs_to_goal", "none")["baseline"] == 3.5  # 3 and never
+    assert row(paired_differences(runs(finals), loss_goal=0.0), "epochs_to_goal")["baseline"] == 4.0
+
+
+def test_seeds_that_only_one_arm_ran_are_left_out():
+    table = runs({"none": [1.0, 2.0, 3.0, 9.0], "gradient": [0.5, 1.0, 2.0]})
+    found = row(paired_differences(table), "train_loss")
+    assert (found["seeds"], found["baseline"], found["diverged"]) == (3, 2.0, 0)
+    more = runs({"none": [1.0, 2.0, 3.0], "gradient": [0.5, 1.0, 2.0, 9.0]})
+    assert row(paired_differences(more), "train_loss")["seeds"] == 3
+
+
+def test_both_intervals_are_those_of_scipy():
+    found = row(
+        paired_differences(runs({"none": [1.0, 2.0, 3.0, 4.0], "gradient": [0.5, 1.0, 2.5, 4.5]})), "train_loss"
+    )
+    differences = np.array([-0.5, -1.0, -0.5, 0.5])
+    bootstrap = stats.bootstrap((differences,), np.mean, rng=0).confidence_interval
+    assert (found["low"], found["high"]) == tuple(bootstrap)
+    t = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert (found["t_low"], found["t_high"]) == pytest.approx(tuple(t))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_differences_without_spread_are_their_own_interval(spread):
+    found = row(paired_differences(runs({"none": [1.0, 2.0], "gradient": [0.5, 1.5 + spread]})), "train_loss")
+    limits = [found[name] for name in ("low", "high", "t_low", "t_high")]
+    assert (limits == [-0.5] * 4) == (spread == 0)
+
+
+def said(**columns):
+    usual = {"outcome": "test_accuracy", "difference": 0.0, "t_low": -0.015, "t_high": 0.015, "seeds": 3, "diverged": 0}
+    return verdict({**usual, **columns})
+
+
+@pytest.mark.parametrize(
+    ("seeds", "half", "word"),
+    [
+        # The 90% interval is narrower by t(0.95) / t(0.975): by 0.679 with 3 seeds, by 0.81 with 10.
+        (3, 0.029, "no practical difference"),
+        (3, 0.030, "inconclusive"),
+        (10, 0.0246, "no practical difference"),
+        (10, 0.0248, "inconclusive"),
+    ],
+)
+def test_equivalence_is_judged_by_the_inner_interval(seeds, half, word):
+    assert said(seeds=seeds, t_low=-half, t_high=half).startswith(f"{word}: ")
+    shifted = {"difference": 0.005, "t_low": 0.005 - half, "t_high": 0.005 + half}
+    assert said(seeds=seeds, **shifted).startswith("inconclusive: ")
+
+
+def test_an_inner_interval_lies_around_the_difference():
+    assert said(difference=0.01, t_low=-0.003, t_high=0.023, seeds=10).startswith("inconclusive: ")
+    assert said(difference=0.01, t_low=-0.001, t_high=0.021, seeds=10).startswith("no practical difference: ")
+    assert said(difference=-0.01, t_low=-0.021, t_high=0.001, seeds=10).startswith("no practical difference: ")
+
+
+def test_a_verdict_in_full():
+    assert said(seeds=4, diverged=2, difference=0.05, t_low=0.03, t_high=0.07) == (
+        "helps: higher by 5.0 points (95% interval 3.0 to 7.0), 4 seeds; 2 left out in which a run diverged"
+    )
+    assert said(outcome="train_loss", seeds=4, difference=0.05, t_low=0.03, t_high=0.07) == (
+        "hurts: higher by 0.050 (95% interval 0.030 to 0.070), 4 seeds"
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "direction"),
+    [
+        ({"low": 0.1, "t_low": 0.1}, " higher"),
+        ({"low": 0.1, "t_low": 0.0}, ": no difference shown"),
+        ({"low": -0.1, "t_low": 0.1}, ": no difference shown"),
+        ({"difference": -0.2, "low": -0.3, "t_low": -0.3, "high": -0.1, "t_high": -0.1}, " lower"),
+        ({"difference": -0.2, "low": -0.3, "t_low": -0.3, "high": -0.1, "t_high": 0.0}, ": no difference shown"),
+        ({"difference": -0.2, "low": -0.3, "t_low": -0.3, "high": 0.1, "t_high": -0.1}, ": no difference shown"),
+        ({"difference": 0.2, "low": 0.1, "t_low": 0.1, "high": 5.0, "t_high": 5.0}, " higher"),
+    ],
+)
+def test_a_finding_needs_both_intervals(limits, direction):
+    usual = {"arm": "gradient", "outcome": "train_loss", "difference": 0.2, "high": 0.3, "t_high": 0.3, "low": math.nan}
+    other = {**usual, "arm": "update", "difference": -1.0, "low": -2.0, "t_low": -2.0, "high": -0.5, "t_high": -0.5}
+    table = pd.DataFrame([other, {**usual, **limits}])
+    assert finding(table, outcomes=["train_loss"]) == f"final training loss{direction}"
+    assert finding(table, "update", ["train_loss"]) == "final training loss lower"

@@ -55,6 +55,8 @@ def test_values_without_spread_are_their_own_interval(values, null, p):
 def test_a_spread_of_rounding_alone_is_none():
     assert estimate([1.0, 1.0 + 1e-15])["t_low"] == 1.0
     assert estimate([1.0, 1.0 + 1e-11])["t_low"] < 1.0
+    assert estimate([1e6, 1e6 + 1e-8])["t_low"] == 1e6
+    assert estimate([1e-14, 2e-14])["t_low"] < 1e-14
 
 
 @pytest.mark.parametrize(("values", "count"), [([0.5], 1), ([], 0), ([0.5, math.nan], 2), ([0.5, math.inf, 1], 3)])

@@ -1,0 +1,160 @@
+"""The two tables of a study: what they hold, and the runs that are made from them again."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gc_tutorial.errors import StoreError
+from gc_tutorial.study import store
+from gc_tutorial.study.plan import Run
+from gc_tutorial.study.tables import load_table, restore_runs, study_table, write_tables
+
+FIRST = Run(data="digits", learning_rate=1e-3, epochs=2, seed=100, network="small_cnn", train_examples=50)
+SECOND = Run(data="digits", learning_rate=1e-2, epochs=2, seed=200, stage="confirmation", pretrained="mnist1d")
+FACTORS = [
+    *("data", "learning_rate", "epochs", "seed", "stage", "network", "scaling", "optimizer", "arm", "weight_decay"),
+    *("schedule", "augmentation", "image_size", "batch_size", "train_examples", "pretrained", "evaluate_last"),
+]
+KEPT = {"status": "finished", "ended": "2026-01-02T03:04:05+00:00", "machine": "x86_64, 2 cores"}
+VERSIONS = {"keras": "3.10.0", "tensorflow": "2.19.0"}
+
+
+def row(epoch, **values):
+    return {"epoch": epoch, "train_loss": 1.0 / epoch, "seconds": 1.5, **values, **KEPT}
+
+
+STORED = {
+    SECOND: {
+        "rows": [row(1, share_1=0.5, share_2=0.25), row(2, heldout_loss=0.123456789, share_1=0.5, share_2=0.25)],
+        "kernels": ["conv2d/kernel", "dense/kernel"],
+        "chance": [1 / 9, 1 / 288],
+        "figures": {"horse01": 0.875, "human02": 1.0},
+    },
+    FIRST: {"rows": [row(1), row(2, heldout_loss=None)]},
+}
+CONFIGURATIONS = {run: {"plan": "A_tuning", **VERSIONS} for run in STORED}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_tables(STORED, CONFIGURATIONS, tmp_path / "new" / "tables")
+    return tmp_path / "new" / "tables"
+
+
+def test_a_row_for_each_run_and_epoch():
+    table = study_table(STORED)
+    assert table["run"].tolist() == [SECOND.name] * 2 + [FIRST.name] * 2
+    assert table["epoch"].tolist() == [1, 2, 1, 2]
+    assert table["learning_rate"].tolist() == [1e-2, 1e-2, 1e-3, 1e-3]
+    assert table["network"].tolist() == ["cnn", "cnn", "small_cnn", "small_cnn"]
+    np.testing.assert_array_equal(table["heldout_loss"], [math.nan, 0.123456789, math.nan, math.nan])
+    assert table["heldout_loss"].dtype == float  # also where JSON had null
+
+
+def test_the_columns_have_one_order_whatever_the_first_run_has_measured():
+    names = ["share_10", "other", "share_2", "seconds", "shifted_loss", "clean_auc", "heldout_loss", "clean_accuracy"]
+    names += ["train_loss", "share_1", "train_accuracy", "epoch"]
+    ordered = [
+        *("epoch", "train_accuracy", "train_loss", "clean_accuracy", "clean_auc", "heldout_loss", "shifted_loss"),
+        *("share_1", "share_2", "share_10", "seconds", "other"),
+    ]
+    for order in (names, names[::-1]):
+        table = study_table({FIRST: {"rows": [{**dict.fromkeys(order, 1.0), **KEPT}]}})
+        assert list(table.columns) == ["run", *FACTORS, *ordered, "status", "ended", "machine"]
+
+
+def test_the_files_hold_each_run_once_and_its_epochs_in_short(folder):
+    by_run, epochs = (pd.read_csv(folder / name) for name in ("runs.csv", "epochs.csv"))
+    assert list(by_run.columns) == [
+        *("run", *FACTORS, "status", "ended", "machine", "kernels", "chance", "figures", "keras", "tensorflow")
+    ]
+    assert by_run["run"].tolist() == [SECOND.name, FIRST.name]  # confirmation, then tuning
+    assert by_run.loc[0, "kernels"] == "conv2d/kernel dense/kernel"
+    assert by_run.loc[0, "chance"] == "0.1111 0.003472"
+    assert by_run.loc[0, "figures"] == "horse01:0.875 human02:1"
+    assert by_run.loc[1, ["kernels", "chance", "figures"]].isna().all()
+    assert by_run["ended"].tolist() == [KEPT["ended"]] * 2
+    assert by_run["keras"].tolist() == ["3.10.0"] * 2
+    assert list(epochs.columns) == ["run", "epoch", "train_loss", "heldout_loss", "share_1", "share_2", "seconds"]
+    assert epochs.loc[1, "heldout_loss"] == 0.12346
+    text = (folder / "epochs.csv").read_bytes().decode()
+    assert text.splitlines()[1] == f"{SECOND.name},1,1.0,,0.5,0.25,1.5"
+
+
+def test_runs_of_a_stage_are_in_the_order_of_their_names(tmp_path):
+    other = Run(data="cats_and_dogs", learning_rate=1.0, epochs=1, seed=100)
+    runs = {one: {"rows": [row(1)]} for one in (FIRST, other, SECOND)}
+    write_tables(runs, {one: {} for one in runs}, tmp_path)
+    assert pd.read_csv(tmp_path / "runs.csv")["run"].tolist() == [SECOND.name, other.name, FIRST.name]
+    assert pd.read_csv(tmp_path / "epochs.csv")["run"].tolist() == [SECOND.name, other.name, FIRST.name]
+
+
+def test_tables_replace_those_that_are_there(folder):
+    write_tables({FIRST: STORED[FIRST]}, CONFIGURATIONS, folder)
+    assert pd.read_csv(folder / "runs.csv")["run"].tolist() == [FIRST.name]
+    assert sorted(path.name for path in folder.iterdir()) == ["epochs.csv", "runs.csv"]
+
+
+def test_both_files_are_read_as_one_table(folder):
+    table = load_table(folder)
+    assert len(table) == 4
+    assert table["pretrained"].tolist() == ["mnist1d"] * 2 + [""] * 2
+    assert table["figures"].tolist() == ["horse01:0.875 human02:1"] * 2 + [""] * 2
+    assert table["seed"].tolist() == [200, 200, 100, 100]
+    assert table["train_loss"].tolist() == [1.0, 0.5, 1.0, 0.5]
+    assert load_table(str(folder)).equals(table)
+
+
+def test_a_tilde_is_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert len(load_table("~/tables")) == 4
+
+
+def test_a_run_that_is_twice_in_a_table_is_an_error(folder):
+    lines = (folder / "runs.csv").read_text().splitlines()
+    (folder / "runs.csv").write_text("\n".join([*lines, lines[1]]))
+    with pytest.raises(ValueError, match="not a many-to-one merge"):
+        load_table(folder)
+
+
+def test_a_folder_without_tables_is_told(tmp_path):
+    told = f"{tmp_path} has no tables of a study (runs.csv and epochs.csv): No such file or directory."
+    with pytest.raises(StoreError, match=f"^{re.escape(told)}$"):
+        load_table(tmp_path)
+    with pytest.raises(StoreError, match="has no tables"):
+        restore_runs(tmp_path / "nowhere")
+
+
+def test_the_runs_are_made_again_as_they_are_stored(folder, tmp_path):
+    restored = restore_runs(folder)
+    assert list(restored) == [SECOND.name, FIRST.name]
+    configuration, run = restored[SECOND.name]
+    assert configuration == VERSIONS
+    rows = [dict(one) for one in STORED[SECOND]["rows"]]
+    rows[1]["heldout_loss"] = 0.12346
+    rows[0]["heldout_loss"] = None
+    assert run == {
+        "rows": rows,
+        "kernels": ["conv2d/kernel", "dense/kernel"],
+        "chance": [0.1111, 0.003472],
+        "figures": {"horse01": 0.875, "human02": 1.0},
+    }
+    # Nothing is in it that the run did not measure.
+    assert restored[FIRST.name][1] == {"rows": [row(1), row(2)], "kernels": [], "chance": [], "figures": {}}
+    for name, (configuration, run) in restored.items():
+        store.write_run(tmp_path, name, configuration, run)  # plain JSON
+    assert store.read_results(tmp_path).runs[SECOND.name] == restored[SECOND.name][1]
+
+
+def test_a_single_kernel_is_made_again(tmp_path):
+    stored = {"rows": [row(1)], "kernels": ["dense/kernel"], "chance": [0.25], "figures": {}}
+    write_tables({FIRST: stored}, CONFIGURATIONS, tmp_path)
+    assert restore_runs(tmp_path) == {FIRST.name: (VERSIONS, stored)}
+
+
+def test_numbers_that_are_whole_come_back_whole(folder):
+    (first, second) = restore_runs(folder)[SECOND.name][1]["rows"]
+    assert [type(first["epoch"]), type(second["epoch"]), type(first["train_loss"])] == [int, int, float]
