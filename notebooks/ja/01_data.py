@@ -31,9 +31,7 @@ package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradien
 if not find_spec("gc_tutorial"):  # as in Colab
     get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
 if not find_spec("gc_tutorial"):
-    raise SystemExit(
-        f"{package} was not installed: it needs a network, git, Python 3.10 or newer and the right address."
-    )
+    raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
 import gc_tutorial
 
 settings = gc_tutorial.start()
