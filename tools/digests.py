@@ -59,10 +59,10 @@ def imported(tree):
 
 
 def tables(trees):
-    """The files of the measured results whose name, or whose folder's name, stands in the code as a string."""
+    """The files of the measured results whose name stands in the code as a string, or for a study its folder's name."""
     strings = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    files = {path: path.relative_to(TABLES).with_suffix("").parts for path in sorted(TABLES.rglob("*.csv"))}
-    return [path for path, names in files.items() if strings.intersection(names)]
+    files = {path: path.relative_to(TABLES).with_suffix("").parts[0] for path in sorted(TABLES.rglob("*.csv"))}
+    return [path for path, name in files.items() if name in strings]
 
 
 def plain(node):

@@ -264,5 +264,5 @@ def test_a_finding_needs_both_intervals(limits, direction):
     usual = {"arm": "gradient", "outcome": "train_loss", "difference": 0.2, "high": 0.3, "t_high": 0.3, "low": math.nan}
     other = {**usual, "arm": "update", "difference": -1.0, "low": -2.0, "t_low": -2.0, "high": -0.5, "t_high": -0.5}
     table = pd.DataFrame([other, {**usual, **limits}])
-    assert finding(table, outcomes=["train_loss"]) == f"final training loss{direction}"
+    assert finding(table, shown=["train_loss"]) == f"final training loss{direction}"
     assert finding(table, "update", ["train_loss"]) == "final training loss lower"
