@@ -1,6 +1,7 @@
 """Fixtures that many tests share: small synthetic images, and a TFDS folder of the test's own."""
 
 import os
+import signal
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +14,10 @@ import pytest
 hypothesis.settings.register_profile("fixed", max_examples=30, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+# A shell ignores Ctrl-C for what it runs in the background, and every process started from there inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):

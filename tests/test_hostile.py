@@ -160,7 +160,8 @@ def slow_notebook(tmp_path):
     """A copy of the runner with a notebook of its own that does not end."""
     (tmp_path / "tools").mkdir()
     (tmp_path / "notebooks").mkdir()
-    shutil.copy(ROOT / "tools" / "run_notebooks.py", tmp_path / "tools")
+    for name in ("run_notebooks.py", "digests.py"):
+        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
     (tmp_path / "notebooks" / "01_slow.py").write_text(
         "# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
     )

@@ -207,7 +207,7 @@ def test_tables_make_the_runs_again(plan_file, undisturbed, tmp_path):
     assert planned_study.restore(plan, undisturbed / "tables", tmp_path / "runs") == RUNS
     assert planned_study.restore(plan, undisturbed / "tables", tmp_path / "runs") == 0
     restored = results(plan_file, tmp_path / "runs")
-    pd.testing.assert_frame_equal(restored, results(plan_file, undisturbed), rtol=1e-4)
+    pd.testing.assert_frame_equal(restored, results(plan_file, undisturbed), rtol=1e-3)
     planned_study.tables(plan, tmp_path / "runs", tmp_path / "tables")
     for name in ("runs.csv", "epochs.csv"):
         assert (tmp_path / "tables" / name).read_bytes() == (undisturbed / "tables" / name).read_bytes()
