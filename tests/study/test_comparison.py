@@ -101,7 +101,7 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
         ({"optimizer": "lion"}, r"no optimizer 'lion'. Choose from: rmsprop, sgd, adam"),
         ({"seeds": 0}, "at least one"),
         ({"seeds": []}, "at least one"),
-        ({"seeds.*-1.*from 0 to"),
+        ({"seeds": [3, -1]}, "seeds.*-1.*from 0 to"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 is not valid"),
         ({"learning_rate": float("nan")}, "learning_rate=nan is not valid"),
         ({"learning_rate": float("inf")}, "learning_rate=inf is not valid"),
