@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -133,6 +134,178 @@ def test_files_are_plain_json(tmp_path):
         raise AssertionError(f"{constant} is no JSON")
 
     assert json.loads((tmp_path / "run.json").read_text(), parse_constant=refuse)["rows"] == RUN["rows"]
+
+
+# ----- what is said, in full, and what is left behind
+
+
+def told(message):
+    return pytest.raises(store.StoreError, match=f"^{re.escape(message)}$")
+
+
+def refuse(number):
+    def function(*arguments, **keywords):
+        raise OSError(number, os.strerror(number))
+
+    return function
+
+
+def test_a_folder_without_a_name_in_full():
+    message = "The results folder has no name. Give one; perhaps a shell variable is not set."
+    with told(message):
+        store.check_named("")
+    store.check_named(".")
+
+
+def test_a_folder_that_cannot_be_made_in_full(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        told(
+            f"Results cannot be written to {tmp_path / 'file'}: File exists. Choose another folder, or make this one "
+            "writable and free some space."
+        ),
+        store.locked(tmp_path / "file"),
+    ):
+        pass
+
+
+def test_a_folder_without_room_is_told_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.Path, "write_text", refuse(errno.ENOSPC))
+    with pytest.raises(store.StoreError, match="No space left on device"), store.locked(tmp_path):
+        pass
+
+
+def test_a_folder_is_made_with_those_above_it_and_is_empty(tmp_path):
+    with store.locked(tmp_path / "a" / "b") as folder:
+        assert folder == tmp_path / "a" / "b"
+        assert names(folder) == []
+        assert store.read_results(folder) == store.Results()
+    with store.locked(str(tmp_path / "a" / "b")) as again:
+        assert again == folder
+
+
+def test_the_folder_is_free_again_also_after_an_error(tmp_path):
+    with pytest.raises(KeyError), store.locked(tmp_path):
+        raise KeyError
+    with store.locked(tmp_path):
+        pass
+
+
+def test_a_folder_in_use_in_full(tmp_path):
+    message = f"Another command is at work in {tmp_path}. Wait until it ends, or choose another folder."
+    with store.locked(tmp_path), told(message), store.locked(tmp_path):
+        pass
+
+
+def test_files_that_are_no_runs_in_full(tmp_path, monkeypatch):
+    path = tmp_path / "run.json"
+    path.mkdir()
+    with told(f"{path} is not a file. Remove it, or choose another folder."):
+        store.read_results(tmp_path)
+    path.rmdir()
+    path.write_text("{}")
+    with told(f"{path} is not a run of this package. Nothing was changed. Choose another folder."):
+        store.read_results(tmp_path)
+    monkeypatch.setattr(store.Path, "read_text", refuse(errno.EACCES))
+    with told(
+        f"{path} cannot be read: Permission denied. Nothing was changed. Change its permissions, or choose another "
+        "folder."
+    ):
+        store.read_results(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["configuration", "rows", "checksum"])
+def test_a_run_has_a_configuration_rows_and_a_checksum(tmp_path, missing):
+    store.write_run(tmp_path, "run", CONFIGURATION, RUN)
+    content = json.loads((tmp_path / "run.json").read_text())
+    del content[missing]
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(store.StoreError, match="is not a run of this package"):
+        store.read_results(tmp_path)
+
+
+def test_a_run_with_another_order_of_keys_is_the_same(tmp_path):
+    store.write_run(tmp_path, "run", CONFIGURATION, RUN)
+    content = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(dict(reversed(content.items()))))
+    assert store.read_results(tmp_path).runs == {"run": RUN}
+
+
+def test_letters_beyond_ascii_are_kept(tmp_path):
+    run = {"rows": [{"machine": "größe 猫"}]}
+    store.write_run(tmp_path, "größe", {"plan": "猫"}, run)
+    results = store.read_results(tmp_path)
+    assert (results.runs, results.configurations) == ({"größe": run}, {"größe": {"plan": "猫"}})
+    store.replace_file(tmp_path / "table.csv", "größe\r\n猫\n")
+    assert (tmp_path / "table.csv").read_bytes() == "größe\r\n猫\n".encode()
+
+
+def test_runs_are_read_in_the_order_of_their_names(tmp_path):
+    for name in ("b", "c", "a"):
+        store.write_run(tmp_path, name, CONFIGURATION, RUN)
+    (tmp_path / "d.csv").touch()
+    assert list(store.read_results(tmp_path).runs) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("other", "differing"),
+    [
+        ({"epochs": 3, "data": "digits"}, "data is 'digits' there, 'synthetic' here; epochs is 3 there, 2 here"),
+        ({"data": "synthetic"}, "epochs is None there, 2 here"),
+        ({**CONFIGURATION, "keras": "3.9.0"}, "keras is '3.9.0' there, None here"),
+    ],
+)
+def test_what_differs_in_full(tmp_path, other, differing):
+    results = store.Results(configurations={"first": CONFIGURATION, "run": other})
+    with told(
+        f"{tmp_path / 'run'}.json is a run of another configuration: {differing}. Nothing was changed. Choose another "
+        "folder, or use the configuration that this folder was begun with."
+    ):
+        store.check_same(results, CONFIGURATION, tmp_path)
+
+
+def test_what_may_differ_does_not_count(tmp_path):
+    results = store.Results(configurations={"run": {"epochs": 3, "data": "synthetic"}})
+    store.check_same(results, CONFIGURATION, tmp_path, ignoring={"epochs"})
+    with pytest.raises(store.StoreError, match="epochs is 3"):
+        store.check_same(results, CONFIGURATION, tmp_path, ignoring=["data"])
+    store.check_same(store.Results(), CONFIGURATION, tmp_path)
+
+
+def test_a_run_that_cannot_be_written_in_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.os, "replace", refuse(errno.EROFS))
+    with told(
+        f"The finished run 'run' could not be written to {tmp_path}: Read-only file system. All runs before it are "
+        "safe there. Free some space, and give the same command again: it goes on from here."
+    ):
+        store.write_run(tmp_path, "run", CONFIGURATION, RUN)
+    assert names(tmp_path) == []
+
+
+def test_where_not_even_the_rest_can_be_removed_the_first_error_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.os, "replace", refuse(errno.ENOSPC))
+    monkeypatch.setattr(store.Path, "unlink", refuse(errno.EACCES))
+    with pytest.raises(OSError, match="No space left"):
+        store.replace_file(tmp_path / "run.json", "text")
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    """Else a power cut could leave the name on an empty file."""
+    done = []
+    sync, rename = store.os.fsync, store.os.replace
+
+    def fsync(descriptor):
+        done.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    def replace(source, target):
+        done.append((os.path.dirname(source), target))
+        rename(source, target)
+
+    monkeypatch.setattr(store.os, "fsync", fsync)
+    monkeypatch.setattr(store.os, "replace", replace)
+    store.replace_file(tmp_path / "run.json", "text")
+    assert done == [4, (str(tmp_path), tmp_path / "run.json")]  # all of it, within one folder
 
 
 # ----- two processes, and processes that are killed

@@ -78,11 +78,22 @@ def test_rates_are_compared_on_the_seeds_that_all_have():
     found = records(tuned_rates(grid({0.1: [0.5, 0.1], 0.01: [0.4, NAN]})))
     assert (found[0]["learning_rate"], found[0]["value"]) == (0.01, 0.4)
     none_in_common = grid({0.1: [0.5, NAN], 0.01: [NAN, 0.4]})
-    assert records(tuned_rates(none_in_common))[0]["learning_rate"] == 0.01
+    (row,) = records(tuned_rates(none_in_common))
+    assert (row["learning_rate"], row["value"], row["second"]) == (0.01, 0.4, 0.1)
 
 
 def test_without_tuning_there_are_no_rates():
-    assert tuned_rates(grid(THREE, stage="confirmation")).empty
+    found = tuned_rates(grid(THREE, stage="confirmation"))
+    assert found.empty and list(found.columns) == list(tuned_rates(grid(THREE)).columns)
+
+
+@pytest.mark.parametrize("function", [tuned_rates, choice_stability, best_of_k, shortfall])
+def test_settings_and_arms_keep_the_order_of_the_table(function):
+    tables = [grid(THREE, arm, data=data) for data in ("flowers", "digits") for arm in ("none", "gradient")]
+    found = function(pd.concat(tables))[["data", "arm"]].drop_duplicates()
+    assert list(found.itertuples(index=False, name=None)) == [
+        *(("flowers", "none"), ("flowers", "gradient"), ("digits", "none"), ("digits", "gradient"))
+    ]
 
 
 # ----- stability
@@ -94,6 +105,13 @@ def test_a_choice_of_one_seed_is_certain():
         {"data": "digits", "arm": "none", "learning_rate": 0.01, "chosen": True, "share": 1.0},
         {"data": "digits", "arm": "none", "learning_rate": 0.1, "chosen": False, "share": 0.0},
     ]
+
+
+def test_the_chosen_rate_may_be_any_of_the_grid():
+    for best in (0.001, 0.01, 0.1):
+        values = {rate: [0.1, 0.2] if rate == best else [0.5, 0.6] for rate in (0.001, 0.01, 0.1)}
+        found = choice_stability(grid(values), resamples=20)
+        assert found.loc[found["chosen"], ["learning_rate", "share"]].values.tolist() == [[best, 1.0]]
 
 
 def test_how_often_a_choice_comes_out_is_as_probability_says():
@@ -171,9 +189,12 @@ def test_of_accuracies_less_is_a_cost():
         ({0.1: [0.3]}, NAN, NAN, NAN),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_outside_the_grid_nothing_is_known(values, below, above, mean):
     (row,) = records(shortfall(grid(values), factor=10))
     assert [row["below"], row["above"], row["mean"]] == pytest.approx([below, above, mean], nan_ok=True)
+    (row,) = records(shortfall(grid(values), factor=1.5))  # as little as that is outside, too
+    assert math.isnan(row["below"]) == math.isnan(below) and math.isnan(row["above"]) == math.isnan(above)
 
 
 def test_the_mean_outcome_over_the_seeds_is_what_costs():
