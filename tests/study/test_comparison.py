@@ -90,6 +90,7 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
     arguments = {"arms": ["none"], "seeds": 1, "learning_rate": 1e35, "folder": tmp_path, **SMALL}
     first = compare(few, **arguments)
     assert set(first["status"]) == {"diverged"}
+    assert first["epoch"].tolist() == [1]  # it ends there
     assert first["train_loss"].isna().all()
     pd.testing.assert_frame_equal(compare(few, **arguments), first)  # read back from the file
 
