@@ -6,6 +6,7 @@ from .callbacks import TimeHistory as TimeHistory
 from .callbacks import WeightMeanDrift as WeightMeanDrift
 from .data import Data as Data
 from .data import load_data as load_data
+from .language import text as text
 from .lesson import Settings as Settings
 from .lesson import settings as settings
 from .lesson import start as start

@@ -7,13 +7,15 @@ import sys
 from dataclasses import asdict
 
 from gc_tutorial import console
-from gc_tutorial.lesson import PRECISIONS
+from gc_tutorial.lesson import PRECISIONS, choose_language
 from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS, OPTIMIZERS
+
+LONGEST_NUMBER = 30  # digits
 
 
 def _positive(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:LONGEST_NUMBER]!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -36,7 +38,9 @@ def _add_compare(commands):
     compare.set_defaults(**asdict(COMPARE))
     add = compare.add_argument
     add("folder", help="where finished runs are kept")
-    add("--data", default="auto", help="a source that load_data knows, or a folder or zip of images")
+    add(
+        "--data", default="auto", help="a source that load_data knows, such as tfds:beans, or a folder or zip of images"
+    )
     add("--optimizer", help=f"one of {', '.join(OPTIMIZERS)}")
     add("--learning-rate", type=float)
     add("--arms", nargs="+", help=f"of {', '.join(COMPARED_ARMS)}")
@@ -98,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = vars(_parser().parse_args(arguments))
     try:
+        choose_language()
         from gc_tutorial.study import commands  # which imports what it needs, so that --help comes at once
 
         getattr(commands, options.pop("command"))(**options)

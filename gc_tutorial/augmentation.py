@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from gc_tutorial.checks import is_number, is_whole
 from gc_tutorial.data.pipeline import THREADS, without_autotune
+from gc_tutorial.language import text
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
 
@@ -32,7 +34,7 @@ class AugmentationRanges:
         fill: what is shown beyond the edge: `"reflect"`, the image mirrored, or `"nearest"`, its outermost pixels.
 
     Raises:
-        ValueError: for an unknown `fill`.
+        ValueError: for an unknown `fill`, or a range that is not a number of 0 or more (of `zoom`, below 1).
     """
 
     horizontal_flip: bool = True
@@ -44,8 +46,26 @@ class AugmentationRanges:
     fill: str = "reflect"
 
     def __post_init__(self) -> None:
-        if self.fill not in FILLS:
-            raise ValueError(f"fill={self.fill!r} is unknown. Choose from: {', '.join(FILLS)}.")
+        if self.fill not in tuple(FILLS):
+            raise ValueError(
+                text("fill={fill!r} is unknown. Choose from: {fills}.", fill=self.fill, fills=", ".join(FILLS))
+            )
+        for name in ("rotation", "zoom", "shear", "shift"):
+            value = getattr(self, name)
+            if not is_number(value) or value < 0:
+                raise ValueError(
+                    text(
+                        "{name}={value!r} is not valid. Give a number of 0 or more, such as 0.2.",
+                        name=name,
+                        value=value,
+                    )
+                )
+        if self.zoom >= 1:
+            raise ValueError(
+                text(
+                    "zoom={zoom!r} is not valid. Give a number below 1: at 1 nothing would be in view.", zoom=self.zoom
+                )
+            )
 
 
 STRONG_AUGMENTATION = AugmentationRanges(
@@ -99,7 +119,14 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: 
 
     Returns:
         uint8 array of shape (count, height, width, channels).
+
+    Raises:
+        ValueError: for images that are not uint8.
     """
+    if len(images) and images[0].dtype != np.uint8:  # OpenCV would write its result elsewhere, and say nothing
+        raise ValueError(
+            text("The images are {kind}, and must be uint8, with values from 0 to 255.", kind=images[0].dtype)
+        )
     warped = np.empty((len(images), *images[0].shape), np.uint8)
     for image, matrix, target in zip(images, matrices, warped, strict=True):
         cv2.warpAffine(
@@ -132,7 +159,13 @@ def training_batches(
 
     Returns:
         `tf.data.Dataset` of (uint8 images of shape (batch, size, size, 3), labels of shape (batch,)).
+
+    Raises:
+        ValueError: for images that are not such an array, no images, another number of labels, or a batch size or seed
+            that is not valid.
     """
+    labels = np.asarray(labels)
+    _check(images, labels, batch_size, seed)
     size = images.shape[1]
     ranges = ranges or AugmentationRanges()
     epochs = itertools.count()
@@ -159,3 +192,36 @@ def training_batches(
         .map(augment_in_graph, num_parallel_calls=THREADS, deterministic=True)
         .prefetch(2)
     )
+
+
+def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -> None:
+    """Before training: in the threads of the pipeline a mistake would become a page about TensorFlow."""
+    kind, shape = getattr(images, "dtype", type(images).__name__), tuple(np.shape(images))
+    square = len(shape) == 4 and shape[1] == shape[2]
+    if not isinstance(images, np.ndarray) or kind != np.uint8 or not square or not len(images):
+        raise ValueError(
+            text(
+                "The images are {kind} of shape {shape}. Give a uint8 array of shape (count, size, size, 3), such as "
+                "load_data(...).train_images.",
+                kind=kind,
+                shape=shape,
+            )
+        )
+    if labels.shape != (len(images),):
+        raise ValueError(
+            text(
+                "There are {count} images, and labels of shape {shape}. Give one for each image.",
+                count=len(images),
+                shape=labels.shape,
+            )
+        )
+    for name, value, smallest in (("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if not is_whole(value, smallest):
+            raise ValueError(
+                text(
+                    "{name}={value!r} is not valid. Give a whole number of at least {smallest}.",
+                    name=name,
+                    value=value,
+                    smallest=smallest,
+                )
+            )

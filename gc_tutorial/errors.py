@@ -1,5 +1,7 @@
 """The errors of this package that a reader can do something about."""
 
+from gc_tutorial.language import text
+
 LONGEST_MESSAGE = 2000  # characters
 
 
@@ -11,10 +13,15 @@ def cut(message: str) -> str:
 
 
 class TutorialError(ValueError):
-    """A predictable mistake. The message says what was wrong, what was found and what to do."""
+    """A predictable mistake. The message says what was wrong, what was found and what to do.
 
-    def __init__(self, message: object = "") -> None:
-        super().__init__(cut(str(message)))
+    Args:
+        message: str, which is said in the reader's language, with places for values as `gc_tutorial.text` has them.
+        **values: what goes into these places.
+    """
+
+    def __init__(self, message: object = "", /, **values: object) -> None:
+        super().__init__(cut(text(str(message), **values)))
 
     def _render_traceback_(self) -> list[str]:
         """What notebooks show instead of a traceback: the lines of this package would not help the reader."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from gc_tutorial.console import say
 from gc_tutorial.errors import SettingsError, VersionError
+from gc_tutorial.language import LANGUAGES, VARIABLE, set_language, text
 
 PREFIX = "GC_TUTORIAL_"
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -71,7 +72,9 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     given = {key: environment.get(PREFIX + key.upper()) for key in (*SMALLEST, "data", "precision")}
     overrides = {
-        key: _whole_number(key, text, SMALLEST[key]) if key in SMALLEST else text for key, text in given.items() if text
+        key: _whole_number(key, value, SMALLEST[key]) if key in SMALLEST else value
+        for key, value in given.items()
+        if value
     }
     profile = _choice("profile", environment.get(f"{PREFIX}PROFILE") or "standard", PROFILES)
     _choice("precision", given["precision"] or PRECISIONS[0], PRECISIONS)
@@ -80,28 +83,42 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 def _choice(key: str, value: str, choices: Collection[str]) -> str:
     if value not in choices:
-        raise SettingsError(f"{PREFIX}{key.upper()}={value!r} is not a {key}. Choose one of: {', '.join(choices)}.")
+        raise SettingsError(
+            "{variable}={value!r} is not a {kind}. Choose one of: {choices}.",
+            variable=f"{PREFIX}{key.upper()}",
+            value=value,
+            kind=key,
+            choices=", ".join(choices),
+        )
     return value
 
 
-def _whole_number(key: str, text: str, smallest: int) -> int:
+def _whole_number(key: str, given: str, smallest: int) -> int:
     with contextlib.suppress(ValueError):
-        if int(text) >= smallest:
-            return int(text)
+        if int(given) >= smallest:
+            return int(given)
     raise SettingsError(
-        f"{PREFIX}{key.upper()}={text!r} is not valid. Give a whole number of at least {smallest}, such as {smallest}."
+        "{variable}={given!r} is not valid. Give a whole number of at least {smallest}, such as {smallest}.",
+        variable=f"{PREFIX}{key.upper()}",
+        given=given,
+        smallest=smallest,
     )
 
 
-def start() -> Settings:
+def start(language: str | None = None) -> Settings:
     """Import Keras and TensorFlow without their log lines, read the settings, and print one line about them.
 
     The precision of the settings becomes the global dtype policy of Keras.
+
+    Args:
+        language: `"en"` or `"ja"`, in which figures, sentences and errors are from then on; by default what
+            `GC_TUTORIAL_LANGUAGE` says, or else English.
 
     Raises:
         SettingsError: for a `GC_TUTORIAL_*` variable or a `KERAS_BACKEND` that is not valid.
         VersionError: for Keras 2, or where TensorFlow is told to use it.
     """
+    choose_language(language)
     chosen = settings()
     _check_legacy(os.environ.get("TF_USE_LEGACY_KERAS", ""))
     import_quietly()
@@ -110,25 +127,48 @@ def start() -> Settings:
     _check_version(keras.__version__)
     keras.config.set_dtype_policy(chosen.precision)
     say(
-        f"Profile {chosen.profile}: {chosen.image_size}×{chosen.image_size} pixels, batches of {chosen.batch_size}, "
-        f"{chosen.epochs} epochs, {chosen.precision}. Keras {keras.__version__} on {keras.backend.backend()}."
+        text(
+            "Profile {profile}: {image_size}×{image_size} pixels, batches of {batch_size}, {epochs} "
+            "epochs, {precision}. Keras {version} on {backend}.",
+            profile=chosen.profile,
+            image_size=chosen.image_size,
+            batch_size=chosen.batch_size,
+            epochs=chosen.epochs,
+            precision=chosen.precision,
+            version=keras.__version__,
+            backend=keras.backend.backend(),
+        )
     )
     return chosen
+
+
+def choose_language(language: str | None = None) -> None:
+    """Set the language, by default the one that `GC_TUTORIAL_LANGUAGE` names, or else English.
+
+    Raises:
+        SettingsError: for a language that the tutorial does not have.
+    """
+    set_language(_choice("language", language or os.environ.get(VARIABLE) or LANGUAGES[0], LANGUAGES))
 
 
 def _check_legacy(setting: str) -> None:
     if setting.lower() in ("1", "true"):
         raise VersionError(
-            f"TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs Keras 3.\n"
-            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') before this cell."
+            "TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs "
+            "Keras 3.\n"
+            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') "
+            "before this cell.",
+            setting=setting,
         )
 
 
 def _check_version(version: str) -> None:
     if int(version.split(".")[0]) < 3:
         raise VersionError(
-            f"This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that Keras 2 lacks.\n"
-            "Run `pip install --upgrade keras tensorflow`, then restart the kernel."
+            "This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that "
+            "Keras 2 lacks.\n"
+            "Run `pip install --upgrade keras tensorflow`, then restart the kernel.",
+            version=version,
         )
 
 
@@ -153,11 +193,16 @@ def _check_backend(name: str) -> None:
     if not name:
         return
     if name not in BACKENDS:
-        raise SettingsError(f"KERAS_BACKEND={name!r} is not valid here. Choose one of: {', '.join(BACKENDS)}.")
+        raise SettingsError(
+            "KERAS_BACKEND={name!r} is not valid here. Choose one of: {backends}.",
+            name=name,
+            backends=", ".join(BACKENDS),
+        )
     if importlib.util.find_spec(name) is None:
         raise SettingsError(
-            f"KERAS_BACKEND={name!r} names a package that is not installed. Install it: pip install {name}; or remove "
-            "the variable, which chooses TensorFlow."
+            "KERAS_BACKEND={name!r} names a package that is not installed. Install it: pip install "
+            "{name}; or remove the variable, which chooses TensorFlow.",
+            name=name,
         )
 
 

@@ -3,6 +3,9 @@
 import keras
 from keras import layers
 
+from gc_tutorial.checks import is_number, is_whole
+from gc_tutorial.language import text
+
 SMALLEST_IMAGE = 94  # pixels; five times (a 3×3 valid convolution, then a halving) leave one of them
 SMALLEST_IMAGE_THREE_BLOCKS = 22  # pixels; three times (a 3×3 valid convolution, then a halving) leave one of them
 
@@ -23,7 +26,8 @@ def build_cnn(image_size: int = 300, dropout: float = 0.5, classes: int = 2) -> 
         A `keras.Sequential`, not compiled; `loss_for` names the loss that fits it.
 
     Raises:
-        ValueError: if `image_size` leaves nothing for the last pooling, or for fewer than two classes.
+        ValueError: if `image_size` leaves nothing for the last pooling, for fewer than two classes, or for a value that
+            is not a number of its kind.
 
     Example:
         >>> build_cnn(300).count_params()
@@ -71,19 +75,40 @@ def loss_for(model: keras.Model) -> str:
 
     Returns:
         str: `"binary_crossentropy"` or `"sparse_categorical_crossentropy"`.
+
+    Raises:
+        TypeError: for what is not a model.
     """
+    if not isinstance(model, keras.Model):
+        raise TypeError(text("`loss_for` expects a model of Keras. Received: {model!r}", model=model))
     return "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
 
 
 def _check_size(image_size: int, blocks: str, smallest: int) -> None:
+    if not is_whole(image_size):
+        raise ValueError(
+            text(
+                "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.",
+                image_size=image_size,
+            )
+        )
     if image_size < smallest:
         raise ValueError(
-            f"image_size={image_size} is too small for {blocks} convolutions and poolings: "
-            f"the smallest that works is {smallest}."
+            text(
+                "image_size={image_size} is too small for {blocks} convolutions and poolings: the "
+                "smallest that works is {smallest}.",
+                image_size=image_size,
+                blocks=blocks,
+                smallest=smallest,
+            )
         )
 
 
 def _three_blocks(image_size: int, dropout: float) -> list[keras.layers.Layer]:
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        raise ValueError(
+            text("dropout={dropout!r} is not valid. Give a number from 0 to below 1, such as 0.5.", dropout=dropout)
+        )
     return [
         keras.Input((image_size, image_size, 3)),
         layers.Rescaling(1 / 255),
@@ -99,8 +124,10 @@ def _three_blocks(image_size: int, dropout: float) -> list[keras.layers.Layer]:
 
 
 def _head(dropout: float, classes: int) -> list[keras.layers.Layer]:
-    if classes < 2:
-        raise ValueError(f"classes={classes} is not valid. A classifier needs at least two classes.")
+    if not is_whole(classes, 2):
+        raise ValueError(
+            text("classes={classes!r} is not valid. A classifier needs at least two classes.", classes=classes)
+        )
     units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
     return [
         layers.Flatten(),

@@ -45,6 +45,8 @@ def centralize(gradient, axis=None):
     Returns a tensor of the same shape and dtype; half precision is computed in float32.
     """
     gradient = ops.convert_to_tensor(gradient)
+    if not keras.backend.is_float_dtype(gradient.dtype):
+        raise ValueError(f"`gradient` must be of floating-point numbers. Received: dtype={gradient.dtype}")
     if axis is None and len(gradient.shape) < 2:
         return gradient
     axis = range(len(gradient.shape) - 1) if axis is None else axis
@@ -60,7 +62,7 @@ def _with_mean(tensor, axes):
 
 def _checked_axes(axis, shape):
     axes, rank = tuple(axis) if hasattr(axis, "__iter__") else (axis,), len(shape)
-    if not axes or any(not -rank <= one < rank for one in axes):
+    if not axes or any(not hasattr(one, "__index__") or not -rank <= one < rank for one in axes):
         raise ValueError(f"`axis` must name axes of a tensor of shape {tuple(shape)}. Received: axis={axis}")
     return tuple(sorted({one % rank for one in axes}))
 
@@ -130,7 +132,7 @@ def layer_axes(model):
     Returns a dict from the path of each trainable variable of a model or layer to a list of axes, or None for what is
     left alone. Raises a ValueError if the model is not built, or its paths are not unique.
     """
-    if not model.built:
+    if not getattr(model, "built", False):
         raise ValueError(f"`layer_axes` expects a built model: call it on data first. Received: {model}")
     found = list(zip(map(_path, model.trainable_variables), variable_axes(model.trainable_variables), strict=True))
     if any(dict(found)[path] != axes for path, axes in found):
@@ -152,7 +154,7 @@ class GradientCentralization:
         conv_only: whether to centralize only kernels of rank 4 and above, like `gc_conv_only` in the authors' code.
         axes: dict from a variable's path, or a regular expression searched in paths, to an axis, several, or None to
             leave it alone. A path means that variable alone. The first entry that is found applies.
-        *args, **kwargs: passed on to the optimizer. A ValueError says what is wrong with an argument.
+        args, kwargs: passed on to the optimizer. A ValueError says what is wrong with an argument.
 
     With `"gradient"`: L2 penalties are part of the gradient, hence centralized; decoupled weight decay, `clipvalue`
     and constraints come later and move the mean; `clipnorm`, `global_clipnorm`, loss scales and accumulation keep it.

@@ -10,34 +10,48 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
-from gc_tutorial.study.analysis import OUTCOMES
+from gc_tutorial.language import Words, text
+from gc_tutorial.typography import lines, set_fonts
 
 # Colours of Okabe and Ito, which readers with any kind of colour vision can tell apart.
 COLOURS = {"none": "#0072B2", "gradient": "#D55E00", "update": "#009E73", "recompiled": "#CC79A7"}
 SPLIT_COLOURS = {"train": "#56B4E9", "test": "#E69F00"}
-LABELS = {
-    "none": "no GC",
-    "gradient": "GC on the gradient",
-    "update": "GC on the update",
-    "recompiled": "no GC, compiled again",
-}
-MEASURES = {
-    "train_loss": "training loss",
-    "test_loss": "held-out loss",
-    "train_accuracy": "training accuracy",
-    "test_accuracy": "held-out accuracy",
-    "seconds": "seconds of training per epoch",
-}
+MARKERS = {"none": "o", "gradient": "s", "update": "^", "recompiled": "D"}  # so that colour is not needed
+LABELS = Words(
+    {
+        "none": "no GC",
+        "gradient": "GC on the gradient",
+        "update": "GC on the update",
+        "recompiled": "no GC, compiled again",
+    }
+)
+MEASURES = Words(
+    {
+        "train_loss": "training loss",
+        "test_loss": "held-out loss",
+        "train_accuracy": "training accuracy",
+        "test_accuracy": "held-out accuracy",
+        "seconds": "seconds of training per epoch",
+    }
+)
+WIDTH = 5.5  # inches, with text of 10 points: that can be read on a phone, where a wider figure shrinks to the screen
 
 
 def show(figure: Figure, alt: str) -> None:
     """Show a figure in the notebook, once, with alternative text, and close it.
 
     Args:
-        figure: `matplotlib.figure.Figure`.
-        alt: str, what a reader who cannot see the figure needs to know.
+        figure: `matplotlib.figure.Figure`. Its labels and titles are said in the reader's language where the catalogue
+            has them as they stand.
+        alt: str, what a reader who cannot see the figure needs to know; likewise.
     """
+    translate(figure)
+    set_fonts(figure)
+    alt = text(alt)
     photographs = any(axis.images for axis in figure.axes)
     # With photographs as PNG a notebook would be larger than the megabyte up to which code hosts render one.
     kind, options = ("jpeg", {"quality": 85}) if photographs else ("png", {})
@@ -48,11 +62,19 @@ def show(figure: Figure, alt: str) -> None:
     display({f"image/{kind}": encoded, "text/plain": alt}, raw=True, metadata={f"image/{kind}": {"alt": alt}})
 
 
+def translate(figure: Figure) -> None:
+    """Say the texts of a figure in the reader's language."""
+    for one in figure.findobj(Text):
+        said = text(one.get_text())
+        if said != one.get_text():  # setting the text of an axis' ticks would fix them
+            one.set_text(said)
+
+
 def image_grid(
     images: Sequence[np.ndarray],
     titles: Sequence[str],
-    columns: int = 6,
-    side: float = 1.7,
+    columns: int = 4,
+    side: float = 1.4,
     title: str | None = None,
 ) -> Figure:
     """Draw images in rows.
@@ -68,15 +90,31 @@ def image_grid(
         `matplotlib.figure.Figure`.
     """
     rows = -(-len(images) // columns)
-    size = (side * columns, (side + 0.2) * rows)
+    lines = max(name.count("\n") + 1 for name in titles)
+    size = (side * columns, (side + 0.2 * lines) * rows + 0.3 * bool(title))
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, name in zip(axes.flat, images, titles, strict=False):
         axis.imshow(image)
-        axis.set_title(name, fontsize=9)
-    figure.suptitle(title)
+        axis.set_title(name, fontsize=10)
+    set_title(figure, title)
     return figure
+
+
+def set_title(figure: Figure, title: str | None) -> None:
+    """Set the title of a figure, in the reader's language and in lines as wide as the figure."""
+    figure.suptitle("\n".join(wrapped(line, figure) for line in text(title or "").splitlines()), fontsize=11)
+
+
+def wrapped(said: str, figure: Figure) -> str:
+    """Break a text into lines of about equal length that fit into a figure in 11 points."""
+
+    def broken(width):
+        return lines(said, width, break_long_words=False, break_on_hyphens=False)
+
+    widest = int(11 * figure.get_figwidth())
+    return "\n".join(next(broken(w) for w in range(widest // 2, widest + 1) if len(broken(w)) <= len(broken(widest))))
 
 
 def learning_curves(
@@ -84,7 +122,7 @@ def learning_curves(
     measures: Sequence[str] = ("train_loss", "test_loss", "test_accuracy"),
     title: str | None = None,
 ) -> Figure:
-    """Plot measures against epochs: a line for each arm, and a band where there are several seeds.
+    """Plot measures against epochs, one below the other: a line for each arm, and a thin one for each of several seeds.
 
     Args:
         table: `pandas.DataFrame` as from `compare`: a row per arm, seed and epoch.
@@ -92,26 +130,38 @@ def learning_curves(
         title: str, the finding.
 
     Returns:
-        `matplotlib.figure.Figure`. Lines are means over seeds, bands reach from the lowest to the highest seed.
+        `matplotlib.figure.Figure`. Lines with marks are means over seeds.
     """
-    figure, axes = plt.subplots(1, len(measures), figsize=(12, 3.4), layout="constrained", squeeze=False)
-    for axis, measure in zip(axes[0], measures, strict=True):
+    size = (WIDTH, 1.9 * len(measures) + 1)
+    figure, axes = plt.subplots(len(measures), 1, figsize=size, sharex=True, squeeze=False, layout="constrained")
+    for axis, measure in zip(axes[:, 0], measures, strict=True):
         draw_curves(axis, table, measure)
-    axes[0, 0].legend(fontsize=8)
-    figure.suptitle(title)
+        axis.label_outer()
+    add_legend(figure, axes[0, 0], table)
+    set_title(figure, title)
     return figure
 
 
 def draw_curves(axis: Axes, table: pd.DataFrame, measure: str) -> None:
     """Draw one measure of a table of `compare` on a matplotlib axis."""
     for arm, rows in table.groupby("arm", sort=False):
-        epochs = rows.groupby("epoch")[measure].agg(["mean", "min", "max"])
-        axis.plot(epochs.index, epochs["mean"], color=COLOURS[arm], label=LABELS[arm], marker="o", markersize=3)
-        if rows["seed"].nunique() > 1:
-            axis.fill_between(epochs.index, epochs["min"], epochs["max"], color=COLOURS[arm], alpha=0.15, lw=0)
+        runs = rows.pivot(index="epoch", columns="seed", values=measure)
+        if runs.shape[1] > 1:
+            axis.plot(runs.index, runs, color=COLOURS[arm], lw=0.7, alpha=0.3, zorder=1)
+        (mean,) = axis.plot(runs.index, runs.mean(axis=1), color=COLOURS[arm], label=LABELS[arm], lw=2, zorder=3)
+        mean.set(marker=MARKERS[arm], markersize=4)
+        mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])  # it is seen before the thin lines
     axis.set(xlabel="epoch", ylabel=MEASURES[measure])
     axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     axis.grid(alpha=0.3)
+
+
+def add_legend(figure: Figure, axis: Axes, table: pd.DataFrame) -> None:
+    """Explain the lines of `draw_curves` below a figure, where the legend covers nothing."""
+    handles, labels = axis.get_legend_handles_labels()
+    if table["seed"].nunique() > 1:
+        handles, labels = [*handles, Line2D([], [], color="#777777", lw=0.7)], [*labels, text("one seed (thick: mean)")]
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
 
 
 def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame) -> None:
@@ -123,60 +173,33 @@ def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame) -> N
         progress: `pandas.DataFrame` with epoch and train_loss, as the published example printed them.
     """
     draw_curves(axis, control, "train_loss")
-    label = "published: “without GC”, then “with GC”"
+    label = "published: “without GC”,\nthen “with GC”"
     axis.plot(progress["epoch"], progress["train_loss"], "s--", color="#777777", markersize=4, label=label)
     axis.axvline(progress["epoch"].max() / 2 + 0.5, color="black", lw=1, ls=":")
     axis.set_xlabel("epoch (dotted: compile is called again)")
-    axis.legend(fontsize=8)
+    axis.legend(loc="lower left")  # below the curves, which fall
 
 
-def headline(study: pd.DataFrame, control: pd.DataFrame, progress: pd.DataFrame, title: str) -> Figure:
+def headline(study: pd.DataFrame, control: pd.DataFrame, progress: pd.DataFrame, findings: Sequence[str]) -> Figure:
     """Draw the figure of the README: what GC does when it runs, and where the published gain came from.
 
     Args:
         study: `pandas.DataFrame` as from `compare`.
         control, progress: as for `draw_control`.
-        title: str, the finding.
+        findings: two str, of the training loss and of the held-out accuracy.
 
     Returns:
         `matplotlib.figure.Figure`.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
-    for axis, measure in zip(axes, ("train_loss", "test_accuracy"), strict=False):
+    figure = plt.figure(figsize=(WIDTH, 8.2), layout="constrained")
+    ours, theirs = figure.subfigures(2, 1, height_ratios=[5.4, 2.8])
+    axes = ours.subplots(2, 1, sharex=True)
+    for axis, measure, finding in zip(axes, ("train_loss", "test_accuracy"), findings, strict=True):
         draw_curves(axis, study, measure)
-    axes[0].set_title("Training")
-    axes[0].legend(fontsize=8)
-    axes[1].set_title("Held-out images")
-    draw_control(axes[2], control, progress)
-    axes[2].set_title("The published “gain”, without any GC")
-    figure.suptitle(title)
-    return figure
-
-
-def interval_plot(differences: pd.DataFrame, title: str | None = None) -> Figure:
-    """Plot differences from the baseline with their intervals, a panel for each outcome.
-
-    Args:
-        differences: `pandas.DataFrame` as from `gc_tutorial.study.analysis.paired_differences`.
-        title: str, the finding.
-
-    Returns:
-        `matplotlib.figure.Figure`. Points are mean differences over seeds, thick bars 95% bootstrap intervals, thin
-        ones Student's t; the line at zero is no difference.
-    """
-    panels = differences["outcome"].unique()
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.6), layout="constrained", squeeze=False)
-    for axis, outcome in zip(axes[0], panels, strict=True):
-        rows = differences[differences["outcome"] == outcome]
-        for place, row in enumerate(rows.itertuples()):
-            axis.plot([row.t_low, row.t_high], [place, place], color=COLOURS[row.arm], lw=1, marker="|")
-            axis.plot([row.low, row.high], [place, place], color=COLOURS[row.arm], lw=4, solid_capstyle="butt")
-            axis.plot(row.difference, place, "o", color=COLOURS[row.arm], markeredgecolor="white", markersize=9)
-        axis.axvline(0, color="black", lw=1, ls="--")
-        axis.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)), yticklabels=[])
-        axis.set_xlabel(f"difference in\n{OUTCOMES[outcome]}", fontsize=9)
-        axis.margins(x=0.15)
-        axis.grid(axis="x", alpha=0.3)
-    axes[0, 0].set_yticklabels([LABELS[arm] for arm in rows["arm"]])
-    figure.suptitle(title)
+        axis.label_outer()
+        axis.set_title(wrapped(finding, figure), fontsize=10.5)
+    add_legend(ours, axes[0], study)
+    axis = theirs.subplots()
+    draw_control(axis, control, progress)
+    axis.set_title("The published “gain” appears without any GC, too", fontsize=10.5)
     return figure

@@ -1,8 +1,9 @@
-"""The images: Horses or Humans through TFDS, synthetic ones, or those of a folder."""
+"""The images: Horses or Humans, another set of TFDS, synthetic ones, or those of a folder."""
 
 import operator
 import os
 import re
+import reprlib
 import textwrap
 from dataclasses import dataclass
 
@@ -10,13 +11,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from gc_tutorial.checks import is_whole
 from gc_tutorial.console import say
-from gc_tutorial.data import horses_or_humans, synthetic
+from gc_tutorial.data import horses_or_humans, image_folder, synthetic
 from gc_tutorial.data.image_folder import load_folder
 from gc_tutorial.data.layout import SPLITS
 from gc_tutorial.data.pipeline import dataset_of
 from gc_tutorial.data.prepared import UnavailableError, read_split
+from gc_tutorial.data.tfds_builders import PREFIX
+from gc_tutorial.data.tfds_images import load_tfds
 from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
 
 SOURCES = ("auto", horses_or_humans.NAME, "synthetic", "synthetic_small")
 
@@ -54,13 +59,15 @@ def load_data(
 
     Args:
         source: `"auto"` (Horses or Humans where it is prepared or can be downloaded, else the synthetic images, with a
-            line that says so), `"horses_or_humans"`, `"synthetic"`, `"synthetic_small"` (128 and 64 images); or the
-            path of a folder, or of a zip of one, with `train/<class>/*` and `test/<class>/*`, or with `<class>/*`.
-            (`training`, `testing`, `validation` and `val` are understood, too.) Two classes or more; PNG, JPEG, WebP,
-            GIF (first frame) and BMP of any size, turned upright as their EXIF data say.
+            line that says so), `"horses_or_humans"`, `"synthetic"`, `"synthetic_small"` (128 and 64 images);
+            `"tfds:NAME"` or `"tfds:NAME/CONFIG"`, any image classification set of TFDS, such as `"tfds:beans"` (its
+            split `test` is held out, or else `validation`); or the path of a folder, or of a zip of one, with
+            `train/<class>/*` and `test/<class>/*`, or with `<class>/*`. (`training`, `testing`, `validation` and `val`
+            are understood, too.) Two classes or more; PNG, JPEG, WebP, GIF (first frame) and BMP of any size, turned
+            upright as their EXIF data say.
         image_size: side in pixels to which images are resized, by area averaging.
-        test_fraction, seed: for a folder without `train` and `test`: the fraction of each class to hold out (at least
-            one image), and the seed of this random split.
+        test_fraction, seed: where nothing is held out by the source itself: the fraction of each class to hold out (of
+            a folder at least one image), and the seed of this random split.
         on_error: for a folder: `"raise"`, or `"skip"` to continue without the files that cannot be used.
         progress: for a folder: whether to show a bar while many images are read.
 
@@ -81,37 +88,45 @@ def load_data(
     files: tuple[str, ...] = ()
     if source in SOURCES:
         train, test, info = _load_known(str(source), image_size)
+    elif str(source).startswith(PREFIX):
+        train, test, info = load_tfds(str(source), image_size, test_fraction=test_fraction, seed=seed)
     else:
         train, test, info, files = load_folder(
             source, image_size, test_fraction=test_fraction, seed=seed, on_error=on_error, progress=progress
         )
-    say(f"{_describe(info)}, {image_size}×{image_size} pixels.")
+    say(text("{described}, {image_size}×{image_size} pixels.", described=_describe(info), image_size=image_size))
     return Data(dataset_of(*train), dataset_of(*test), train[0], train[1], info, files)
 
 
 def _check_source(source: object) -> None:
-    choices = f"one of {', '.join(map(repr, SOURCES))}, or the path of a folder of images or a zip of one"
+    choices = text(
+        "one of {sources}, 'tfds:NAME' for an image set of TFDS, or the path of a folder of images or a zip of one",
+        sources=", ".join(map(repr, SOURCES)),
+    )
     if not isinstance(source, (str, os.PathLike)) or not str(source):
-        raise DataError(f"source={source!r} is not valid. Give {choices}.")
+        raise DataError("source={source} is not valid. Give {choices}.", source=reprlib.repr(source), choices=choices)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):
         raise DataError(
-            f"{source} is a web address. Download it first, and give the path that you get: for a zip, "
-            f"load_data(keras.utils.get_file(origin={str(source)!r})) does both."
+            "{source} is a web address. Download it first, and give the path that you get: for a "
+            "zip, load_data(keras.utils.get_file(origin={quoted})) does both.",
+            source=source,
+            quoted=repr(str(source)),
         )
-    if source not in SOURCES and not os.path.exists(os.path.expanduser(source)):
+    known = source in SOURCES or str(source).startswith(PREFIX)
+    if not known and not os.path.exists(os.path.expanduser(source)):
         raise DataError(
-            f"There is no data source {str(source)!r} on this machine. Check its spelling, or give {choices}."
+            "There is no data source {source!r} on this machine. Check its spelling, or give {choices}.",
+            source=str(source),
+            choices=choices,
         )
 
 
 def _whole_size(image_size: object) -> int:
-    try:
-        size = operator.index(image_size)  # type: ignore[arg-type]
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise DataError(f"image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.")
-    return size
+    if not is_whole(image_size, 1):
+        raise DataError(
+            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.", image_size=image_size
+        )
+    return operator.index(image_size)  # type: ignore[arg-type]
 
 
 def _load_known(source: str, image_size: int) -> tuple:
@@ -122,7 +137,7 @@ def _load_known(source: str, image_size: int) -> tuple:
         except UnavailableError as error:
             if source != "auto":
                 raise
-            say(f"Using synthetic images instead of Horses or Humans. {error}")
+            say(text("Using synthetic images instead of Horses or Humans. {error}", error=error))
     return _read(synthetic.prepared_builder("small" if source == "synthetic_small" else "full"), image_size)
 
 
@@ -132,10 +147,12 @@ def _read(builder: tfds.core.DatasetBuilder, image_size: int) -> tuple:
 
 
 def _describe(info: tfds.core.DatasetInfo) -> str:
-    counts = " and ".join(f"{info.splits[split].num_examples:,} {split}" for split in SPLITS)
+    sizes = {split: info.splits[split].num_examples for split in SPLITS}
     titles = {
         horses_or_humans.NAME: "Horses or Humans (Laurence Moroney, CC BY 2.0)",
-        synthetic.SyntheticHorsesOrHumans.name: "Synthetic images",
+        synthetic.SyntheticHorsesOrHumans.name: text("Synthetic images"),
     }
-    yours = f"Your images ({textwrap.shorten(', '.join(info.features['label'].names), 80, placeholder=' ...')})"
-    return f"{titles.get(info.name, yours)}: {counts}"
+    classes = textwrap.shorten(", ".join(info.features["label"].names), 80, placeholder=" ...")
+    title = text("Your images") if info.name == image_folder.NAME else text("{name} of TFDS", name=info.name)
+    named = titles.get(info.name, f"{title} ({classes})")
+    return text("{named}: {train:,} train and {test:,} test", named=named, **sizes)

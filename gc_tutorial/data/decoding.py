@@ -20,6 +20,7 @@ from tqdm import tqdm  # tqdm.auto would draw a widget, which needs another pack
 from gc_tutorial.data.arrays import allocate
 from gc_tutorial.data.files import File
 from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MOST_PIXELS = 120_000_000  # more than the default of any telephone; such an image needs about 1 GB while it is decoded
@@ -61,9 +62,9 @@ def decode(content: bytes, image_size: int) -> np.ndarray:
     except Image.UnidentifiedImageError:
         raise DataError("not a PNG, JPEG, WebP, GIF or BMP image") from None
     except Image.DecompressionBombError:  # the limit of Pillow itself, which it applies before our own
-        raise DataError(_too_large("far too many")) from None
+        raise DataError(_too_large(text("far too many"))) from None
     except Exception as error:  # the decoders of Pillow raise errors of every kind on damaged bytes
-        raise DataError(f"damaged ({error or type(error).__name__})") from error
+        raise DataError("damaged ({error})", error=error or type(error).__name__) from error
 
 
 def _turn(large: bool) -> contextlib.AbstractContextManager:
@@ -71,7 +72,11 @@ def _turn(large: bool) -> contextlib.AbstractContextManager:
 
 
 def _too_large(size: str) -> str:
-    return f"too large, {size} pixels, at most {MOST_PIXELS:,} in total are read; save it smaller"
+    return text(
+        "too large, {size} pixels, at most {most:,} in total are read; save it smaller",
+        size=size,
+        most=MOST_PIXELS,
+    )
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -108,7 +113,11 @@ def decode_all(
         size, read = files[number]
         try:
             if size > LARGEST_FILE:
-                raise DataError(f"too large, {size / 2**20:,.0f} MiB, at most {LARGEST_FILE // 2**20} are read")
+                raise DataError(
+                    "too large, {size:,.0f} MiB, at most {most} are read",
+                    size=size / 2**20,
+                    most=LARGEST_FILE // 2**20,
+                )
             with _turn(size > LARGE_FILE):
                 images[number] = decode(read(), image_size)
         except DataError as error:
@@ -117,7 +126,11 @@ def decode_all(
     with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # warnings of Pillow about images that it can decode
         done = pool.map(one, range(len(files)))
-        bar = {"desc": "Reading images", "unit": "image", "delay": BAR_AFTER_SECONDS, "leave": False}
-        for _ in tqdm(done, total=len(files), file=sys.stdout, disable=not progress, **bar):
-            pass
+        bar = {"desc": text("Reading images"), "unit": text("image"), "delay": BAR_AFTER_SECONDS, "leave": False}
+        try:
+            for _ in tqdm(done, total=len(files), file=sys.stdout, disable=not progress, **bar):
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # or Ctrl-C would wait until all images are read
+            raise
     return images, dict(sorted(errors.items()))

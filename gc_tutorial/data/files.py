@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -10,8 +11,12 @@ from typing import NamedTuple
 
 from gc_tutorial.data.layout import LAYOUT, is_hidden
 from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
 
 MOST_FOLDERS = 50_000
+UTF8 = 0x800  # the flag of a name in a zip
+_JAPANESE = "\u3000-\u30ff\u4e00-\u9fff\uff01-\uff9f"  # kana, kanji, their punctuation, and wide or narrow forms
+_NOT_JAPANESE = re.compile(rf"[^\x00-\x7f{_JAPANESE}]|[A-Za-z][{_JAPANESE}]|[{_JAPANESE}][A-Za-z]")
 _DEEPEST = 6  # levels of folders that are read: a wrapper or two, the split, the class, and one that is too many
 
 
@@ -51,20 +56,27 @@ def open_source(source: str | os.PathLike) -> Iterator[dict[str, File]]:
             archive = zipfile.ZipFile(path)
         except Exception as error:  # on damaged bytes zipfile raises more kinds of error than BadZipFile
             raise DataError(
-                f"{path} is not a zip archive, or is damaged ({error}). Download it or pack it again."
+                "{path} is not a zip archive, or is damaged ({error}). Download it or pack it again.",
+                path=path,
+                error=error,
             ) from None
         with archive:
             yield _list_archive(archive, path)
     else:
-        raise DataError(f"{source} is neither a folder nor a zip. Give the folder that holds the classes: {LAYOUT}.")
+        raise DataError(
+            "{source} is neither a folder nor a zip. Give the folder that holds the classes: {layout}.",
+            source=source,
+            layout=text(LAYOUT),
+        )
 
 
 def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
     files = {}
-    for member in archive.infolist():
+    members = archive.infolist()
+    for member, name in zip(members, _member_names(members), strict=True):
         if member.flag_bits & 1:
-            raise DataError(f"{path} is encrypted. Unpack it with its password, and give the folder.")
-        name = member.filename.replace("\\", "/")  # some programs on Windows pack backslashes
+            raise DataError("{path} is encrypted. Unpack it with its password, and give the folder.", path=path)
+        name = name.replace("\\", "/")  # some programs on Windows pack backslashes
         tidy = PurePosixPath(name).as_posix()  # "./" and "//" have no meaning
         if name.endswith("/"):  # not member.is_dir(), which fails on an empty name in Python 3.11
             files[f"{tidy}/"] = FOLDER
@@ -73,30 +85,61 @@ def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
     return files
 
 
+def _member_names(members: list[zipfile.ZipInfo]) -> list[str]:
+    """The names as they were meant. Without the flag for UTF-8, `zipfile` takes them for cp437, of old American PCs.
+
+    macOS writes UTF-8 without the flag, and Windows in Japan cp932, in which the second byte of a character can be a
+    backslash. Names in cp932 are taken for Japanese only where they consist of kana and kanji that no Latin letter
+    touches: "schön" in cp437 is also "sch馬" in cp932.
+    """
+    unsaid = b"/".join(member.orig_filename.encode("cp437") for member in members if not member.flag_bits & UTF8)
+    encoding = "cp437"
+    with contextlib.suppress(UnicodeDecodeError):
+        encoding = encoding if _NOT_JAPANESE.search(unsaid.decode("cp932")) else "cp932"
+    with contextlib.suppress(UnicodeDecodeError):
+        unsaid.decode("utf-8")
+        encoding = "utf-8"
+    return [
+        member.filename if member.flag_bits & UTF8 else member.orig_filename.encode("cp437").decode(encoding)
+        for member in members
+    ]
+
+
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(member)
     except Exception as error:  # a wrong checksum, an unknown compression, errors of zlib, an early end
-        raise DataError(f"damaged in the archive ({error or type(error).__name__})") from error
+        raise DataError("damaged in the archive ({error})", error=error or type(error).__name__) from error
 
 
 def _list_folder(folder: Path) -> dict[str, File]:
     def stop(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be listed ({error.strerror}). Change its permissions.")
+        raise DataError(
+            "{filename} cannot be listed ({strerror}). Change its permissions.",
+            filename=error.filename,
+            strerror=error.strerror,
+        )
 
     files: dict[str, File] = {}
+    reached: dict[str, tuple[str, ...]] = {
+        str(folder): (os.path.realpath(folder),)
+    }  # the real paths of a folder's parents and, last, of itself
     for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
         if count > MOST_FOLDERS:
-            raise DataError(f"{folder} holds more than {MOST_FOLDERS:,} folders. Check it for links in a circle.")
+            raise DataError(
+                "{folder} holds more than {most:,} folders. Check it for links in a circle.",
+                folder=folder,
+                most=MOST_FOLDERS,
+            )
         within = Path(place).relative_to(folder).parts
-        parents = {os.path.realpath(folder.joinpath(*within[:depth])) for depth in range(len(within) + 1)}
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if len(within) < _DEEPEST
-            and not is_hidden(name)
-            and not (os.path.islink(path := os.path.join(place, name)) and os.path.realpath(path) in parents)
-        ]
+        known = reached.pop(place)
+        subfolders[:] = [name for name in subfolders if len(within) < _DEEPEST and not is_hidden(name)]
+        for name in list(subfolders):
+            path = os.path.join(place, name)
+            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(known[-1], name)
+            if real in known:  # a link to a folder that it lies in
+                subfolders.remove(name)
+            reached[path] = (*known, real)
         files |= {_printable(*within, name, ""): FOLDER for name in subfolders}
         files |= {_printable(*within, name): _file(Path(place, name)) for name in names}
     return files
@@ -116,7 +159,7 @@ def _printable(*parts: str) -> str:
 def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():  # a read from a pipe could wait for ever
-            raise DataError("a link to nothing" if path.is_symlink() else "not a regular file")
+            raise DataError("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})") from error
+        raise DataError("cannot be read ({strerror})", strerror=error.strerror) from error

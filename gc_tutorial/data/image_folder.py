@@ -12,11 +12,13 @@ import tensorflow_datasets as tfds
 from gc_tutorial.console import say
 from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.decoding import decode_all
+from gc_tutorial.data.description import Arrays, describe
 from gc_tutorial.data.files import FOLDER, open_source
-from gc_tutorial.data.layout import NAMED_AT_MOST, SPLITS, find_images, random_split
+from gc_tutorial.data.layout import NAMED_AT_MOST, SPLITS, check_fraction, check_seed, find_images, random_split
 from gc_tutorial.errors import DataError, cut
+from gc_tutorial.language import text
 
-Arrays = tuple[np.ndarray, np.ndarray]
+NAME = "your_images"
 
 
 def load_folder(
@@ -51,9 +53,9 @@ def load_folder(
         UserWarning: naming the pairs, where the same picture is in train and in test.
     """
     if on_error not in ("raise", "skip"):
-        raise DataError(f"on_error={on_error!r} is unknown. Choose 'raise' or 'skip'.")
-    if not 0 < test_fraction < 1:
-        raise DataError(f"test_fraction={test_fraction} is not valid. Give a number between 0 and 1, such as 0.2.")
+        raise DataError("on_error={on_error!r} is unknown. Choose 'raise' or 'skip'.", on_error=on_error)
+    check_fraction(test_fraction)
+    check_seed(seed)
     with open_source(source) as files:
         table = find_images(files, source)
         images, errors = decode_all([files.get(name, FOLDER) for name in table["name"]], image_size, progress)
@@ -66,7 +68,8 @@ def load_folder(
     labels = table["label"].map(classes.index).to_numpy("int64")
     trained = int((table["split"] == "train").sum())
     train, test = (images[:trained], labels[:trained]), (images[trained:], labels[trained:])
-    return train, test, _info(classes, image_size, train, test), tuple(table["name"][trained:])
+    info = describe(NAME, classes, train, test, description="Images of a folder or a zip.")
+    return train, test, info, tuple(table["name"][trained:])
 
 
 def _split(
@@ -80,54 +83,46 @@ def _split(
         left = set(usable.loc[usable["split"] == split, "label"])
         if len(left) < 2 or left != set(table["label"]):
             found = ", ".join(sorted(left)) or "none"
-            raise DataError(f"{source}: too few usable images are left. Classes that {split} still has: {found}.")
+            raise DataError(
+                "{source}: too few usable images are left. Classes that {split} still has: {found}.",
+                source=source,
+                split=split,
+                found=found,
+            )
     return usable.sort_values("split", key=lambda column: column.map(SPLITS.index), kind="stable")
-
-
-def _info(classes: list[str], image_size: int, train: Arrays, test: Arrays) -> tfds.core.DatasetInfo:
-    """Describe the images as TFDS describes a data set."""
-    digest = hashlib.sha256()
-    for array in (*train, *test):
-        digest.update(array.reshape(-1).data)
-    identity = tfds.core.DatasetIdentity(
-        name="your_images",
-        version=tfds.core.Version("1.0.0"),
-        data_dir="",
-        module_name=__name__,
-        config_name=digest.hexdigest()[:12],
-    )
-    features = {
-        "image": tfds.features.Image(shape=(image_size, image_size, 3)),
-        "label": tfds.features.ClassLabel(names=classes),
-    }
-    info = tfds.core.DatasetInfo(
-        builder=identity,
-        description="Images of a folder or a zip.",
-        features=tfds.features.FeaturesDict(features),
-        supervised_keys=("image", "label"),
-    )
-    lengths = {"train": len(train[1]), "test": len(test[1])}
-    splits = [tfds.core.SplitInfo(name=name, shard_lengths=[count], num_bytes=0) for name, count in lengths.items()]
-    info.set_splits(tfds.core.SplitDict(splits))
-    return info
 
 
 def _report(broken: dict[str, DataError], count: int, source: object, on_error: str) -> None:
     """Stop with the files that cannot be used, or print them and continue."""
     named = _lines(f"{name}: {reason}" for name, reason in broken.items())
     if on_error == "skip":
-        say(cut(f"Skipped {len(broken)} of {count} files in {source} that cannot be used as images:\n{named}"))
+        say(
+            cut(
+                text(
+                    "Skipped {broken} of {count} files in {source} that cannot be used as images:\n{named}",
+                    broken=len(broken),
+                    count=count,
+                    source=source,
+                    named=named,
+                )
+            )
+        )
         return
     raise DataError(
-        f"{len(broken)} of {count} files in {source} cannot be used as images. Repair or remove them, or continue "
-        f'without them: load_data(..., on_error="skip").\n{named}'
+        "{broken} of {count} files in {source} cannot be used as images. Repair or remove them, "
+        'or continue without them: load_data(..., on_error="skip").\n'
+        "{named}",
+        broken=len(broken),
+        count=count,
+        source=source,
+        named=named,
     )
 
 
 def _lines(items: Iterable[str]) -> str:
     """The first ten of them, a line each, and the number of the others."""
     items = list(items)
-    more = [f"... and {len(items) - NAMED_AT_MOST} more"] if len(items) > NAMED_AT_MOST else []
+    more = [text("... and {count} more", count=len(items) - NAMED_AT_MOST)] if len(items) > NAMED_AT_MOST else []
     return "\n".join(f"  {item}" for item in [*items[:NAMED_AT_MOST], *more])
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from gc_tutorial.checks import LARGEST_SEED, is_number, is_whole
 from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
 
 SPLITS = ("train", "test")
 LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
@@ -45,14 +47,53 @@ def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
     if missing:
         (present,) = set(SPLITS) - set(missing)
         raise DataError(
-            f"{source} holds {found[present]} but no {missing[0]} (folders found: {_listed(_folders(tree))}). Add or "
-            f"rename a folder, or leave out both for a random split: {LAYOUT}."
+            "{source} holds {found} but no {missing} (folders found: {folders}). Add or rename a "
+            "folder, or leave out both for a random split: {layout}.",
+            source=source,
+            found=found[present],
+            missing=missing[0],
+            folders=_listed(_folders(tree)),
+            layout=text(LAYOUT),
         )
     splits = {split: _classes(tree[found[split]], f"{source}: {found[split]}", f"{found[split]}/") for split in SPLITS}
     if splits["train"].keys() != splits["test"].keys():
         train, test = (f"{found[split]} ({_listed(splits[split])})" for split in SPLITS)
-        raise DataError(f"{source}: the classes in {train} and in {test} differ. Use the same folder names in both.")
+        raise DataError(
+            "{source}: the classes in {train} and in {test} differ. Use the same folder names in both.",
+            source=source,
+            train=train,
+            test=test,
+        )
     return _table(splits)
+
+
+def check_fraction(test_fraction: float) -> None:
+    """Refuse a fraction that would leave nothing to train on, or nothing to hold out.
+
+    Raises:
+        DataError: if it is not between 0 and 1.
+    """
+    if not is_number(test_fraction) or not 0 < test_fraction < 1:
+        raise DataError(
+            "test_fraction={test_fraction} is not valid. Give a number between 0 and 1, such as 0.2.",
+            test_fraction=test_fraction,
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no random split can follow from.
+
+    Raises:
+        DataError: if it is not a whole number from 0 to `LARGEST_SEED`.
+    """
+    if not is_whole(seed, 0, LARGEST_SEED):
+        raise DataError(
+            "{name}={value!r} is not valid. Give a whole number from {smallest} to {largest}.",
+            name="seed",
+            value=seed,
+            smallest=0,
+            largest=LARGEST_SEED,
+        )
 
 
 def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarray:
@@ -73,7 +114,9 @@ def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarr
     splits = np.full(len(labels), "train", dtype=object)
     for label, places in sorted(labels.groupby(labels).indices.items()):
         if len(places) < 2:
-            raise DataError(f"Class {label!r} has only one usable image; two are needed, one of them to hold out.")
+            raise DataError(
+                "Class {label!r} has only one usable image; two are needed, one of them to hold out.", label=label
+            )
         held_out = min(max(1, round(test_fraction * len(places))), len(places) - 1)
         splits[generator.permutation(places)[:held_out]] = "test"
     return splits
@@ -81,7 +124,7 @@ def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarr
 
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
-    more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+    more = text(" and {count} more", count=len(names) - NAMED_AT_MOST) if len(names) > NAMED_AT_MOST else ""
     return ", ".join(names[:NAMED_AT_MOST]) + more
 
 
@@ -96,7 +139,11 @@ def _tree(names: Iterable[str], source: object) -> dict:
         for part in filter(None, folders):
             node = node.setdefault(part, {})
             if isinstance(node, str):
-                raise DataError(f"{source}: {node!r} is a file and a folder at the same time. Pack the images again.")
+                raise DataError(
+                    "{source}: {name!r} is a file and a folder at the same time. Pack the images again.",
+                    source=source,
+                    name=node,
+                )
         if file:
             node[file] = name
     return tree
@@ -121,7 +168,12 @@ def _split_folder(tree: dict, split: str, source: object) -> str | None:
     for wanted in SPLIT_NAMES[split]:
         found = [name for name in _folders(tree) if name.lower() == wanted]
         if len(found) > 1:
-            raise DataError(f"{source} holds {_listed(found)}, which all mean {split}. Put their images into one.")
+            raise DataError(
+                "{source} holds {names}, which all mean {split}. Put their images into one.",
+                source=source,
+                names=_listed(found),
+                split=split,
+            )
         if found:
             return found[0]
     return None
@@ -131,15 +183,26 @@ def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]
     """The names in the folder of each class, by the name of the class."""
     classes = {unicodedata.normalize("NFC", name): inside for name, inside in _folders(node).items()}
     if not classes:
-        files = f"{len(node)} files lie in it directly" if node else "it is empty"
+        files = text("{count} files lie in it directly", count=len(node)) if node else text("it is empty")
         raise DataError(
-            f"{where} holds no classes: {files}. Put the images of each class into a folder of its own: {LAYOUT}."
+            "{where} holds no classes: {files}. Put the images of each class into a folder of its own: {layout}.",
+            where=where,
+            files=files,
+            layout=text(LAYOUT),
         )
     if len(classes) == 1:
-        raise DataError(f"{where} holds only one class, {next(iter(classes))!r}. A classifier needs two or more.")
+        raise DataError(
+            "{where} holds only one class, {label!r}. A classifier needs two or more.",
+            where=where,
+            label=next(iter(classes)),
+        )
     empty = [name for name, inside in classes.items() if not inside]
     if empty:
-        raise DataError(f"{where} holds no images of {_listed(empty)}. Put some there, or remove the folder.")
+        raise DataError(
+            "{where} holds no images of {names}. Put some there, or remove the folder.",
+            where=where,
+            names=_listed(empty),
+        )
     return {
         label: [name if isinstance(name, str) else f"{within}{label}/{key}/" for key, name in classes[label].items()]
         for label in sorted(classes)

@@ -15,6 +15,7 @@ from absl import logging
 from gc_tutorial.data.arrays import allocate
 from gc_tutorial.data.pipeline import THREADS, without_autotune
 from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
 
 
 class UnavailableError(DataError):
@@ -26,7 +27,7 @@ def folder_of_tfds() -> Path:
     folder = Path(os.path.expanduser(tfds.core.constants.DATA_DIR))
     try:
         if str(folder).startswith("~"):
-            raise OSError("there is no home folder")
+            raise OSError(text("there is no home folder"))
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
@@ -36,7 +37,7 @@ def folder_of_tfds() -> Path:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """TFDS prints paths of this machine and draws bars that do not render in a saved notebook."""
+    """TFDS prints paths of this machine, warns of its own code, and draws bars that do not render in a notebook."""
     tfds.disable_progress_bar()
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
@@ -53,13 +54,16 @@ def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
         return builder.is_prepared()
 
 
-def read_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+def read_split(
+    builder: tfds.core.DatasetBuilder, split: str, image_size: int, features: tuple[str, str] = ("image", "label")
+) -> tuple[np.ndarray, np.ndarray]:
     """Decode and resize the images of a split of a prepared TFDS data set.
 
     Args:
-        builder: prepared `tfds.core.DatasetBuilder` with the features image and label.
+        builder: prepared `tfds.core.DatasetBuilder`.
         split: such as `"train"` or `"train[:100]"`.
         image_size: side in pixels to which images are resized, by area averaging.
+        features: names of the image (grey, RGB or RGBA, of 8 or 16 bits) and of the label.
 
     Returns:
         tuple of uint8 images of shape (count, image_size, image_size, 3) and int64 labels of shape (count,), in the
@@ -70,20 +74,21 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -
         UnavailableError: if the files of the data set are damaged.
     """
 
-    def resize(image, label):
-        image = tf.image.resize(image, (image_size, image_size), method="area")
-        return tf.cast(tf.round(image), tf.uint8), label
+    def resize(example):
+        image = tf.image.resize(_rgb(example[features[0]]), (image_size, image_size), method="area")
+        return tf.cast(tf.round(image), tf.uint8), example[features[1]]
 
     count = builder.info.splits[split].num_examples
     images, labels = allocate(count, image_size), np.empty(count, np.int64)
     try:
         # One file after the other, so that a seed means the same order on every machine.
-        dataset = builder.as_dataset(
-            split=split,
-            as_supervised=True,
-            shuffle_files=False,
-            read_config=tfds.ReadConfig(interleave_cycle_length=1),
-        )
+        with quiet():
+            dataset = builder.as_dataset(
+                split=split,
+                decoders=tfds.decode.PartialDecoding(dict.fromkeys(features, True)),
+                shuffle_files=False,
+                read_config=tfds.ReadConfig(interleave_cycle_length=1),
+            )
         dataset = without_autotune(dataset.map(resize, num_parallel_calls=THREADS, deterministic=True).prefetch(2))
         for number, (image, label) in enumerate(dataset.as_numpy_iterator()):  # TFDS checks how many there are
             images[number], labels[number] = image, label
@@ -92,10 +97,23 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -
     return images, labels
 
 
+def _rgb(image: tf.Tensor) -> tf.Tensor:
+    """The image as RGB, from 0 to 255, with white where it is transparent."""
+    if image.dtype == tf.uint16:
+        image = tf.cast(image // 256, tf.uint8)  # the upper eight bits, as for files
+    if image.shape[-1] == 1:
+        return tf.image.grayscale_to_rgb(image)
+    if image.shape[-1] == 4:
+        colours, opacity = tf.cast(image[..., :3], tf.float32), tf.cast(image[..., 3:], tf.float32) / 255
+        return colours * opacity + 255 * (1 - opacity)
+    return image
+
+
 def damaged(folder: str | os.PathLike, error: Exception) -> UnavailableError:
     """The error for a prepared data set that cannot be read."""
     reason = str(error).strip().splitlines()
     return UnavailableError(
-        f"The prepared data set in {folder} is damaged ({reason[0][:200] if reason else type(error).__name__}). "
-        "Delete this folder, then run again."
+        "The prepared data set in {folder} is damaged ({reason}). Delete this folder, then run again.",
+        folder=folder,
+        reason=reason[0][:200] if reason else type(error).__name__,
     )

@@ -68,8 +68,10 @@ def prepared_builder(config: str) -> tfds.core.DatasetBuilder:
         except Exception as error:  # TFDS and TensorFlow raise errors of several kinds on a full disk
             if not is_prepared(builder):  # or another notebook, which draws the same images, was the first to finish
                 raise DataError(
-                    f"The synthetic images cannot be written to {folder} ({error}). Make room there, or set "
-                    "TFDS_DATA_DIR to another folder."
+                    "The synthetic images cannot be written to {folder} ({error}). Make room there, or set "
+                    "TFDS_DATA_DIR to another folder.",
+                    folder=folder,
+                    error=error,
                 ) from None
     return builder
 

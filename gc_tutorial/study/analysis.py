@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 from scipy import integrate, stats
 
+from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence import wording
 
 CONFIDENCE = 0.95
-NULL = "no difference shown"
 MARGINS = {"test_accuracy": 0.02}  # within which a difference has no practical meaning
-OUTCOMES = {
-    "train_loss": "final training loss",
-    "test_accuracy": "final held-out accuracy",
-    "test_loss_area": "area under the held-out loss (loss × epochs)",
-    "epochs_to_goal": "epochs to the training-loss goal",
-    "seconds_per_epoch": "seconds per epoch",
-}
+OUTCOMES = Words(
+    {
+        "train_loss": "final training loss",
+        "test_accuracy": "final held-out accuracy",
+        "test_loss_area": "area under the held-out loss (loss × epochs)",
+        "epochs_to_goal": "epochs to the training-loss goal",
+        "seconds_per_epoch": "seconds per epoch",
+    }
+)
 
 
 def load_study(name: str) -> pd.DataFrame:
@@ -101,9 +103,16 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
             interval.
     """
     if baseline not in set(table["arm"]):
-        raise ValueError(f"The table has no arm {baseline!r} to compare with: add it to the arms of the comparison.")
+        raise ValueError(
+            text(
+                "The table has no arm {baseline!r} to compare with: add it to the arms of the comparison.",
+                baseline=baseline,
+            )
+        )
     if set(table["arm"]) == {baseline}:
-        raise ValueError(f"The table has no arm but {baseline!r}: there is nothing to compare it with.")
+        raise ValueError(
+            text("The table has no arm but {baseline!r}: there is nothing to compare it with.", baseline=baseline)
+        )
     runs = outcomes(table, final_training_loss(table, baseline) if loss_goal is None else loss_goal)
     reference = runs.loc[baseline]
     rows = []
@@ -115,8 +124,14 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
         other, base = other[~diverged], base[~diverged]
         if len(other) < 2:
             raise ValueError(
-                f"An interval needs at least two seeds in which both {arm!r} and {baseline!r} finished. "
-                f"Found {len(other)}, and {diverged.sum()} in which a run diverged. Run more seeds."
+                text(
+                    "An interval needs at least two seeds in which both {arm!r} and {baseline!r} finished. "
+                    "Found {count}, and {diverged} in which a run diverged. Run more seeds.",
+                    arm=arm,
+                    baseline=baseline,
+                    count=len(other),
+                    diverged=diverged.sum(),
+                )
             )
         for outcome in OUTCOMES:
             differences = (other[outcome] - base[outcome]).to_numpy(float)
@@ -155,19 +170,31 @@ def verdict(row: Mapping) -> str:
     Returns:
         str, such as `"helps: lower by 0.12 (95% interval 0.092 to 0.14), 10 seeds"`; accuracies are said in points.
     """
+    values = {
+        "word": wording.VERDICTS[verdict_word(row)],
+        "amount": wording.amount(row["difference"], row["t_low"], row["t_high"], row["outcome"]),
+        "seeds": row["seeds"],
+    }
+    if not row["diverged"]:
+        return text("{word}: {amount}, {seeds:.0f} seeds", **values)
+    return text(
+        "{word}: {amount}, {seeds:.0f} seeds; {diverged:.0f} left out in which a run diverged",
+        diverged=row["diverged"],
+        **values,
+    )
+
+
+def verdict_word(row: Mapping) -> str:
+    """The word with which `verdict` begins, in English whatever the language: one of those of `wording`."""
     interval = row["t_low"], row["t_high"]
     freedom = row["seeds"] - 1
     inner = stats.t.ppf(0.95, freedom) / stats.t.ppf(0.975, freedom)  # a 90% interval has the same centre
-    shown = wording.word(
+    return wording.word(
         interval,
         tuple(row["difference"] + inner * (limit - row["difference"]) for limit in interval),
         margin=MARGINS.get(row["outcome"]),
         better=wording.higher_is_better(row["outcome"]),
     )
-    said = f"{shown}: {wording.amount(row['difference'], *interval, row['outcome'])}, {row['seeds']:.0f} seeds"
-    if row["diverged"]:
-        said += f"; {row['diverged']:.0f} left out in which a run diverged"
-    return said
 
 
 def finding(
@@ -179,14 +206,10 @@ def finding(
         str, such as `"final training loss lower, final held-out accuracy: no difference shown"`.
     """
     rows = differences[differences["arm"] == arm].set_index("outcome")
-    directions = {outcome: _direction(rows.loc[outcome]) for outcome in shown}
-    return ", ".join(
-        f"{OUTCOMES[outcome]}{':' if direction == NULL else ''} {direction}"
-        for outcome, direction in directions.items()
-    )
+    return text(", ").join(text(_direction(rows.loc[one]), outcome=OUTCOMES[one]) for one in shown)
 
 
 def _direction(row):
     if min(row["low"], row["t_low"]) <= 0 <= max(row["high"], row["t_high"]):
-        return NULL
-    return "higher" if row["difference"] > 0 else "lower"
+        return "{outcome}: no difference shown"
+    return "{outcome} higher" if row["difference"] > 0 else "{outcome} lower"

@@ -122,7 +122,8 @@ def _measured(base):
             """Per kernel the share of the squared norm that lies along the mean, since the last call: cos²(g, 1)."""
             removed, total = ops.convert_to_numpy(self._sums).T
             self._sums.assign(np.zeros(self._sums.shape))
-            return np.divide(removed, total, out=np.zeros_like(removed), where=total > 0).tolist()
+            with np.errstate(invalid="ignore"):  # a run that has diverged has no share
+                return np.divide(removed, total, out=np.zeros_like(removed), where=total > 0).tolist()
 
     Measured.__name__ = base.__name__
     return Measured

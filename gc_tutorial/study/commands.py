@@ -10,11 +10,13 @@ from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
 from gc_tutorial.study.factors import IMAGE_SETS
 
+TABLES = ("runs.csv", "epochs.csv")
+
 
 def compare(*, folder: str, data: str, precision: str, csv: str | None, **options: Any) -> None:
     """Compare arms at one learning rate, and print means and intervals."""
     store.check_named(folder)
-    _check_writable(csv)
+    _check_writable(csv, folder)
     _import_quietly()
     import keras
 
@@ -29,18 +31,21 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
 
 def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: str | None, **options: Any) -> None:
     """Run what is missing of a plan, or say what that is."""
+    from gc_tutorial.study import engine
     from gc_tutorial.study.plan import read_plan
 
     planned = read_plan(plan)
     store.check_named(folder)
+    _check_tables(tables)
+    engine.check_numbers(options["workers"], options["threads"], options["scheduler"])
     if images:
         os.environ[IMAGE_SETS] = str(store.expanded(images).absolute())
+    _import_quietly()
     if dry_run:
         from gc_tutorial.study.planned_study import overview
 
         print(overview(planned, folder))
         return
-    _import_quietly()
     from gc_tutorial.study.planned_study import run_study
 
     run_study(planned, folder, **options)
@@ -54,6 +59,7 @@ def tables(*, plan: str, folder: str, target: str) -> None:
 
     for one in (folder, target):
         store.check_named(one)
+    _import_quietly()
     _write_tables(read_plan(plan), folder, target)
 
 
@@ -65,6 +71,7 @@ def _write_tables(planned, folder, target):
 
 def restore(*, plan: str, source: str, folder: str) -> None:
     """Put the runs of a study's tables back into a folder."""
+    _import_quietly()
     from gc_tutorial.study.plan import read_plan
     from gc_tutorial.study.planned_study import restore
 
@@ -78,12 +85,12 @@ def headline(*, picture: str) -> None:
 
     study = load_study("rmsprop")
     differences = paired_differences(study)
-    gradient = differences[differences["arm"] == "gradient"].set_index("outcome")
-    lines = [
-        f"With GC on the gradient, {OUTCOMES[outcome]}: {verdict(gradient.loc[outcome])}"
+    gradient = differences[differences["arm"] == "gradient"].set_index("outcome", drop=False)
+    findings = [
+        f"With GC on the gradient, {OUTCOMES[outcome]}: {verdict(gradient.loc[outcome]).replace(': ', ', ', 1)}"
         for outcome in ("train_loss", "test_accuracy")
     ]
-    figure = plotting.headline(study, load_study("control"), load_study("published_progress"), "\n".join(lines))
+    figure = plotting.headline(study, load_study("control"), load_study("published_progress"), findings)
     figure.savefig(picture, dpi=110, facecolor="white")
 
 
@@ -93,7 +100,7 @@ def _import_quietly():
     import_quietly()
 
 
-def _check_writable(csv):
+def _check_writable(csv, folder):
     """Before hours of training, not after."""
     if csv is None:
         return
@@ -101,12 +108,34 @@ def _check_writable(csv):
     try:
         if not csv or path.is_dir():
             raise IsADirectoryError(0, "it is no name of a file")
-        with tempfile.TemporaryFile(dir=path.parent):
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is not a regular file")
+        if path.parent.resolve() == store.expanded(folder).resolve() and path.suffix in ("", store.ENDING):
+            raise OSError(0, "it could be a run, or the lock, of the results folder")
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
             pass
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(0, "it is read-only")
     except OSError as error:
         raise StoreError(f"--csv {csv!r} cannot be written: {error.strerror}. Choose another file.") from None
+
+
+def _check_tables(target):
+    """Before hours of training, too; nothing is made yet."""
+    if target is None:
+        return
+    path = store.expanded(target).absolute()
+    try:
+        if not target:
+            raise IsADirectoryError(0, "it is no name of a folder")
+        there = next(one for one in (path, *path.parents) if one.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+        for name in TABLES:
+            if (path / name).is_dir():
+                raise IsADirectoryError(0, f"{name} is a folder there")
+    except OSError as error:
+        raise StoreError(f"--tables {target!r} cannot be written: {error.strerror}. Choose another folder.") from None
 
 
 def _report(table):

@@ -15,16 +15,17 @@ from tqdm import tqdm
 from gc_tutorial.augmentation import training_batches
 from gc_tutorial.data import Data, load_data
 from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
 from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.study import store
+from gc_tutorial.study.arguments import check_numbers, checked_arms, checked_seeds
 from gc_tutorial.study.arms import OPTIMIZERS, build_optimizer
 from gc_tutorial.study.engine import versions
-from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS
-from gc_tutorial.study.training import finished_rows, fit, fresh
+from gc_tutorial.study.factors import COMPARE
+from gc_tutorial.study.training import COLUMNS, finished_rows, fit, fresh
 
 EVALUATION_BATCH = 128
-SEEDS_AT_MOST = 10_000
-LARGEST_SEED = 2**32 - 1  # of Keras
+KEPT = ("arm", "seed", "epoch", *COLUMNS.values(), "seconds", "status")  # in each row of a run
 UPGRADED = " Finished runs can still be read: ask for no more arms and seeds than the folder has."
 
 
@@ -64,8 +65,8 @@ def compare(
         was not finite; such a run ends there), and the configuration.
 
     Raises:
-        ValueError: for an unknown arm or optimizer, no seeds, too many seeds or one that is not valid, or a learning
-            rate that is not a finite number above 0.
+        ValueError: for an unknown arm or optimizer, no arms, no seeds, too many seeds or one that is not valid, or a
+            number that is not one of its kind: a learning rate above 0, a batch size and epochs of 1 or more.
         DataError, StoreError: for data or a results folder that cannot be used.
 
     Example:
@@ -74,7 +75,10 @@ def compare(
         >>> table[["arm", "seed", "epoch", "status"]].values.tolist()
         [['none', 0, 1, 'finished']]
     """
-    arms, checked_seeds = _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs)
+    arms, seeds = checked_arms(arms, optimizer), checked_seeds(seeds)
+    check_numbers(learning_rate, batch_size, epochs)
+    if folder is not None:
+        store.check_named(folder)
     data = _load(source, image_size)
     configuration = {
         "data": data.info.full_name,
@@ -88,7 +92,7 @@ def compare(
         **versions(),
     }
     # Arms within a seed come right after one another, so that a slow hour of the machine slows all of them.
-    names = {f"{arm}-seed{seed:03d}": (arm, seed) for seed in checked_seeds for arm in arms}
+    names = {f"{arm}-seed{seed:03d}": (arm, seed) for seed in seeds for arm in arms}
     with (
         _kept(folder, names, configuration) as (finished, keep),
         tqdm(
@@ -107,30 +111,16 @@ def compare(
     return pd.DataFrame([{key: math.nan if value is None else value for key, value in row.items()} for row in rows])
 
 
-def _checked(arms, seeds, optimizer, learning_rate, batch_size, epochs):
-    for names, known, what in ((arms, COMPARED_ARMS, "arm"), ([optimizer], OPTIMIZERS, "optimizer")):
-        for name in names:
-            if name not in known:
-                raise ValueError(f"There is no {what} {name!r}. Choose from: {', '.join(known)}.")
-    count = len(seeds := list(seeds)) if isinstance(seeds, Iterable) else int(seeds)
-    if count > SEEDS_AT_MOST:
-        raise ValueError(f"{count} seeds are too many. Choose at most {SEEDS_AT_MOST}.")
-    seeds = seeds if isinstance(seeds, list) else list(range(count))
-    if not seeds or epochs < 1 or batch_size < 1:
-        raise ValueError(f"seeds={seeds}, epochs={epochs} and batch_size={batch_size}: of each at least one is needed.")
-    if min(seeds) < 0 or max(seeds) > LARGEST_SEED:
-        raise ValueError(f"seeds={seeds}: a seed is a whole number from 0 to {LARGEST_SEED}.")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate={learning_rate} is not valid. Give a number above 0, such as 0.001.")
-    return tuple(arms), [int(seed) for seed in seeds]
-
-
 def _load(source, image_size):
-    if isinstance(source, (str, os.PathLike)):
+    if not hasattr(source, "train_images"):
         return load_data(source, COMPARE.image_size if image_size is None else image_size)
     size = source.train_images.shape[1]
     if image_size not in (None, size):
-        raise DataError(f"image_size={image_size}, but the data were loaded at {size} pixels. Leave image_size out.")
+        raise DataError(
+            "image_size={image_size}, but the data were loaded at {size} pixels. Leave image_size out.",
+            image_size=image_size,
+            size=size,
+        )
     return source
 
 
@@ -143,7 +133,8 @@ def _kept(folder, names, configuration):
     with store.locked(folder) as path:
         results = store.read_results(path)
         for name in results.damaged:
-            tqdm.write(f"{name} is damaged; its run is done again.")
+            tqdm.write(text("{name} is damaged; its run is done again.", name=name))
+        store.check_rows(results, KEPT, path)
         # Where there is nothing to train, the versions need not be those of today.
         ignoring = versions() if names.keys() <= results.runs.keys() else ()
         store.check_same(results, configuration, path, UPGRADED, ignoring=ignoring)

@@ -15,12 +15,13 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from gc_tutorial.data import SOURCES, load_data
+from gc_tutorial.data.tfds_builders import PREFIX
+from gc_tutorial.data.tfds_images import prepared_builder
 from gc_tutorial.errors import DataError
 from gc_tutorial.study import store
-from gc_tutorial.study.factors import IMAGE_SETS
+from gc_tutorial.study.factors import BUILT_IN, IMAGE_SETS
 
 FOLDS = 5
-BUILT_IN = ("digits", "mnist1d")
 HORSES = "horses_or_humans"
 
 
@@ -51,8 +52,9 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
     such that equal ones stay together; whatever split a folder has itself is not used.
 
     Args:
-        name: `"horses_or_humans"`, `"digits"`, `"mnist1d"`, another source of `load_data`, or the name of a folder or
-            zip of images in the folder that the environment variable `GC_TUTORIAL_IMAGE_SETS` names.
+        name: `"horses_or_humans"`, `"digits"`, `"mnist1d"`, another source of `load_data` such as `"tfds:beans"`, or
+            the name of a folder or zip of images in the folder that the environment variable `GC_TUTORIAL_IMAGE_SETS`
+            names.
         image_size: side of the images in pixels; not used by `"digits"` and `"mnist1d"`.
         seed: int.
         split: `"fold"`, or `"all"` to hold nothing out.
@@ -84,16 +86,18 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Find out before hours of training whether each data set can be had.
+    """Find out before hours of training whether each data set can be had, and download the sets of TFDS.
 
     Raises:
         DataError: for the first that is not there.
     """
     for name in names:
-        if name not in BUILT_IN and name not in SOURCES and not store.expanded(_source(name)).exists():
+        if name.startswith(PREFIX):
+            prepared_builder(name)  # now and here, not in several processes at once
+        elif name not in BUILT_IN and name not in SOURCES and not store.expanded(_source(name)).exists():
             raise DataError(
-                f"There is no data set {name!r}. Choose from: {', '.join((*BUILT_IN, *SOURCES))}; or name the folder "
-                f"that holds {name} or {name}.zip with --images (or the variable {IMAGE_SETS})."
+                f"There is no data set {name!r}. Choose from: {', '.join((*BUILT_IN, *SOURCES))}, tfds:NAME; or name "
+                f"the folder that holds {name} or {name}.zip with --images (or the variable {IMAGE_SETS})."
             )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
-from gc_tutorial.errors import EngineError
+from gc_tutorial.errors import EngineError, TutorialError
 from gc_tutorial.study.plan import Run
 
 PATIENCE = 10  # seconds for a scheduler to answer
@@ -27,12 +27,24 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, "tensorflow": tf.__version__, "gc-tutorial": version("gc-tutorial")}
 
 
+def check_numbers(workers: int, threads: int, scheduler: str = "") -> None:
+    """Refuse more processes or threads than this machine could do anything with; a scheduler has machines of its own.
+
+    Raises:
+        EngineError: for fewer workers than one, or more workers or threads than four for each processor core.
+    """
+    most = 4 * (os.cpu_count() or 1)
+    for name, number, least in (("workers", workers, 1), ("threads", threads, 0)):
+        if number < least or (number > most and not scheduler):
+            raise EngineError(f"{name}={number} is not valid on this machine. Choose a number from {least} to {most}.")
+
+
 def compute(
     runs: Iterable[Run], *, workers: int = 1, threads: int = 0, scheduler: str = ""
 ) -> Iterator[tuple[Run, dict]]:
     """Train every run, and give back each as it ends.
 
-    A run whose worker is killed is done again on another one.
+    A run whose worker is killed is done again on another one. A run that fails in another way does not stop the others.
 
     Args:
         runs: of `Run`; they are begun in this order.
@@ -44,17 +56,40 @@ def compute(
         tuple of the `Run` and its result, as from `gc_tutorial.study.training.train`.
 
     Raises:
-        EngineError: if the scheduler does not answer or has no workers, a worker has other versions, or Dask is not
-            installed.
+        EngineError: if the scheduler does not answer or has no workers, a worker has other versions, Dask is not
+            installed, or the number of workers or threads is not valid; and at the end, if runs failed.
     """
-    if scheduler or workers > 1:
-        yield from _on_dask(list(runs), workers, threads or 1, scheduler)
-        return
+    check_numbers(workers, threads, scheduler)
+    several = scheduler or workers > 1
+    ended = _on_dask(list(runs), workers, threads or 1, scheduler) if several else _here(runs, threads)
+    failed = []
+    for run, result in ended:
+        if isinstance(result, TutorialError):
+            raise result
+        if isinstance(result, Exception):
+            failed.append((run, result))
+        else:
+            yield run, result
+    if failed:
+        run, error = failed[0]
+        raise EngineError(
+            f"{len(failed)} runs failed, the first of them {run.name} ({type(error).__name__}: {error}). The others "
+            "are kept. The same command tries the failed ones again."
+        ) from error
+
+
+def _here(runs, threads):
+    """Each run with its result, or with the exception that ended it."""
     _use_threads(threads)
     from gc_tutorial.study.training import train
 
+    result: dict | Exception
     for run in runs:
-        yield run, train(run)
+        try:
+            result = train(run)
+        except Exception as error:
+            result = error
+        yield run, result
 
 
 def _on_dask(runs, workers, threads, scheduler):
@@ -68,7 +103,7 @@ def _on_dask(runs, workers, threads, scheduler):
     with _client(workers, scheduler) as client:
         futures = {client.submit(_train_there, run, threads, expected, pure=False): run for run in runs}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], future.exception() or future.result()
             future.release()  # or the scheduler would keep every result until the end
 
 
@@ -135,7 +170,7 @@ def _check_scheduler(address):
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop at work in its own
             identity = thread.submit(asyncio.run, asyncio.wait_for(ask(), PATIENCE)).result()
-    except (OSError, ValueError, TimeoutError, asyncio.TimeoutError) as error:
+    except Exception as error:  # of as many kinds as Dask has protocols
         raise EngineError(
             f"The scheduler {address!r} does not answer within {PATIENCE} seconds. Check the address, and that "
             "`dask scheduler` runs there."

@@ -39,6 +39,7 @@ SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the fir
 SPLITS = {"fold": "a fifth held out", "all": "all examples trained on"}
 AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}
 
+BUILT_IN = ("digits", "mnist1d")  # data sets that are no pictures of pixels from 0 to 255, so nothing augments them
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
 
 COMPARED_ARMS = ("none", "gradient", "update", "recompiled")

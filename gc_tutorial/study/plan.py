@@ -7,20 +7,35 @@ import importlib.resources
 import itertools
 import json
 import math
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
+from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED
 from gc_tutorial.errors import PlanError
 from gc_tutorial.study import store
-from gc_tutorial.study.factors import ARMS, AUGMENTATIONS, NETWORKS, OPTIMIZERS, SCALINGS, SCHEDULES, SPLITS, STAGES
+from gc_tutorial.study.arguments import SEEDS_AT_MOST
+from gc_tutorial.study.factors import (
+    ARMS,
+    AUGMENTATIONS,
+    BUILT_IN,
+    NETWORKS,
+    OPTIMIZERS,
+    SCALINGS,
+    SCHEDULES,
+    SPLITS,
+    STAGES,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+RUNS_AT_MOST = 100_000
 SEEN_SEEDS = range(10)  # of the first studies: what was seen on them led to the plans
 CHOICES = {
     "stage": STAGES,
@@ -80,7 +95,8 @@ class Run:
         defaults = {one.name: one.default for one in fields(self)}
         chosen = {name: value for name, value in asdict(self).items() if value != defaults[name]}
         digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
-        known = f"{self.data}-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
+        data = re.sub(r"[^\w.-]", "_", self.data)  # such as tfds:emnist/letters
+        known = f"{data}-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
         return f"{known}-seed{self.seed}-{digest}"
 
     @property
@@ -149,9 +165,11 @@ def plan_path(plan: str) -> Path:
         if plan in (path.stem, path.stem.split("_")[0]):
             return path
     path = store.expanded(plan)
-    if not path.is_file():
+    if not os.path.isfile(path):
         names = ", ".join(one.stem for one in shipped)
-        raise PlanError(f"There is no plan {plan!r}. Give the path of a TOML file, or one of: {names}.")
+        raise PlanError(
+            "There is no plan {plan!r}. Give the path of a TOML file, or one of: {names}.", plan=plan, names=names
+        )
     return path
 
 
@@ -169,11 +187,11 @@ def read_plan(plan: str) -> Plan:
     """
     path = plan_path(plan)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before the text
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path.name} is not valid TOML: {error}.") from None
+        raise PlanError("{name} is not valid TOML: {error}.", name=path.name, error=error) from None
     except OSError as error:
-        raise PlanError(f"{path} cannot be read: {error.strerror}.") from None
+        raise PlanError("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror) from None
     try:
         return _plan(path.stem, content)
     except PlanError as error:
@@ -183,19 +201,27 @@ def read_plan(plan: str) -> Plan:
 def _plan(name: str, content: dict) -> Plan:
     unknown = content.keys() - TABLES
     if unknown:
-        raise PlanError(f"{', '.join(sorted(unknown))} is unknown. A plan has: {', '.join(sorted(TABLES))}.")
+        raise PlanError(
+            "{unknown} is unknown. A plan has: {tables}.",
+            unknown=", ".join(sorted(unknown)),
+            tables=", ".join(sorted(TABLES)),
+        )
     for table, kind in (("factors", dict), ("seeds", dict), ("rules", dict), ("runs", list)):
         if not isinstance(content.get(table, kind()), kind):
-            raise PlanError(f"[{table}] has the wrong form. See the plans that come with the package.")
+            raise PlanError("[{table}] has the wrong form. See the plans that come with the package.", table=table)
     seeds = _seeds(content.get("seeds", {}))
     runs, tuned = [], []
     for block in content.get("runs", []):
+        if not isinstance(block, dict):
+            raise PlanError("[[runs]] has the wrong form. See the plans that come with the package.")
         for values in _product({**content.get("factors", {}), **block}, seeds):
             rate = values.get("learning_rate")
             if isinstance(rate, Tuned):
                 tuned.append((_run({**values, "learning_rate": math.nan}, tuned=True), rate))
             else:
                 runs.append(_run(values))
+            if len(runs) + len(tuned) > RUNS_AT_MOST:
+                raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{RUNS_AT_MOST:,}")
     if not runs:
         raise PlanError("it plans no runs. Add a block [[runs]] with the factors.")
     runs = list(dict.fromkeys(runs))  # a run that two blocks name is done once
@@ -207,32 +233,44 @@ def _seeds(table: dict) -> dict[str, list[int]]:
     seeds = {}
     for stage, values in table.items():
         if stage not in STAGES:
-            raise PlanError(f"seeds of {stage!r} are unknown. Choose from: {', '.join(STAGES)}.")
+            raise PlanError(
+                "seeds of {stage!r} are unknown. Choose from: {stages}.", stage=stage, stages=", ".join(STAGES)
+            )
         seeds[stage] = values = values if isinstance(values, list) else [values]
+        if len(values) > SEEDS_AT_MOST:
+            raise PlanError("{count} seeds are too many. Choose at most {most}.", count=len(values), most=SEEDS_AT_MOST)
         for seed in values:
             if type(seed) is not int or seed < 0:
-                raise PlanError(f"seed {seed!r} is not a whole number of 0 or more.")
+                raise PlanError("seed {seed!r} is not a whole number of 0 or more.", seed=seed)
+            if seed > LARGEST_SEED:
+                raise PlanError("seed {seed} is too large. Choose one of at most {most}.", seed=seed, most=LARGEST_SEED)
             if seed in SEEN_SEEDS:
-                raise PlanError(f"seed {seed} was seen in the first studies (0 to 9). Choose another one.")
+                raise PlanError("seed {seed} was seen in the first studies (0 to 9). Choose another one.", seed=seed)
     both = set(seeds.get("tuning", [])) & set(seeds.get("confirmation", []))
     if both:
-        raise PlanError(f"seed {min(both)} is in tuning and in confirmation. A seed may be in one of them only.")
+        raise PlanError(
+            "seed {seed} is in tuning and in confirmation. A seed may be in one of them only.", seed=min(both)
+        )
     return seeds
 
 
 def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
     """All combinations of the factors that a block lists, by seed, so that pairs are run close together."""
-    known = {one.name for one in fields(Run)} | {"seeds"}
+    known = {one.name for one in fields(Run)} - {"seed"} | {"seeds"}  # a seed comes from [seeds] alone
     for key in block.keys() - known:
-        raise PlanError(f"the factor {key!r} is unknown. Choose from: {', '.join(sorted(known - {'seed'}))}.")
+        raise PlanError("the factor {key!r} is unknown. Choose from: {known}.", key=key, known=", ".join(sorted(known)))
     block = dict(block)
     stage = block.get("stage", "tuning")
-    chosen = block.pop("seeds", None) or seeds.get(stage if isinstance(stage, str) else "", [])
-    if not chosen:
-        raise PlanError(f"there are no seeds for the stage {stage!r}. Add them to [seeds].")
+    known_seeds = seeds.get(stage, []) if isinstance(stage, str) else []
+    chosen = block.pop("seeds", None) or known_seeds
+    chosen = chosen if isinstance(chosen, list) else [chosen]
+    if not chosen or not known_seeds:
+        raise PlanError("there are no seeds for the stage {stage!r}. Add them to [seeds].", stage=stage)
     for seed in chosen:
-        if seed not in seeds.get(stage, []):
-            raise PlanError(f"seed {seed!r} of a block is not among the seeds of {stage} in [seeds].")
+        if seed not in known_seeds:
+            raise PlanError(
+                "seed {seed!r} of a block is not among the seeds of {stage} in [seeds].", seed=seed, stage=stage
+            )
     if isinstance(block.get("learning_rate"), dict):
         block["learning_rate"] = _tuned(block["learning_rate"])
     values = [value if isinstance(value, list) else [value] for value in block.values()]
@@ -241,36 +279,60 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
 
 
 def _tuned(table: dict) -> Tuned:
-    by, best = table.get("tuned", []), table.get("best", 1)
+    by, best, of = table.get("tuned", []), table.get("best", 1), table.get("of", [])
     by = [by] if isinstance(by, str) else by
-    wrong = table.keys() - {"tuned", "best", "of"} or not set(table.get("of", [])) <= set(ARMS)
-    if wrong or not by or type(best) is not int or best < 1:
-        raise PlanError(f'learning_rate={table} is not valid. Write for example {{ tuned = "clean_loss", best = 1 }}.')
-    return Tuned(tuple(by), best, tuple(table.get("of", [])))
+    wrong = (
+        table.keys() - {"tuned", "best", "of"} or not isinstance(of, list) or any(arm not in tuple(ARMS) for arm in of)
+    )
+    named = isinstance(by, list) and by and all(isinstance(outcome, str) for outcome in by)
+    if wrong or not named or type(best) is not int or best < 1:
+        raise PlanError(
+            'learning_rate={table} is not valid. Write for example {{ tuned = "clean_loss", best = 1 }}.', table=table
+        )
+    return Tuned(tuple(by), best, tuple(of))
 
 
 def _run(values: dict, tuned: bool = False) -> Run:
     for needed in ("data", "learning_rate", "epochs"):
         if needed not in values:
-            raise PlanError(f"a block [[runs]] names no {needed}.")
+            raise PlanError("a block [[runs]] names no {needed}.", needed=needed)
     for key in ("data", "pretrained"):
         if not isinstance(values.get(key, ""), str):
-            raise PlanError(f"{key}={values[key]!r} is not a name.")
+            raise PlanError("{key}={value!r} is not a name.", key=key, value=values[key])
+    if not values["data"]:
+        raise PlanError("{key}={value!r} is not a name.", key="data", value="")
     for key, choices in CHOICES.items():
         if key in values and values[key] not in tuple(choices):
-            raise PlanError(f"there is no {key} {values[key]!r}. Choose from: {', '.join(choices)}.")
+            raise PlanError(
+                "there is no {key} {value!r}. Choose from: {choices}.",
+                key=key,
+                value=values[key],
+                choices=", ".join(choices),
+            )
     for key, smallest in SMALLEST.items():
         value = values.get(key, smallest)
         if type(value) is not int or value < smallest:
-            raise PlanError(f"{key}={value!r} is not a whole number of {smallest} or more.")
+            raise PlanError(
+                "{key}={value!r} is not a whole number of {smallest} or more.", key=key, value=value, smallest=smallest
+            )
+        if value > LARGEST_NUMBER and key != "seed":
+            raise PlanError(
+                "{key}={value!r} is too large. Give a whole number of at most {most}.",
+                key=key,
+                value=value,
+                most=LARGEST_NUMBER,
+            )
     for key in ("learning_rate", "weight_decay"):
         value = values.get(key, 0.0)
         if key == "learning_rate" and tuned:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-            raise PlanError(f"{key}={value!r} is not a number of 0 or more.")
+            raise PlanError("{key}={value!r} is not a number of 0 or more.", key=key, value=value)
     if values["learning_rate"] == 0:
         raise PlanError("learning_rate=0 is not valid. Give a number above 0, such as 0.001.")
     if values.get("weight_decay") and values.get("optimizer") != "adamw":
         raise PlanError("weight_decay needs the optimizer 'adamw'.")
-    return Run(**{**values, "learning_rate": float(values["learning_rate"])})
+    run = Run(**{**values, "learning_rate": float(values["learning_rate"])})
+    if run.data in BUILT_IN and run.augmentation != "none":
+        raise PlanError('{data!r} cannot be augmented. Write augmentation = "none".', data=run.data)
+    return run

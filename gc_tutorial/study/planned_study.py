@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from gc_tutorial.study import datasets, engine, store
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.wording import higher_is_better
 from gc_tutorial.study.plan import Plan, Run, Tuned
-from gc_tutorial.study.tables import restore_runs, study_table, write_tables
+from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
+
+LOGITS = "logits"  # the folder of what the networks said of each example
 
 UPGRADED = (
     " To finish what was begun with other versions, install those; to add runs of today's versions all the same, "
@@ -57,6 +60,7 @@ def run_study(
         for name in results.damaged:
             tqdm.write(f"{name} is damaged; its run is done again.")
         _check_plan(results, plan, path)
+        _make_room_for_logits(path)
         while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
             configuration = {"plan": plan.name, **engine.versions()}
             if not accept_versions:
@@ -72,13 +76,33 @@ def run_study(
 def _keep(path, run, configuration, result):
     logits = io.BytesIO()
     np.savez_compressed(logits, **result.pop("logits"))
-    folder = path / "logits"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{run.name}.npz").write_bytes(logits.getvalue())
+    try:
+        store.replace_file(path / LOGITS / f"{run.name}.npz", logits.getvalue())
+    except OSError as error:
+        raise store.unwritten(run.name, path, error) from error
     store.write_run(path, run.name, configuration, result)
 
 
+def _make_room_for_logits(path):
+    """Before hours of training, not after."""
+    try:
+        store.probe(path / LOGITS)
+    except OSError as error:
+        raise StoreError(
+            f"Results cannot be written to {path / LOGITS}: {error.strerror}. Remove what is in the way, or choose "
+            "another folder."
+        ) from None
+
+
 def _check_plan(results, plan, folder):
+    store.check_rows(results, ("epoch", "train_loss", "seconds", *KEPT_BY_RUN[:3]), folder)
+    for name, run in results.runs.items():
+        kinds = (("kernels", list), ("chance", list), ("figures", dict))
+        if not all(isinstance(run.get(key, kind()), kind) for key, kind in kinds):
+            raise StoreError(
+                f"{Path(folder) / name}{store.ENDING} is not a run of a study. Nothing was changed. Choose another "
+                "folder."
+            )
     for name, configuration in results.configurations.items():
         if configuration.get("plan") != plan.name:
             raise StoreError(
@@ -91,11 +115,19 @@ def known_runs(plan: Plan, results: store.Results) -> list[Run]:
     """All runs that can be named: those of the plan and, where the tuning has ended, those with tuned rates."""
     runs = list(plan.runs)
     if plan.tuned and all(run.name in results.runs for run in runs if run.stage == "tuning"):
-        runs += plan.tuned_runs(lambda run, tuned: best_rates(run, tuned, runs, results))
+        chosen: dict[tuple[Run, Tuned], list[float]] = {}  # all seeds of a cell have the same rates
+
+        def rates(run: Run, tuned: Tuned) -> list[float]:
+            key = _key(run), tuned
+            if key not in chosen:
+                chosen[key] = best_rates(run, tuned, plan.runs, results)
+            return chosen[key]
+
+        runs += plan.tuned_runs(rates)
     return list(dict.fromkeys(runs))
 
 
-def best_rates(run: Run, tuned: Tuned, runs: list[Run], results: store.Results) -> list[float]:
+def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Results) -> list[float]:
     """The learning rates with the lowest means over the tuning runs that differ from `run` in rate and seed only.
 
     Outcomes are those of `gc_tutorial.study.evidence.outcomes.reduce_runs`: means of the last three epochs; a run that
@@ -133,6 +165,7 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
         str of several lines.
     """
     results = store.read_results(store.expanded(folder))
+    _check_plan(results, plan, folder)
     runs = known_runs(plan, results)
     missing = [run for run in runs if run.name not in results.runs]
     cells: dict[Run, int] = {}
@@ -152,7 +185,7 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
         per_pixel = sorted(seconds)[len(seconds) // 2]
         hours = sum(per_pixel * run.image_size**2 * run.epochs for run in missing) / 3600
         lines.append(f"About {hours:.1f} hours of training in one process, by the epochs of the runs that have ended.")
-    else:
+    elif missing:
         lines.append("No run has ended yet: there is no estimate.")
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from gc_tutorial.errors import StoreError
 ENDING = ".json"
 UNFINISHED = ".partial"
 LOCK = ".lock"
+TEXTS = ("arm", "status", "ended", "machine")  # columns of rows that do not hold numbers
 
 
 @dataclass
@@ -35,11 +37,13 @@ class Results:
 
 
 def check_named(folder: str | os.PathLike) -> None:
-    """Refuse an empty name, which `Path` would take for the current folder.
+    """Refuse an empty name, which `Path` would take for the current folder, and what is no name.
 
     Raises:
-        StoreError: if it is empty.
+        StoreError: if it is empty, or not a name of a folder.
     """
+    if not isinstance(folder, (str, os.PathLike)) or "\0" in str(folder):
+        raise StoreError(f"{folder!r} is not the name of a folder. Give a str or a path.")
     if not os.fspath(folder):
         raise StoreError("The results folder has no name. Give one; perhaps a shell variable is not set.")
 
@@ -54,6 +58,18 @@ def expanded(path: str | os.PathLike) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise StoreError(f"{str(path)!r} begins with ~, and there is no home folder. Give a full path.") from None
+
+
+def probe(folder: Path) -> None:
+    """Make a folder if need be, and write a file into it for a moment.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / f"probe-{os.getpid()}{UNFINISHED}"
+    written.write_text("a line to see whether there is room\n")
+    written.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -71,11 +87,8 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
     """
     check_named(folder)
     folder = expanded(folder)
-    probe = folder / f"probe-{os.getpid()}{UNFINISHED}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_text("a line to see whether there is room\n")
-        probe.unlink(missing_ok=True)
+        probe(folder)
         lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except OSError as error:
@@ -106,7 +119,7 @@ def read_results(folder: str | os.PathLike) -> Results:
         StoreError: for a file that cannot be read, or that is not a run of this package. Nothing is changed.
     """
     results = Results()
-    for path in sorted(Path(folder).glob(f"*{ENDING}")):
+    for path in _listed(Path(folder)):
         run = _read(path)
         if run is None:
             results.damaged.append(path.name)
@@ -114,6 +127,42 @@ def read_results(folder: str | os.PathLike) -> Results:
             results.configurations[path.stem] = run.pop("configuration")
             results.runs[path.stem] = run
     return results
+
+
+def _listed(folder):
+    """The files of runs. (`Path.glob` would find none in a folder that may not be listed.)"""
+    try:
+        return sorted(folder / name for name in os.listdir(folder) if name.endswith(ENDING) and name != ENDING)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"The results folder {folder} cannot be listed: {error.strerror}. Change its permissions, or choose "
+            "another folder."
+        ) from None
+
+
+def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLike) -> None:
+    """Refuse runs whose rows have other columns, or other values, than those of this package have.
+
+    Args:
+        results: `Results` of the folder.
+        columns: names that each row must have.
+        folder: path, for the message.
+
+    Raises:
+        StoreError: naming the file and the column.
+    """
+    for name, run in results.runs.items():
+        for row in run["rows"]:
+            wrong = [one for one in columns if one not in row]
+            texts = {one for one, value in row.items() if isinstance(value, str)} - set(TEXTS)
+            wrong += [one for one, value in row.items() if one in texts or isinstance(value, (list, dict))]
+            if wrong:
+                raise StoreError(
+                    f"{Path(folder) / name}{ENDING} is not a run of this package: its column {wrong[0]} is missing or "
+                    "of another kind. Nothing was changed. Choose another folder."
+                )
 
 
 def check_same(
@@ -160,22 +209,32 @@ def write_run(folder: str | os.PathLike, name: str, configuration: dict, run: di
     try:
         replace_file(Path(folder) / f"{name}{ENDING}", json.dumps({**run, "checksum": _checksum(run)}, indent=1))
     except OSError as error:
-        raise StoreError(
-            f"The finished run {name!r} could not be written to {folder}: {error.strerror}. All runs before it are "
-            "safe there. Free some space, and give the same command again: it goes on from here."
-        ) from error
+        raise unwritten(name, folder, error) from error
 
 
-def replace_file(path: Path, text: str) -> None:
+def unwritten(name: str, folder: str | os.PathLike, error: OSError) -> StoreError:
+    """The error for a finished run that could not be written."""
+    return StoreError(
+        f"The finished run {name!r} could not be written to {folder}: {error.strerror}. All runs before it are "
+        "safe there. Free some space, and give the same command again: it goes on from here."
+    )
+
+
+def replace_file(path: Path, content: str | bytes) -> None:
     """Write a file in one step: there is the old content or the new one, and never a part.
+
+    Where the path is a link, the file behind it is written.
 
     Raises:
         OSError: if it cannot be written; the old content is then still there.
     """
-    unfinished = path.with_name(f"{path.name}-{os.getpid()}{UNFINISHED}")
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():  # root could replace a device by a file
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    unfinished = path.with_name(f"{os.getpid()}{UNFINISHED}")  # a longer name might be too long
     try:
-        with open(unfinished, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(unfinished, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
         os.replace(unfinished, path)
@@ -202,10 +261,18 @@ def _read(path):
         run = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(run, dict) or not {"configuration", "rows", "checksum"} <= run.keys():
+    if not _is_run(run):
         raise StoreError(f"{path} is not a run of this package. Nothing was changed. Choose another folder.")
     checksum = run.pop("checksum")
     return run if checksum == _checksum(run) else None
+
+
+def _is_run(found):
+    if not isinstance(found, dict) or not {"configuration", "rows", "checksum"} <= found.keys():
+        return False
+    rows = found["rows"]
+    whole = isinstance(rows, list) and len(rows) > 0 and all(isinstance(row, dict) for row in rows)
+    return whole and isinstance(found["configuration"], dict)
 
 
 def _checksum(run):

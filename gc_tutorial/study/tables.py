@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.resources
 import io
 import json
@@ -21,6 +22,7 @@ DIGITS = 4  # significant ones, in the files; differences between seeds are far 
 FACTORS = [one.name for one in fields(Run)]
 LISTS = ("kernels", "chance", "figures")  # of one element, too
 EMPTY = dict.fromkeys(("pretrained", *LISTS), "")
+STATUSES = ("finished", "diverged")
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
 NEEDED = {  # a factor that has a default may be newer than the tables
     "runs.csv": [
@@ -45,8 +47,9 @@ def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
         where not measured), share_1, share_2, ... (what GC removes, layer by layer), seconds, status.
     """
     rows = [
-        {"run": run.name, **asdict(run), **row, "classes": stored.get("classes", 0)}
+        {**of_run, **row}
         for run, stored in runs.items()
+        for of_run in [{"run": run.name, **asdict(run), "classes": stored.get("classes", 0)}]
         for row in stored["rows"]
     ]
     table = pd.DataFrame(rows)
@@ -118,6 +121,12 @@ def load_table(folder: str | os.PathLike) -> pd.DataFrame:
     return table
 
 
+def published_tables() -> list[str]:
+    """The names of the studies whose tables come with the package."""
+    folder = importlib.resources.files("gc_tutorial.study") / "results"
+    return sorted(one.name for one in folder.iterdir() if (one / "runs.csv").is_file())
+
+
 def restore_runs(folder: str | os.PathLike) -> dict[str, tuple[dict, dict]]:
     """Make the stored runs again from the two tables (their logits are not in them).
 
@@ -128,7 +137,9 @@ def restore_runs(folder: str | os.PathLike) -> dict[str, tuple[dict, dict]]:
         StoreError: if there are no such tables, or they are damaged.
     """
     by_run, epochs = _read_tables(folder)
-    rows = dict(list(epochs.groupby("run")))
+    rows: dict[str, list[dict]] = {}
+    for row in epochs.to_dict("records"):
+        rows.setdefault(row.pop("run"), []).append(row)
     try:
         return {run["run"]: _restored(run, rows[run["run"]]) for run in by_run.to_dict("records")}
     except (ValueError, TypeError, AttributeError) as error:  # a field of another kind
@@ -138,10 +149,9 @@ def restore_runs(folder: str | os.PathLike) -> dict[str, tuple[dict, dict]]:
 def _restored(run, rows):
     other = {"run", *FACTORS, *KEPT_BY_RUN, *LISTS}
     kept = {key: run[key] for key in KEPT_BY_RUN[:3]}
-    found = [
-        {key: None if pd.isna(value) else value for key, value in {**row, **kept}.items()}
-        for row in rows.drop(columns="run").dropna(axis=1, how="all").to_dict("records")
-    ]
+    known = [{key: None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+    measured = {key for row in known for key, value in row.items() if value is not None}
+    found = [{**{key: value for key, value in row.items() if key in measured}, **kept} for row in known]
     return (
         {key: value for key, value in run.items() if key not in other},
         {
@@ -165,12 +175,13 @@ def _digest(name):
 
 def _read_tables(folder):
     shipped = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
-    folder = shipped if folder and shipped.is_dir() else store.expanded(folder)
+    folder = shipped if folder and os.path.isdir(str(shipped)) else store.expanded(folder)
     by_run, epochs = (_read_table(folder / name, needed) for name, needed in NEEDED.items())
     names = {_digest(name): name for name in by_run["run"]}
     epochs = epochs.assign(run=epochs["run"].map(names))
     if set(by_run["run"]) != set(epochs["run"]) or by_run["run"].duplicated().any():
         raise _damaged(folder, "runs.csv and epochs.csv do not hold the same runs")
+    _check_values(folder, by_run, epochs)
     counts = by_run["run"].map(epochs.groupby("run").size())
     expected = by_run["epochs"] * (1 + (by_run.get("arm") == "recompiled"))
     if (counts != expected)[by_run["status"] == "finished"].any():
@@ -178,8 +189,34 @@ def _read_tables(folder):
     return by_run, epochs
 
 
+def _check_values(folder, by_run, epochs):
+    """A number that was changed by hand, or by a spreadsheet, must not become a result."""
+    for name, table in (
+        ("runs.csv", by_run[["seed", "epochs", "classes"]]),
+        ("epochs.csv", epochs.drop(columns="run")),
+    ):
+        for column in table:
+            if not pd.api.types.is_numeric_dtype(table[column]):
+                raise _damaged(folder / name, f"its column {column} holds what is not a number")
+    wrong = by_run.loc[~by_run["status"].isin(STATUSES), "run"].tolist()
+    if set(FACTORS) <= set(by_run):
+        wrong += [run["run"] for run in by_run.to_dict("records") if _name(run) != run["run"]]
+    if wrong:
+        raise _damaged(folder / "runs.csv", f"the fields of {wrong[0]} are not those of a run of this name")
+
+
+def _name(fields):
+    """The name of the run with these factors, which holds a digest of them all."""
+    try:
+        return Run(**{factor: fields[factor] for factor in FACTORS}).name
+    except (TypeError, ValueError):  # a field of another kind
+        return ""
+
+
 def _read_table(path, needed):
     try:
+        if not os.path.isfile(path) and os.path.exists(path):  # to read from a pipe would be to wait for ever
+            raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
         text = path.read_text(encoding="utf-8")
         table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(("run", *LISTS), str)).fillna(EMPTY)
     except OSError as error:

@@ -24,6 +24,7 @@ from gc_tutorial.callbacks import TimeHistory
 from gc_tutorial.models import loss_for
 from gc_tutorial.study.arms import StopCentralizing, build_optimizer, chance_shares, kernel_names
 from gc_tutorial.study.datasets import Examples, examples
+from gc_tutorial.study.factors import BUILT_IN
 from gc_tutorial.study.measures import CleanMeasures, RemovedShares
 from gc_tutorial.study.networks import build_network
 from gc_tutorial.study.plan import Run
@@ -72,7 +73,7 @@ def train(run: Run) -> dict:
     Returns:
         dict of rows (list of dict, one for each epoch), kernels (their names), chance (the share 1/M of each kernel),
         classes (their number), figures (dict from each held-out figure to the accuracy on its pictures, averaged over
-        the epochs measured) and logits (dict of arrays).
+        the epochs measured; of a run that diverged, what a guess gives) and logits (dict of arrays).
 
     Raises:
         DataError: for a data set that is not there.
@@ -91,12 +92,13 @@ def train(run: Run) -> dict:
     callbacks = [shares, measures] + ([StopCentralizing()] if run.arm == "first_two_epochs" else [])
     rows = fit(model, batches, lambda: _compile(model, run, len(batches)), run.epochs, total, callbacks=callbacks)
     rows = [{**row, **shares.rows[row["epoch"]], **measures.rows.get(row["epoch"], {})} for row in rows]
+    rows = finished_rows(rows, total)
     return {
-        "rows": finished_rows(rows, total),
+        "rows": rows,
         "kernels": kernel_names(model),
         "chance": chance_shares(model),
         "classes": data.classes,
-        "figures": {} if data.figures is None else _accuracy_by_figure(measures.logits, data),
+        "figures": {} if data.figures is None else _accuracy_by_figure(measures.logits, data, rows[-1]["status"]),
         "logits": measures.logits,
     }
 
@@ -188,7 +190,9 @@ def _compile(model, run, steps):
     model.compile(optimizer=optimizer, loss=loss_for(model), metrics=["accuracy"])
 
 
-def _accuracy_by_figure(logits, data):
+def _accuracy_by_figure(logits, data, status):
+    if status == "diverged":  # it counts as a network that guesses, and may have ended before any measurement
+        return {str(figure): 1 / data.classes for figure in np.unique(data.figures)}
     correct = [(found[:, 0] > 0) == data.heldout[1] for name, found in logits.items() if name.startswith("heldout_")]
     mean = np.mean(correct, axis=0)
     return {str(figure): round(float(mean[data.figures == figure].mean()), 3) for figure in np.unique(data.figures)}
@@ -196,7 +200,8 @@ def _accuracy_by_figure(logits, data):
 
 def _pretraining(run: Run) -> Run:
     """The run, the same for all arms and rates, whose weights a fine-tuned run starts from."""
-    return replace(run, data=run.pretrained, **PRETRAINING)
+    augmentation = "none" if run.pretrained in BUILT_IN else PRETRAINING["augmentation"]
+    return replace(run, data=run.pretrained, **{**PRETRAINING, "augmentation": augmentation})
 
 
 @functools.lru_cache(maxsize=4)

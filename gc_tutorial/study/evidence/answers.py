@@ -8,14 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import across, effects, pairs
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import setting_names, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, amount, listed, rates, word
+from gc_tutorial.study.evidence.wording import (
+    HELPS,
+    HURTS,
+    VERDICTS,
+    amount,
+    changed_amount,
+    digits,
+    higher_is_better,
+    listed,
+    rates,
+    word,
+)
 
 UNANSWERED = "Not answered: the table has no runs for this rule."
+GENERAL = "general"  # under this name a table keeps, as an attribute, the sentence about all of its settings
 
 
 @dataclass(frozen=True)
@@ -43,14 +56,17 @@ def difference(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     tuning = runs if stage == "tuning" else study.tuning
     found = pairs.best_pairs(runs, by=rule["by"], tuning=tuning, stage=stage)
     if found.empty or found[rule["outcome"]].isna().all():
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     table = _in_families(found, rule)
-    sentences = [_difference(row, name) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
+    found_each = [_difference(row, name) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
     if rule["outcome"] == "heldout_accuracy" and "figures" in found:
-        sentences += _new_figures(found)
+        found_each += _new_figures(found)
+    if stage == "tuning":
+        found_each.append(text("These seeds chose the rates: it is a description."))
     if "further_sets" in rule:
-        sentences.append(_general(table, rule))
-    return " ".join(sentences), table
+        table.attrs[GENERAL] = _general(table, rule)
+        found_each.append(table.attrs[GENERAL])
+    return sentences(found_each), table
 
 
 def fine_tuned(runs: pd.DataFrame, wanted: bool = False) -> pd.DataFrame:
@@ -59,11 +75,14 @@ def fine_tuned(runs: pd.DataFrame, wanted: bool = False) -> pd.DataFrame:
 
 
 def primary(table: pd.DataFrame, rule: dict) -> pd.Series:
-    """Which settings are of the family that claims rest on: the plain networks, on all examples, without decay."""
-    networks = table["network"].isin(rule["networks"]) if "networks" in rule else pd.Series(True, table.index)
-    if "networks" in rule and "train_examples" in table:
-        networks &= (table["train_examples"] == 0) & (table["weight_decay"] == 0)
-    return networks
+    """Which settings are of the family that claims rest on: the plain networks from new weights, without decay."""
+    if "networks" not in rule:
+        return pd.Series(True, table.index)
+    plain = table["network"].isin(rule["networks"])
+    for factor, usual in (("weight_decay", 0), ("pretrained", "")):
+        if factor in table:
+            plain &= table[factor] == usual
+    return plain
 
 
 def _in_families(found, rule):
@@ -80,25 +99,33 @@ def _in_families(found, rule):
 
 def _difference(row, name):
     said = amount(row["difference"], row["t_low"], row["t_high"], row["outcome"], scale=row["scale"])
-    text = (
-        f"{name}: {row['word']}; {OUTCOMES[row['outcome']]} {said}, {row['seeds']:.0f} seeds, "
-        f"{rates(row['learning_rate'], row['learning_rate_baseline'])}."
-    )
+    found = [
+        text(
+            "{name}: {word}; {outcome} {said}, {seeds:.0f} seeds, {rates}.",
+            name=name,
+            word=VERDICTS[row["word"]],
+            outcome=OUTCOMES[row["outcome"]],
+            said=said,
+            seeds=row["seeds"],
+            rates=rates(row["learning_rate"], row["learning_rate_baseline"]),
+        )
+    ]
     margin = row["margin"]
     small = margin and -margin <= row["inner_low"] and row["inner_high"] <= margin
     if row["word"] in (HELPS, HURTS) and small:
-        text += " This is less than the margin of practical meaning."
+        found.append(text("This is less than the margin of practical meaning."))
     if (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] >= 0.05:
-        text += " The interval excludes 0, but the correction for several tests does not keep it."
+        found.append(text("The interval excludes 0, but the correction for several tests does not keep it."))
     if row["edge"]:
-        text += " A best rate lies at the edge of its grid."
+        found.append(text("A best rate lies at the edge of its grid."))
     if row["diverged"] or row["diverged_baseline"]:
-        text += f" Diverged: {row['diverged']:.0f} with GC, {row['diverged_baseline']:.0f} without."
-    return text
+        counts = {"ours": row["diverged"], "baseline": row["diverged_baseline"]}
+        found.append(text("Diverged: {ours:.0f} with GC, {baseline:.0f} without.", **counts))
+    return sentences(found)
 
 
 def _new_figures(found):
-    sentences = []
+    found_each = []
     names = factors(found)
     first = found.drop_duplicates(names)
     for (_, group), name in zip(found.groupby(names, sort=False), setting_names(first), strict=True):
@@ -108,11 +135,16 @@ def _new_figures(found):
         one = over_figures(figures)
         holds = one["t_low"] > 0 or one["t_high"] < 0
         said = amount(one["difference"], one["t_low"], one["t_high"], "heldout_accuracy")
-        sentences.append(
-            f"{name}, with the {one['figures']} figures as units: {said}"
-            + (", which speaks of new figures too." if holds else ", so nothing is shown for new figures.")
+        values = {"name": name, "figures": one["figures"], "said": said}
+        found_each.append(
+            text(
+                "{name}, with the {figures} figures as units: {said}, which speaks of new figures too."
+                if holds
+                else "{name}, with the {figures} figures as units: {said}, so nothing is shown for new figures.",
+                **values,
+            )
         )
-    return sentences
+    return found_each
 
 
 def _general(table, rule):
@@ -121,12 +153,18 @@ def _general(table, rule):
     sets = {kind: sorted(counted.loc[counted["word"] == kind, "data"].unique()) for kind in (HELPS, HURTS)}
     for kind, other in ((HELPS, HURTS), (HURTS, HELPS)):
         if len(sets[kind]) >= rule["further_sets"] and not sets[other]:
-            return (
-                f"By the rule GC {kind} in general: it {kind} in {len(sets[kind])} data sets and the opposite in none."
+            return text(
+                "By the rule GC helps in general: it helps in {count} data sets and hurts in none."
+                if kind == HELPS
+                else "By the rule GC hurts in general: it hurts in {count} data sets and helps in none.",
+                count=len(sets[kind]),
             )
-    return (
-        f"By the rule no general claim is made: GC helps in {len(sets[HELPS])} and hurts in {len(sets[HURTS])} of "
-        f"{counted['data'].nunique()} data sets of the primary family."
+    return text(
+        "By the rule no general claim is made: GC helps in {helps} and hurts in {hurts} of "
+        "{sets} data sets of the primary family.",
+        helps=len(sets[HELPS]),
+        hurts=len(sets[HURTS]),
+        sets=counted["data"].nunique(),
     )
 
 
@@ -134,61 +172,105 @@ def exchange(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """The difference at every pair of confirmed rates."""
     table = pairs.exchanged(study.runs, outcome=rule["outcome"])
     if table.empty:
-        return UNANSWERED, table
+        return text(UNANSWERED), table
     names = factors(table)
     settings = table.drop_duplicates(names)
-    sentences = []
+    found = []
     for (_, group), name in zip(table.groupby(names, sort=False), setting_names(settings), strict=True):
         values = [f"{value:+.2g}" for value in group["difference"]]
-        agree = "the same sign" if group["same_sign"].all() else "not the same sign"
-        sentences.append(f"{name}: {len(group)} pairs of rates, with differences {listed(values)}: {agree} in all.")
-    return " ".join(sentences), table
+        said = {"name": name, "count": len(group), "values": listed(values)}
+        if len(group) == 1:
+            found.append(text("{name}: both arms are best at the same rate, so there is one pair, {values}.", **said))
+        elif group["same_sign"].all():
+            found.append(
+                text("{name}: {count} pairs of rates, with differences {values}: the same sign in all.", **said)
+            )
+        else:
+            found.append(
+                text("{name}: {count} pairs of rates, with differences {values}: not the same sign in all.", **said)
+            )
+    return sentences(found), table
 
 
 def mixed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """One difference over all data sets."""
     found = pairs.best_pairs(fine_tuned(study.runs), by=rule["by"], tuning=study.tuning)
     if found.empty or found["data"].nunique() < 2:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     one = across.mixed_model(found, rule["outcome"])
     kind = word((one["t_low"], one["t_high"]), (np.nan, np.nan), margin=None, better=True)
     said = amount(one["difference"], one["t_low"], one["t_high"], rule["outcome"])
-    text = (
-        f"Over {one['sets']} data sets and {one['pairs']} pairs, {OUTCOMES[rule['outcome']]} with GC is {said} by the "
-        f"mixed model ({kind}); by the means of the data sets alone, the 95% interval is "
-        f"{100 * one['set_low']:+.2g} to {100 * one['set_high']:+.2g} points."
+    paragraph = text(
+        "Over {sets} data sets and {pairs} pairs, {outcome} with GC is {said} by the mixed model "
+        "({kind}); by the means of the data sets alone, the 95% interval is {set_low:+.2g} to "
+        "{set_high:+.2g} points.",
+        sets=one["sets"],
+        pairs=one["pairs"],
+        outcome=OUTCOMES[rule["outcome"]],
+        said=said,
+        kind=VERDICTS[kind],
+        set_low=100 * one["set_low"],
+        set_high=100 * one["set_high"],
     )
-    return text + (f" The fit warned: {one['note']}." if one["note"] else ""), pd.DataFrame([one])
+    warned = [text("The fit warned: {note}.", note=one["note"])] if one["note"] else []
+    return sentences([paragraph, *warned]), pd.DataFrame([one])
 
 
 def interaction(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """Whether an effect differs between two levels of a factor."""
     found = pairs.best_pairs(study.runs, by=rule["by"], tuning=study.tuning)
     if found.empty:
-        return UNANSWERED, found
+        return text(UNANSWERED), found
     options = {"outcome": rule["outcome"], "scale": rule.get("scale", "")}
     parts = [effects.interaction(found, rule["factor"], *levels, **options) for levels in rule["levels"]]
     parts = [part for part in parts if len(part)]
     if not parts:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     table = pd.concat(parts, ignore_index=True)
     table["p_holm"] = holm(table["p"])
     named = zip(table.iterrows(), setting_names(table), strict=True)
-    sentences = [changed(row, name, rule.get("remaining")) for (_, row), name in named]
-    return " ".join(sentences), table
+    return sentences(changed(row, name, rule.get("remaining")) for (_, row), name in named), table
 
 
 def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     """Say what an interaction shows."""
     first, second = (value_name(row["factor"], row[one]) for one in ("first", "second"))
     shown = (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] < 0.05
-    text = (
-        f"{name}: GC's effect is {row['effect_first']:+.2g} with {first} and {row['effect_second']:+.2g} with "
-        f"{second}; the change is {row['difference']:+.2g} (95% interval {row['t_low']:+.2g} to {row['t_high']:+.2g}, "
-        f"{row['seeds']:.0f} seeds), "
-    )
     if not shown:
-        return text + "inconclusive."
-    if remaining is not None and row["share"] <= remaining:
-        return text + f"shown, and {row['share']:.0%} of the effect remains."
-    return text + "shown."
+        end = text("no change is shown")
+    elif remaining is not None and row["share"] <= remaining:
+        end = text("shown, and {share:.0%} of the effect remains", share=row["share"])
+    else:
+        end = text("shown")
+    better = 1 if higher_is_better(row["outcome"]) else -1
+    return text(
+        "{name}: with GC {outcome} is {effect_first} with {first} and {effect_second} with {second}. The effect is "
+        "{size}, {end}.",
+        name=name,
+        outcome=OUTCOMES[row["outcome"]],
+        effect_first=changed_amount(better * row["effect_first"], row["outcome"], row["scale"]),
+        first=first,
+        effect_second=changed_amount(better * row["effect_second"], row["outcome"], row["scale"]),
+        second=second,
+        size=_size_of_change(row),
+        end=end,
+    )
+
+
+def _size_of_change(row):
+    """How much larger the effect is at the second level, in the unit that it was computed in."""
+    accuracy = row["outcome"].endswith("accuracy")
+    unit = text(" points") if accuracy else text(" in the logarithm") if row["scale"] == "log" else ""
+    # Of the effect at the second level minus that at the first: the other way round than in the table.
+    values = [(100 if accuracy else 1) * -row[one] for one in ("difference", "t_high", "t_low")]
+    size, low, high = (digits(value) for value in values)
+    if values[1] < 0 < values[2]:
+        interval = text("from {low} smaller to {high} larger", low=low, high=high)
+    else:
+        interval = text(
+            "{near} to {far}", **dict(zip(("near", "far"), (low, high) if values[0] > 0 else (high, low), strict=True))
+        )
+    said = {"size": size + unit, "interval": interval, "seeds": row["seeds"]}
+    if values[0] > 0:
+        return text("larger by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)
+    return text("smaller by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study, changed
 from gc_tutorial.study.evidence.answers_speed import larger_step as closes
@@ -13,6 +16,8 @@ from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.removed import removed_shares
 from gc_tutorial.study.evidence.wording import digits, listed
 
+ACCOUNTS = Words({"supported": "supported", "refuted": "refuted", "undecided": "undecided"})
+ACCOUNT = "account"  # the attribute of a table that holds the verdict on the account, by optimizer
 MOST_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
 
 
@@ -20,15 +25,23 @@ def ablations(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """The effect of each arm, and what share of GC's effect it is."""
     table = _ablations(rule, study)
     if table.empty:
-        return UNANSWERED, table
-    sentences = []
+        return text(UNANSWERED), table
+    found = []
     for name, group in _settings(table):
         whole = group[group["arm"] == effects.FULL]
         if len(whole):
-            sentences.append(f"{name}: GC's effect on {OUTCOMES[rule['outcome']]} is {_effect(whole.iloc[0])}.")
+            found.append(
+                text(
+                    "{name}: GC's effect on {outcome} is {effect}.",
+                    name=name,
+                    outcome=OUTCOMES[rule["outcome"]],
+                    effect=_effect(whole.iloc[0]),
+                )
+            )
         parts = [_ablation(row, rule) for _, row in group[group["arm"] != effects.FULL].iterrows()]
-        sentences.append(f"{'Others' if len(whole) else name}: {'; '.join(parts)}.")
-    return " ".join(sentences), table
+        others = text("Others") if len(whole) else name
+        found.append(text("{others}: {parts}.", others=others, parts=text("; ").join(parts)))
+    return sentences(found), table
 
 
 def _ablations(rule, study):
@@ -48,53 +61,85 @@ def _settings(table):
 
 
 def _effect(row):
-    unit, times = (" points", 100) if row["outcome"].endswith("accuracy") else ("", 1)
-    values = [f"{times * row[name]:+.2g}" for name in ("difference", "t_low", "t_high")]
-    of = " in the logarithm" if row["scale"] == "log" else ""
-    return f"{values[0]}{unit}{of} (95% interval {values[1]} to {values[2]}, {row['seeds']:.0f} seeds)"
+    unit, times = (text(" points"), 100) if row["outcome"].endswith("accuracy") else ("", 1)
+    of = text(" in the logarithm") if row["scale"] == "log" else ""
+    return text(
+        "{difference:+.2g}{unit} (95% interval {low:+.2g} to {high:+.2g}, {seeds:.0f} seeds)",
+        difference=times * row["difference"],
+        unit=unit + of,
+        low=times * row["t_low"],
+        high=times * row["t_high"],
+        seeds=row["seeds"],
+    )
 
 
 def _ablation(row, rule):
     if "most" not in rule or not row["share_low"] > -float("inf"):
         return f"{arm_name(row['arm'])} {_effect(row)}"
+    said = f"{arm_name(row['arm'])} {how_much(row, rule)} ({of_effect(row)})"
+    return said + lost(row)
+
+
+def lost(row: Mapping) -> str:
+    """Say how many runs of an arm diverged, or nothing."""
+    if not row["diverged"]:
+        return ""
+    return text(", {diverged} of {seeds:.0f} runs diverged", diverged=row["diverged"], seeds=row["seeds"])
+
+
+def how_much(row: Mapping, rule: dict) -> str:
+    """Say how much of GC's effect an arm has, by the limits of a rule, and whether it does the opposite."""
     low, high = row["share_low"], row["share_high"]
+    if high < 0:
+        return text("it harms") if row["difference"] < 0 else text("the opposite")
     if low > rule["all"]:
-        how_much = "all of it"
-    elif low > rule["most"]:
-        how_much = "most of it"
-    elif high < rule["none"]:
-        how_much = "none of it"
-    elif high < rule["most"]:
-        how_much = "little of it"
-    else:
-        how_much = "inconclusive"
-    return f"{arm_name(row['arm'])} {how_much} ({row['share']:.0%}, 95% interval {low:.0%} to {high:.0%})"
+        return text("all of it")
+    if low > rule["most"]:
+        return text("most of it")
+    if high < rule["none"]:
+        return text("none of it")
+    if high < rule["most"]:
+        return text("little of it")
+    return text("inconclusive")
+
+
+def of_effect(row: Mapping) -> str:
+    """Say a share of GC's effect, such as `"52%, 95% interval 41% to 63%"`."""
+    if not row["share_low"] > -float("inf"):  # GC has no effect to take a share of
+        return text("no share: GC itself has no effect that is shown")
+    return text(
+        "{share:.0%}, 95% interval {share_low:.0%} to {share_high:.0%}",
+        share=row["share"],
+        share_low=row["share_low"],
+        share_high=row["share_high"],
+    )
 
 
 def larger_step(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """No GC at a larger rate, as a share of GC's effect."""
     table = _ablations({**rule, "by": "clean_loss"}, study)
     if table.empty or "none_faster" not in set(table["arm"]):
-        return UNANSWERED, pd.DataFrame()
-    sentences = []
+        return text(UNANSWERED), pd.DataFrame()
+    found = []
     for name, group in _settings(table):
         whole, faster = (group[group["arm"] == arm] for arm in (effects.FULL, "none_faster"))
         if len(whole) and len(faster):
-            who = f"no GC at {rule['factor']:g} times the rate"
-            sentences.append(f"{name}: GC's effect is {_effect(whole.iloc[0])}. {closes(faster.iloc[0], rule, who)}")
-    return " ".join(sentences), table[table["arm"].isin([effects.FULL, "none_faster"])]
+            who = text("no GC at {factor:g} times the rate", factor=rule["factor"])
+            effect = text("{name}: GC's effect is {effect}.", name=name, effect=_effect(whole.iloc[0]))
+            found += [effect, closes(faster.iloc[0], rule, who)]
+    return sentences(found), table[table["arm"].isin([effects.FULL, "none_faster"])]
 
 
 def mechanism(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
-    """The account of a common shift: centred inputs, batch normalization, and a random direction, together."""
+    """The account of a common shift: pixels in [-1, 1], batch normalization, and a random direction, together."""
     found = pairs.best_pairs(study.runs, by=rule["by"], tuning=study.tuning)
     if found.empty:
-        return UNANSWERED, found
+        return text(UNANSWERED), found
     options = {"outcome": rule["outcome"], "scale": rule.get("scale", "")}
     parts = [effects.interaction(found, *condition, **options) for condition in rule["conditions"]]
     parts = [_plain(part, rule["conditions"]) for part in parts if len(part)]
     arms = _ablations({**rule, "factor": None}, study)
-    sentences, tables = [], []
+    said, tables, accounts = [], [], {}
     for optimizer in found["optimizer"].unique():
         changes = [part[part["optimizer"] == optimizer] for part in parts]
         changes = pd.concat(changes, ignore_index=True) if changes else pd.DataFrame()
@@ -103,17 +148,25 @@ def mechanism(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
             continue
         changes["p_holm"] = holm(changes["p"])
         name = value_name("optimizer", optimizer)
-        said = [changed(row, name, rule["remaining"]) for _, row in changes.iterrows()]
+        said += [changed(row, name, rule["remaining"]) for _, row in changes.iterrows()]
         one = random.iloc[0]
+        accounts[optimizer] = _account(changes, one, rule)
         said.append(
-            f"A random direction has {one['share']:.0%} of GC's effect (95% interval {one['share_low']:.0%} to "
-            f"{one['share_high']:.0%}). By the rule the account of a common shift is {_account(changes, one, rule)}."
+            text(
+                "A random direction has {share:.0%} of GC's effect (95% interval {share_low:.0%} to "
+                "{share_high:.0%}). By the rule the account of a common shift is {account}.",
+                share=one["share"],
+                share_low=one["share_low"],
+                share_high=one["share_high"],
+                account=ACCOUNTS[accounts[optimizer]],
+            )
         )
-        sentences += said
         tables += [changes, random]
     if not tables:
-        return UNANSWERED, pd.DataFrame()
-    return " ".join(sentences), pd.concat(tables, ignore_index=True)
+        return text(UNANSWERED), pd.DataFrame()
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs[ACCOUNT] = accounts
+    return sentences(said), table
 
 
 def _plain(part, conditions):
@@ -135,36 +188,55 @@ def _account(changes, random, rule):
 
 
 def removed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
-    """What GC would remove in the first layer, against chance, and with centred inputs."""
+    """What GC would remove in the first layer, against chance, and with pixels in [-1, 1]."""
     if not any(name.startswith("share_") for name in study.runs) or "chance_1" not in study.runs:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     table = removed_shares(study.runs[study.runs["stage"] == "confirmation"])
     if table.empty:
-        return UNANSWERED, table
-    sentences = []
+        return text(UNANSWERED), table
     first = table[table["layer"] == 1]
-    for (_, row), name in zip(first.iterrows(), setting_names(first), strict=True):
-        layers = table[(table[factors(table)] == row[factors(table)]).all(axis=1)]
-        others = listed([f"{digits(times)}" for times in layers.loc[layers["layer"] > 1, "times_chance"]])
-        enough = "at least" if row["times_chance"] >= rule["times_chance"] else "less than"
-        sentences.append(
-            f"{name}: in the first layer GC would remove {row['share']:.0%} of the squared gradient norm, "
-            f"{digits(row['times_chance'])} times chance (95% interval {digits(row['times_low'])} to "
-            f"{digits(row['times_high'])}), {enough} {rule['times_chance']:g} times"
-            + (f"; in the other layers {others} times." if others else ".")
-        )
-    return " ".join([*sentences, *_falls(first, rule)]), table
+    found = [
+        _removed(row, name, table, rule) for (_, row), name in zip(first.iterrows(), setting_names(first), strict=True)
+    ]
+    return sentences([*found, *_falls(first, rule)]), table
+
+
+def _removed(row, name, table, rule):
+    """The share of one setting's first layer, and how the other layers compare with chance."""
+    layers = table[(table[factors(table)] == row[factors(table)]).all(axis=1)]
+    others = listed([digits(times) for times in layers.loc[layers["layer"] > 1, "times_chance"]])
+    enough = row["times_chance"] >= rule["times_chance"]
+    return text(
+        "{name}: in the first layer GC would remove {share:.0%} of the squared gradient norm, {times} times chance "
+        "(95% interval {low} to {high}), {compared}{others}.",
+        name=name,
+        share=row["share"],
+        times=digits(row["times_chance"]),
+        low=digits(row["times_low"]),
+        high=digits(row["times_high"]),
+        compared=text(
+            "at least {limit:g} times" if enough else "less than {limit:g} times", limit=rule["times_chance"]
+        ),
+        others=text("; in the other layers {others} times", others=others) if others else "",
+    )
 
 
 def _falls(first, rule):
-    """Whether the share falls with centred inputs, where everything else is the same."""
+    """Whether the share falls with pixels in [-1, 1], where everything else is the same."""
     others = [name for name in factors(first) if name != "scaling"]
     raw, centred = (first[first["scaling"] == level] for level in ("0..1", "-1..1"))
     both = raw.merge(centred, on=others, suffixes=("", "_centred"))
     for _, row in both.iterrows():
         falls = row["share_centred"] <= rule["falls_to"] * row["share"]
-        yield (
-            f"With centred inputs the first layer's share is {row['share_centred']:.0%} instead of {row['share']:.0%} "
-            f"({value_name('optimizer', row['optimizer'])}, {value_name('network', row['network'])}): it "
-            f"{'falls to less than' if falls else 'does not fall to'} {rule['falls_to']:.0%} of it."
+        yield text(
+            "With pixels in [-1, 1] the first layer's share is {centred:.0%} instead of {share:.0%} ({optimizer}, "
+            "{network}): it falls to less than {limit:.0%} of it."
+            if falls
+            else "With pixels in [-1, 1] the first layer's share is {centred:.0%} instead of {share:.0%} ({optimizer}, "
+            "{network}): it does not fall to {limit:.0%} of it.",
+            centred=row["share_centred"],
+            share=row["share"],
+            optimizer=value_name("optimizer", row["optimizer"]),
+            network=value_name("network", row["network"]),
+            limit=rule["falls_to"],
         )

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
+from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study
 from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.wording import HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, amount, digits, word
+from gc_tutorial.study.evidence.wording import (
+    HURTS,
+    INCONCLUSIVE,
+    NO_PRACTICAL_DIFFERENCE,
+    VERDICTS,
+    amount,
+    digits,
+    word,
+)
 
 WINDOW = 3  # epochs that an outcome is averaged over
 
@@ -31,13 +40,16 @@ def _at(study, rule, last):
         margin=rule["margin"],
         better=False,
     )
-    return {"epoch": last, "without": pair.iloc[:, 1].mean(), **found}
+    return {"epoch": last, "outcome": rule["outcome"], "scale": "", "without": pair.iloc[:, 1].mean(), **found}
 
 
 def _said(found):
-    return (
-        f"epochs {found['epoch'] - WINDOW + 1} to {found['epoch']}: running training loss with GC "
-        f"{amount(found['difference'], found['t_low'], found['t_high'])}, {found['seeds']} seeds"
+    return text(
+        "epochs {first} to {last}: running training loss with GC {amount}, {seeds} seeds",
+        first=found["epoch"] - WINDOW + 1,
+        last=found["epoch"],
+        amount=amount(found["difference"], found["t_low"], found["t_high"]),
+        seeds=found["seeds"],
     )
 
 
@@ -45,8 +57,8 @@ def at_epoch(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """The difference at the epoch where the published example stops."""
     found = _at(study, rule, rule["epoch"])
     if found is None:
-        return UNANSWERED, pd.DataFrame()
-    return f"In {_said(found)}: {found['word']}.", pd.DataFrame([found])
+        return text(UNANSWERED), pd.DataFrame()
+    return text("In {said}: {word}.", said=_said(found), word=VERDICTS[found["word"]]), pd.DataFrame([found])
 
 
 def at_loss(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
@@ -54,21 +66,25 @@ def at_loss(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     chosen = study.table["arm"].isin(["none", "gradient"])
     early, late = _at(study, rule, rule["epoch"]), _at(study, rule, int(study.table.loc[chosen, "epoch"].max()))
     if early is None or late is None or late["epoch"] <= rule["epoch"]:
-        return UNANSWERED, pd.DataFrame()
-    text = f"In {_said(late)}, where the loss without GC is {digits(late['without'])}. "
+        return text(UNANSWERED), pd.DataFrame()
+    paragraph = text(
+        "In {said}, where the loss without GC is {without}.", said=_said(late), without=digits(late["without"])
+    )
     if late["without"] > rule["loss"]:
-        answer = f"That is above {digits(rule['loss'])}, so nothing is claimed."
+        answer = text("That is above {loss}, so nothing is claimed.", loss=digits(rule["loss"]))
     elif late["word"] == HURTS:
-        answer = "By the rule GC hurts there."
+        answer = text("By the rule GC hurts there.")
     elif late["word"] == NO_PRACTICAL_DIFFERENCE:
-        answer = "By the rule the null is not one of too few steps: the rate makes it."
+        answer = text(
+            "By the rule more steps bring no practical difference. Rate, batch size and image size were not separated."
+        )
     elif late["word"] == INCONCLUSIVE:
-        answer = "By the rule inconclusive."
+        answer = text("By the rule inconclusive.")
     elif early["t_low"] <= 0 <= early["t_high"]:
-        answer = "By the rule the null was one of too few steps."
+        answer = text("By the rule the null was one of too few steps.")
     else:
-        answer = f"GC helps there, and did so at epoch {rule['epoch']} already."
-    return text + answer, pd.DataFrame([early, late])
+        answer = text("GC helps there, and did so at epoch {epoch} already.", epoch=rule["epoch"])
+    return sentences([paragraph, answer]), pd.DataFrame([early, late])
 
 
 def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
@@ -76,18 +92,22 @@ def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     before, after = (_means(study, "recompiled", rule["outcome"], times * rule["epoch"]) for times in (1, 2))
     drop = (before - after).dropna()
     if len(drop) < 2:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     found = estimate(drop)
     part = found["difference"] / rule["published"]
     if found["t_low"] <= 0:
-        answer = "By the rule inconclusive."
+        answer = text("By the rule inconclusive.")
     elif part >= rule["share"]:
-        answer = "By the rule training twice explains the published gain."
+        answer = text("By the rule training twice explains the published gain.")
     else:
-        answer = "By the rule training twice explains part of the published gain."
+        answer = text("By the rule training twice explains part of the published gain.")
     said = amount(-found["difference"], -found["t_high"], -found["t_low"])
-    text = (
-        f"Without any GC, ten epochs more after a second compile: running training loss {said}, {found['seeds']} "
-        f"seeds. That is {part:.0%} of the published drop of {digits(rule['published'])}. {answer}"
+    paragraph = text(
+        "Without any GC, ten epochs more after a second compile: running training loss {said}, "
+        "{seeds} seeds. That is {part:.0%} of the published drop of {published}.",
+        said=said,
+        seeds=found["seeds"],
+        part=part,
+        published=digits(rule["published"]),
     )
-    return text, pd.DataFrame([{**found, "share_of_published": part}])
+    return sentences([paragraph, answer]), pd.DataFrame([{**found, "share_of_published": part}])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
 
+from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import effects
 from gc_tutorial.study.evidence import speed as speeds
-from gc_tutorial.study.evidence.answers import UNANSWERED, Study, fine_tuned, primary
+from gc_tutorial.study.evidence.answers import GENERAL, UNANSWERED, Study, fine_tuned, primary
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import amount, digits, rate, rates
@@ -20,64 +22,100 @@ def speed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     options = {name: rule[name] for name in ("by", "goal_at", "lower_bound", "most_censored") if name in rule}
     table = speeds.speed(study.table, runs, tuning=study.tuning, tuning_table=study.tuning_table, **options)
     if table.empty:
-        return UNANSWERED, table
+        return text(UNANSWERED), table
     first = primary(table, rule)
     for family in (first, ~first):
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
     table["claimed"] &= table["p_holm"] < 0.05
     if not rule.get("edge_counts", True):
         table["claimed"] &= ~table["edge"]
-    sentences = [_speed(row, name, rule) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
+    table["slower"] = (table["ratio_high"] < 1) & (table["missed_baseline"] <= rule["most_censored"])
+    found = [_speed(row, name, rule) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
     if "further_sets" in rule:
         counted = table[first & table["claimed"] & ~table["data"].isin(rule.get("not_counted", []))]
         count = counted["data"].nunique()
-        enough = "enough" if count >= rule["further_sets"] else "too few"
-        sentences.append(f"Further data sets in which it is shown: {count}, {enough} ({rule['further_sets']} needed).")
-    return " ".join(sentences), table.assign(primary=first)
+        enough = count >= rule["further_sets"]
+        table.attrs[GENERAL] = text(
+            "Further data sets in which it is shown: {count}, enough ({needed} needed)."
+            if enough
+            else "Further data sets in which it is shown: {count}, too few ({needed} needed).",
+            count=count,
+            needed=rule["further_sets"],
+        )
+        found.append(table.attrs[GENERAL])
+    return sentences(found), table.assign(primary=first)
 
 
 def _speed(row, name, rule):
-    bound = digits(rule["lower_bound"])
-    text = (
-        f"{name}: no GC needs {row['ratio']:.2f} times the epochs of GC to reach a running loss of "
-        f"{digits(row['goal'])} (95% interval {row['ratio_low']:.2f} to {row['ratio_high']:.2f}), "
-        f"{row['seeds']:.0f} seeds, {rates(row['learning_rate'], row['learning_rate_baseline'])}."
+    paragraph = text(
+        "{name}: no GC needs {ratio:.2f} times the epochs of GC to reach a running loss of "
+        "{goal} (95% interval {ratio_low:.2f} to {ratio_high:.2f}), {seeds:.0f} seeds, {rates}.",
+        name=name,
+        ratio=row["ratio"],
+        goal=digits(row["goal"]),
+        ratio_low=row["ratio_low"],
+        ratio_high=row["ratio_high"],
+        seeds=row["seeds"],
+        rates=rates(row["learning_rate"], row["learning_rate_baseline"]),
     )
+    said = [paragraph]
     if row["missed"] or row["missed_baseline"]:
-        text += f" The goal was missed by {row['missed']:.0%} of runs with GC, {row['missed_baseline']:.0%} without."
+        missed = {"ours": row["missed"], "baseline": row["missed_baseline"]}
+        said.append(text("The goal was missed by {ours:.0%} of runs with GC, {baseline:.0%} without.", **missed))
+    return sentences([*said, _speed_word(row, rule)])
+
+
+def _speed_word(row, rule):
+    bound = digits(rule["lower_bound"])
     if row["claimed"]:
-        return f"{text} By the rule GC is faster (more than {bound} times)."
-    if row["ratio_high"] < 1 and row["missed_baseline"] <= rule["most_censored"]:
-        return f"{text} By the rule GC is slower."
+        return text("By the rule GC is faster (more than {bound} times).", bound=bound)
+    if row["slower"]:
+        return text("By the rule GC is slower.")
     if max(row["missed"], row["missed_baseline"]) > rule["most_censored"]:
-        return f"{text} By the rule inconclusive: too many runs miss the goal."
+        return text("By the rule inconclusive: too many runs miss the goal.")
     if row["ratio_high"] < rule["lower_bound"]:
-        return f"{text} By the rule no speed to speak of (below {bound} times)."
-    return f"{text} By the rule inconclusive: the limit is {bound}."
+        return text("By the rule there is no speed-up of practical size (below {bound} times).", bound=bound)
+    return text("By the rule inconclusive: the limit is {bound}.", bound=bound)
 
 
 def gap(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """Whether tuned no GC closes the gap."""
     table = effects.closed_gap(study.runs, rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
-        return UNANSWERED, table
-    sentences = []
+        return text(UNANSWERED), table
+    found = []
     for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True):
-        lower = amount(*-row[["gap", "gap_high", "gap_low"]])
-        said = f"at GC's best rate ({rate(row['learning_rate'])}) GC's loss is {lower}"
+        found.append(
+            text(
+                "{name}: at GC's best rate ({rate}) GC's loss is {amount}.",
+                name=name,
+                rate=rate(row["learning_rate"]),
+                amount=amount(*-row[["gap", "gap_high", "gap_low"]]),
+            )
+        )
         if row["gap_low"] <= 0:
-            sentences.append(f"{name}: {said}. There is no gap to close.")
-            continue
-        sentences.append(f"{name}: {said}. {larger_step(row, rule, 'no GC at its own best rate')}")
-    return " ".join(sentences), table
+            found.append(text("There is no gap to close."))
+        elif math.isclose(row["learning_rate"], row["learning_rate_baseline"], rel_tol=1e-6):
+            found.append(text("That is no GC's best rate, too: tuning the rate closes nothing of the gap."))
+        else:
+            found.append(larger_step(row, rule, text("no GC at its own best rate")))
+    return sentences(found), table
 
 
 def larger_step(row: Mapping, rule: dict, who: str) -> str:
     """Say how much of GC's effect a larger or tuned step gets, and what follows."""
-    low, high = row["share_low"], row["share_high"]
-    said = f"Of it, {who} gets {row['share']:.0%} (95% interval {low:.0%} to {high:.0%}): "
-    if row["share"] >= rule["closed"] and low > rule["closed_low"]:
-        return said + "GC is a larger step."
-    if high < rule["closed"]:
-        return said + "GC is more than a larger step."
-    return said + "inconclusive."
+    return text(
+        "Of it, {who} gets {share:.0%} (95% interval {low:.0%} to {high:.0%}): {word}.",
+        who=who,
+        share=row["share"],
+        low=row["share_low"],
+        high=row["share_high"],
+        word=step_word(row, rule),
+    )
+
+
+def step_word(row: Mapping, rule: dict) -> str:
+    """Say whether GC is a larger step, by the share of its effect that a larger or tuned step gets."""
+    if row["share"] >= rule["closed"] and row["share_low"] > rule["closed_low"]:
+        return text("GC is a larger step")
+    return text("GC is more than a larger step" if row["share_high"] < rule["closed"] else "inconclusive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import tuning
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study
 from gc_tutorial.study.evidence.intervals import seeds_needed
@@ -12,6 +13,10 @@ from gc_tutorial.study.evidence.names import arm_name, setting_names
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
 from gc_tutorial.study.evidence.wording import digits, listed, rate
+
+EDGES = Words(
+    {"": "", "lowest": " (at the lowest edge of the grid)", "highest": " (at the highest edge of the grid)"}
+)  # of the grid of rates
 
 
 def _by_setting(table):
@@ -24,45 +29,57 @@ def _by_setting(table):
 def rates(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """The best rate of every arm."""
     if study.tuning.empty:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     table = pd.concat([tuning.tuned_rates(study.tuning, by).assign(by=by) for by in rule["by"]], ignore_index=True)
-    sentences = []
+    found = []
     for by in rule["by"]:
         for name, group in _by_setting(table[(table["by"] == by) & (table["rates"] > 2)]):
-            chosen = [
-                f"{arm_name(row.arm)} {rate(row.learning_rate)}"
-                + (f" (at the {row.edge} edge of the grid)" if row.edge else "")
-                for row in group.itertuples()
-            ]
-            sentences.append(f"{name}, best rate by {OUTCOMES[by]}: {listed(chosen)}.")
-    return " ".join(sentences), table
+            chosen = [f"{arm_name(row.arm)} {rate(row.learning_rate)}" + EDGES[row.edge] for row in group.itertuples()]
+            found.append(
+                text("{name}, best rate by {by}: {chosen}.", name=name, by=OUTCOMES[by], chosen=listed(chosen))
+            )
+    return sentences(found), table
 
 
 def stability(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """How sure each choice is."""
     if study.tuning.empty:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     parts = [tuning.choice_stability(study.tuning, by, rule["resamples"]).assign(by=by) for by in rule["by"]]
     table = pd.concat(parts, ignore_index=True)
     chosen = table[table["chosen"]]
     unsure = chosen[chosen["share"] < rule["least_share"]]
     if unsure.empty:
-        return f"Every chosen rate comes back in at least {rule['least_share']:.0%} of the draws.", table
+        return text(
+            "Every chosen rate comes back in at least {least_share:.0%} of the draws.", least_share=rule["least_share"]
+        ), table
     named = [
-        f"{arm_name(row.arm)} {rate(row.learning_rate)} ({name}, by {OUTCOMES[row.by]}, {row.share:.0%})"
+        text(
+            "{arm} {rate} ({name}, by {by}, {share:.0%})",
+            arm=arm_name(row.arm),
+            rate=rate(row.learning_rate),
+            name=name,
+            by=OUTCOMES[row.by],
+            share=row.share,
+        )
         for row, name in zip(unsure.itertuples(), setting_names(unsure), strict=True)
     ]
     return (
-        f"Of {len(chosen)} chosen rates, {len(unsure)} come back in fewer than {rule['least_share']:.0%} of the draws: "
-        f"{listed(named)}."
+        text(
+            "Of {count} chosen rates, {unsure} come back in fewer than {least_share:.0%} of the draws: {named}.",
+            count=len(chosen),
+            unsure=len(unsure),
+            least_share=rule["least_share"],
+            named=listed(named),
+        )
     ), table
 
 
 def budget(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """What a tuning budget buys, and what a rate costs that is off by a factor."""
     if study.tuning.empty:
-        return UNANSWERED, pd.DataFrame()
-    sentences, tables = [], []
+        return text(UNANSWERED), pd.DataFrame()
+    found, tables = [], []
     for by in rule["by"]:
         expected = tuning.best_of_k(study.tuning, by)
         lost = tuning.shortfall(study.tuning, by, rule["factor"])
@@ -71,16 +88,28 @@ def budget(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
             if group["k"].max() < 3:
                 continue
             said = [
-                f"{arm_name(arm)} {digits(one['expected'].iloc[0])} with one rate, {digits(one['expected'].iloc[2])} "
-                f"with three, {digits(one['expected'].iloc[-1])} with all {len(one)}"
+                text(
+                    "{arm} {one} with one rate, {three} with three, {every} with all {count}",
+                    arm=arm_name(arm),
+                    one=digits(one["expected"].iloc[0]),
+                    three=digits(one["expected"].iloc[2]),
+                    every=digits(one["expected"].iloc[-1]),
+                    count=len(one),
+                )
                 for arm, one in group.groupby("arm", sort=False)
             ]
             costly = [f"{arm_name(row.arm)} {digits(row.mean)}" for row in costs.itertuples()]
-            sentences.append(
-                f"{name}, expected {OUTCOMES[by]}: {'; '.join(said)}. A rate off by {digits(rule['factor'])} times "
-                f"costs on average {listed(costly)}."
+            found.append(
+                text(
+                    "{name}, expected {by}: {said}. A rate off by {factor} times costs on average {costly}.",
+                    name=name,
+                    by=OUTCOMES[by],
+                    said=text("; ").join(said),
+                    factor=digits(rule["factor"]),
+                    costly=listed(costly),
+                )
             )
-    return " ".join(sentences), pd.concat(tables, ignore_index=True)
+    return sentences(found), pd.concat(tables, ignore_index=True)
 
 
 def size(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
@@ -91,16 +120,21 @@ def size(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         if len(found):
             parts.append(found.assign(value=differences(found, rule["outcome"])))
     if not parts:
-        return UNANSWERED, pd.DataFrame()
+        return text(UNANSWERED), pd.DataFrame()
     groups = pd.concat(parts, ignore_index=True).groupby([*factors(parts[0]), "arm"])["value"]
     table = groups.agg(["var", "count"]).reset_index()
     table = table[table["count"] > 1]
     pooled = float(np.sqrt(np.average(table["var"], weights=table["count"] - 1)))
     bounds = {name: rule[name] for name in ("least", "most", "multiple")}
     count = seeds_needed(pooled, rule["half_width"], **bounds)
-    text = (
-        f"The paired difference in {OUTCOMES[rule['outcome']]} has a standard deviation of {100 * pooled:.2g} points, "
-        f"pooled over {len(table)} comparisons. The rule asks for {count} seeds"
+    enough = seeds_needed(pooled, rule["half_width"], **{**bounds, "most": 10_000})
+    paragraph = text(
+        "The paired difference in {outcome} has a standard deviation of {pooled:.2g} points, "
+        "pooled over {count} comparisons. The rule asks for {seeds} seeds{needed}.",
+        outcome=OUTCOMES[rule["outcome"]],
+        pooled=100 * pooled,
+        count=len(table),
+        seeds=count,
+        needed=text(" ({enough} would be needed)", enough=enough) if enough > count else "",
     )
-    enough = seeds_needed(pooled, rule["half_width"], least=rule["least"], most=10_000, multiple=rule["multiple"])
-    return text + (f" ({enough} would be needed)." if enough > count else "."), table
+    return paragraph, table

@@ -11,6 +11,7 @@ import pandas as pd
 from gc_tutorial.study.evidence.intervals import estimate, holm, share
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
+from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import higher_is_better
 
 FULL = "gradient"
@@ -46,7 +47,8 @@ def ablations(
     runs = _with_faster(runs, faster) if faster else runs
     names, rows = factors(runs), []
     arms = [arm for arm in runs.loc[runs["stage"] == "confirmation", "arm"].unique() if arm != "none"]
-    everything = [best_pairs(runs, arm, by=by, tuning=tuning) for arm in arms]
+    tuned = tuned_rates(runs if tuning is None else tuning, by)
+    everything = [best_pairs(runs, arm, tuned=tuned) for arm in arms]
     everything = pd.concat([pairs for pairs in everything if len(pairs)], ignore_index=True)
     everything["gain"] = _gain(everything, outcome, scale)
     for key, group in everything.dropna(subset="gain").groupby(names, sort=False):
@@ -108,9 +110,9 @@ def interaction(
         outcome, scale: as for `compare_pairs`.
 
     Returns:
-        `pandas.DataFrame`, a row for each setting of the other factors: these, factor, first, second, effect_first and
-        effect_second (above 0: the arm is better), what `intervals.estimate` returns of effect_first minus
-        effect_second, p_holm, and share, share_low and share_high: what remains of the effect at the second level.
+        `pandas.DataFrame`, a row for each setting of the other factors: these, outcome, scale, factor, first, second,
+        effect_first and effect_second (above 0: the arm is better), what `intervals.estimate` returns of effect_first
+        minus effect_second, p_holm, and share, share_low and share_high: what is left of the effect at the second.
     """
     others = [name for name in factors(pairs) if name != factor]
     gains = pairs.assign(gain=_gain(pairs, outcome, scale)).dropna(subset="gain")[[*others, factor, "seed", "gain"]]
@@ -124,6 +126,8 @@ def interaction(
         rows.append(
             {
                 **dict(zip(others, key, strict=True)),
+                "outcome": outcome,
+                "scale": scale,
                 "factor": factor,
                 "first": first,
                 "second": second,

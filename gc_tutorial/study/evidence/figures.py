@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS
-from gc_tutorial.study.evidence.names import arm_name, setting_names, value_name
+from gc_tutorial.study.evidence.names import ARMS, arm_name, setting_names, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, rate
+from gc_tutorial.study.evidence.wording import (
+    HELPS,
+    HURTS,
+    INCONCLUSIVE,
+    NO_PRACTICAL_DIFFERENCE,
+    VERDICTS,
+    listed,
+    rate,
+)
+from gc_tutorial.typography import lines
 
 WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2", INCONCLUSIVE: "#777777"}
 SHAPES = {HELPS: ">", HURTS: "<", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
@@ -56,13 +65,13 @@ def answer(
         figure, axes = plt.subplots(
             1, 3, figsize=(13, max(4.6, 1.9 + 0.32 * rows)), width_ratios=[1, 1, 1.35], layout="constrained"
         )
-    runs = _largest_setting(tuning, optimizer)
+    runs = tuning_runs(tuning, optimizer)
     draw_rates(axes[0], runs, "clean_loss")
     draw_rates(axes[1], runs, "heldout_accuracy", by="heldout_loss")
     axes[0].legend(fontsize=8)
     name = value_name("optimizer", optimizer)
-    axes[0].set_title(f"{name}: training loss, no dropout", fontsize=10)
-    axes[1].set_title(f"{name}: error on unseen pictures", fontsize=10)
+    axes[0].set_title(text("{name}: training loss, no dropout", name=name), fontsize=10)
+    axes[1].set_title(text("{name}: error on unseen pictures", name=name), fontsize=10)
     draw_forest(axes[2], heldout, margin)
     axes[2].set_title("Tuned GC minus tuned no GC", fontsize=10)
     handles = axes[2].get_legend_handles_labels()
@@ -71,11 +80,24 @@ def answer(
     return figure
 
 
-def _largest_setting(tuning, optimizer):
-    runs = tuning[(tuning["stage"] == "tuning") & (tuning["optimizer"] == optimizer)]
-    if runs.empty:
-        raise ValueError(f"The table has no tuning runs with the optimizer {optimizer!r}.")
-    return max((group for _, group in runs.groupby(factors(runs), sort=False)), key=len)
+def tuning_runs(runs: pd.DataFrame, optimizer: str) -> pd.DataFrame:
+    """The tuning runs of an optimizer, in the setting that has the most of them.
+
+    Args:
+        runs: `pandas.DataFrame` as from `reduce_runs`.
+        optimizer: str.
+
+    Returns:
+        `pandas.DataFrame`, rows of `runs`, no GC first.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    found = runs[(runs["stage"] == "tuning") & (runs["optimizer"] == optimizer)]
+    if found.empty:
+        raise ValueError(text("The table has no tuning runs with the optimizer {optimizer!r}.", optimizer=optimizer))
+    largest = max((group for _, group in found.groupby(factors(found), sort=False)), key=len)
+    return largest.sort_values("arm", key=lambda arms: arms.map(list(ARMS).index), kind="stable")
 
 
 def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None = None) -> None:
@@ -101,6 +123,12 @@ def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None =
         star = best[arm] * aside, means[best[arm]]
         axis.plot(*star, "*", color=colour, markersize=17, markeredgecolor="black", zorder=5)
     axis.set_xscale("log")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    if outcome.endswith("loss"):
+        axis.set_yscale("log")  # a single run may end at a loss many times that of the others
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_locator(NullLocator())
     label = "held-out error (%)" if outcome.endswith("accuracy") else "clean training loss (nats)"
     axis.set(xlabel="learning rate (star: the best)", ylabel=label)
     axis.grid(alpha=0.3)
@@ -115,18 +143,25 @@ def draw_forest(axis: Axes, table: pd.DataFrame, margin: float = 0.02) -> None:
         margin: float, half the width of the band.
 
     """
-    axis.axvspan(-100 * margin, 100 * margin, color="#0072B2", alpha=0.12, lw=0, label=f"±{100 * margin:g} points")
+    axis.axvspan(
+        -100 * margin,
+        100 * margin,
+        color="#0072B2",
+        alpha=0.12,
+        lw=0,
+        label=text("±{margin:g} points", margin=100 * margin),
+    )
     axis.axvline(0, color="black", lw=1, ls="--")
     for place, row in enumerate(table.itertuples()):
         colour = WORDS[row.word]
         axis.plot([100 * row.t_low, 100 * row.t_high], [place, place], color=colour, lw=2)
         axis.plot(100 * row.difference, place, SHAPES[row.word], color=colour, markeredgecolor="white", markersize=8)
     for kind in [one for one in WORDS if one in set(table["word"])]:
-        axis.plot([], [], SHAPES[kind], color=WORDS[kind], label=kind)
+        axis.plot([], [], SHAPES[kind], color=WORDS[kind], label=VERDICTS[kind])
     axis.set(ylim=(len(table) - 0.5, -0.5), yticks=range(len(table)))
     axis.set_yticklabels(list(_row_names(table)), fontsize=8, linespacing=0.95)
-    note = "\n† a best rate lies at the edge of its grid" if table["edge"].any() else ""
-    axis.set_xlabel(f"held-out accuracy, GC minus no GC\n(points, 95% interval){note}", fontsize=9)
+    note = "\n" + text("† a best rate lies at the edge of its grid") if table["edge"].any() else ""
+    axis.set_xlabel(text("held-out accuracy, GC minus no GC\n(points, 95% interval){note}", note=note), fontsize=9)
     axis.margins(x=0.08)
     axis.grid(axis="x", alpha=0.3)
 
@@ -136,37 +171,72 @@ def _row_names(table):
     rests = setting_names(table, (*SIZES, "data", "train_examples", "pretrained"))
     for (_, row), rest in zip(table.iterrows(), rests, strict=True):
         data = value_name("data", row["data"]) + (f", {row['train_examples']:g}" if row["train_examples"] else "")
-        yield f"{data}{' †' if row['edge'] else ''}\n{'fine-tuned, ' if row['pretrained'] else ''}{rest}"
+        yield f"{data}{' †' if row['edge'] else ''}\n{text('fine-tuned, ') if row['pretrained'] else ''}{rest}"
 
 
 def answer_finding(heldout: pd.DataFrame) -> str:
     """Say in one sentence what the forest shows, such as for its title."""
     counts = heldout["word"].value_counts()
-    parts = [f"{kind} in {counts[kind]}" for kind in (HELPS, HURTS) if counts.get(kind)]
+    said = {
+        kind: text("{word} in {count}", word=VERDICTS[kind], count=counts[kind]) for kind in WORDS if kind in counts
+    }
+    parts = [said[kind] for kind in (HELPS, HURTS) if kind in said]
+    rest = [said[kind] for kind in (NO_PRACTICAL_DIFFERENCE, INCONCLUSIVE) if kind in said]
+    values = {"parts": listed(parts), "count": len(heldout), "rest": text(", ").join(rest)}
     if not parts:
-        parts = ["neither helps nor hurts by the rules in any"]
-    rest = [f"{kind} in {counts[kind]}" for kind in (NO_PRACTICAL_DIFFERENCE, INCONCLUSIVE) if counts.get(kind)]
-    return f"Held-out accuracy: tuned GC {' and '.join(parts)} of {len(heldout)} settings; {', '.join(rest)}".rstrip(
-        "; "
+        return text(
+            "Held-out accuracy: tuned GC neither helps nor hurts by the rules in any of {count} settings; {rest}",
+            **values,
+        )
+    return text(
+        "Held-out accuracy: tuned GC {parts} of {count} settings; {rest}"
+        if rest
+        else "Held-out accuracy: tuned GC {parts} of {count} settings",
+        **values,
     )
 
 
 def answer_alt(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rmsprop") -> str:
     """What a reader who cannot see `answer` needs to know."""
-    runs = _largest_setting(tuning, optimizer)
+    runs = tuning_runs(tuning, optimizer)
     loss = tuned_rates(runs, "clean_loss")
-    best = ", ".join(f"{arm_name(row.arm)} {row.value:.2g} at {rate(row.learning_rate)}" for row in loss.itertuples())
-    rows = "; ".join(
-        f"{name} {100 * row.difference:+.1f} ({100 * row.t_low:+.1f} to {100 * row.t_high:+.1f}, {row.word})"
+    best = [
+        text("{arm} {value:.2g} at {rate}", arm=arm_name(row.arm), value=row.value, rate=rate(row.learning_rate))
+        for row in loss.itertuples()
+    ]
+    return text(
+        "Left: clean training loss and held-out error against the learning rate with {optimizer}; lowest training "
+        "loss: {best}. Right: held-out accuracy, tuned GC minus tuned no GC, in points with 95% intervals: {rows}. "
+        "{finding}.",
+        optimizer=value_name("optimizer", optimizer),
+        best=text(", ").join(best),
+        rows=_rows_alt(heldout),
+        finding=answer_finding(heldout),
+    )
+
+
+def forest_alt(heldout: pd.DataFrame) -> str:
+    """What a reader who cannot see `draw_forest` needs to know."""
+    return text(
+        "Held-out accuracy, tuned GC minus tuned no GC, in points with 95% intervals, a row for each setting: {rows}.",
+        rows=_rows_alt(heldout),
+    )
+
+
+def _rows_alt(heldout):
+    return text("; ").join(
+        text(
+            "{name} {difference:+.1f} ({t_low:+.1f} to {t_high:+.1f}, {word})",
+            name=name,
+            difference=100 * row.difference,
+            t_low=100 * row.t_low,
+            t_high=100 * row.t_high,
+            word=VERDICTS[row.word],
+        )
         for name, row in zip(setting_names(heldout, SIZES), heldout.itertuples(), strict=True)
     )
-    return (
-        "Left: clean training loss and held-out error against the learning rate with "
-        f"{value_name('optimizer', optimizer)}; lowest training loss: {best}. Right: held-out accuracy, tuned GC minus "
-        f"tuned no GC, in points with 95% intervals: {rows}. {answer_finding(heldout)}."
-    )
 
 
-def wrapped(text: str, width: int) -> str:
+def wrapped(said: str, width: int) -> str:
     """A text in lines of so many letters."""
-    return "\n".join(textwrap.wrap(text, width))
+    return "\n".join(lines(said, width))

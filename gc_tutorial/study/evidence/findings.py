@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from gc_tutorial.language import text
 from gc_tutorial.study.evidence import answers, answers_mechanism, answers_recipe, answers_speed, answers_tuning
 from gc_tutorial.study.evidence.answers import Study
 from gc_tutorial.study.evidence.outcomes import reduce_runs
@@ -71,7 +72,14 @@ def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame |
     for name, rule in rules.items():
         if rule.get("kind") not in KINDS:
             known = ", ".join(KINDS)
-            raise ValueError(f"The rule {name!r} is of the kind {rule.get('kind')!r}. Choose from: {known}.")
+            raise ValueError(
+                text(
+                    "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
+                    name=name,
+                    get=rule.get("kind"),
+                    known=known,
+                )
+            )
     everything = table if tuning is None else pd.concat([table, tuning], ignore_index=True)
     everything = everything.drop_duplicates(["run", "epoch"])
     chosen = everything[everything["stage"] == "tuning"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
 
 import numpy as np
@@ -9,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+
+from gc_tutorial.language import text
 
 RESAMPLES = 9999
 ROTATION = 5  # seeds in a row that hold each example out once
@@ -31,7 +35,11 @@ def estimate(differences: npt.ArrayLike, null: float = 0.0) -> dict[str, float]:
     """
     values = np.asarray(differences, float)
     if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"An interval needs at least two seeds with finite outcomes. Found {len(values)}. Run more.")
+        raise ValueError(
+            text(
+                "An interval needs at least two seeds with finite outcomes. Found {count}. Run more.", count=len(values)
+            )
+        )
     found = {"difference": values.mean(), "sd": values.std(ddof=1), "seeds": len(values)}
     if np.ptp(values) <= 1e-12 * np.abs(values).max():  # no spread to judge by: all methods would return NaN
         equal = dict.fromkeys(("t_low", "t_high", "inner_low", "inner_high", "low", "high"), values[0])
@@ -95,8 +103,19 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     p_values = np.asarray(p_values, float)
     corrected, known = np.full(len(p_values), math.nan), np.isfinite(p_values)
     if known.any():
-        corrected[known] = multipletests(p_values[known], method="holm")[1]
+        with _frozen():
+            corrected[known] = multipletests(p_values[known], method="holm")[1]
     return corrected
+
+
+@contextlib.contextmanager
+def _frozen():
+    """Set all objects aside from the garbage collector: statsmodels collects in each call, seconds with TensorFlow."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def seeds_needed(sd: float, half_width: float, *, least: int = 30, most: int = 60, multiple: int = ROTATION) -> int:

@@ -6,12 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.evidence.figures import OTHER_ARM, wrapped
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.wording import changed_amount
 
 
 def mechanism(
@@ -57,7 +59,7 @@ def _panel(ablations, conditions, optimizer):
     others = conditions[(conditions["optimizer"] == optimizer) & (conditions["arm"] == "gradient")]
     changed = [[name for name in factors(others) if row[name] != usual[name]] for _, row in others.iterrows()]
     labels = [
-        "GC, " + ", ".join(value_name(name, row[name]) for name in names)
+        text("GC, {values}", values=text(", ").join(value_name(name, row[name]) for name in names))
         for names, (_, row) in zip(changed, others.iterrows(), strict=True)
     ]
     return pd.concat([arms, others.assign(kind="condition", label=labels)], ignore_index=True)
@@ -81,7 +83,8 @@ def _draw_effects(axis, rows):
     if len(conditions):
         axis.axhline(conditions[0] + 0.5, color="#BBBBBB", lw=1)
     axis.set(ylim=(len(rows) + 0.5, -0.5), yticks=range(len(rows) + 1))
-    axis.set_yticklabels(["no GC (reference)", *rows["label"]], fontsize=8)
+    axis.set_yticklabels([text("no GC (reference)"), *rows["label"]], fontsize=8)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.grid(axis="x", alpha=0.3)
 
@@ -92,13 +95,20 @@ def mechanism_finding(ablations: pd.DataFrame) -> str:
     for optimizer, group in ablations.groupby("optimizer", sort=False):
         group, name = group.set_index("arm"), value_name("optimizer", optimizer)
         if "gradient" not in group.index or group.loc["gradient", "t_low"] <= 0:
-            parts.append(f"{name}: GC is not shown to lower the training loss")
+            parts.append(text("{name}: GC is not shown to lower the training loss", name=name))
             continue
-        said = f"{name}: GC changes the training loss by {np.expm1(-group.loc['gradient', 'difference']):+.0%}"
+        change = -np.expm1(-group.loc["gradient", "difference"])
+        parts.append(text("{name}: GC lowers the training loss by {change:.0%}", name=name, change=change))
         if "random_direction" in group.index:
-            said += f", a random direction by {np.expm1(-group.loc['random_direction', 'difference']):+.0%}"
-        parts.append(said)
-    return "; ".join(parts)
+            parts[-1] += text("; ") + _of_random(group.loc["random_direction"])
+    return text("; ").join(parts)
+
+
+def _of_random(row):
+    if row["t_low"] <= 0 <= row["t_high"]:
+        return text("for a random direction no effect is shown")
+    said = changed_amount(-row["difference"], row["outcome"], row["scale"])
+    return text("with a random direction removed it is {said}", said=said)
 
 
 def mechanism_alt(ablations: pd.DataFrame, conditions: pd.DataFrame | None = None) -> str:
@@ -107,11 +117,18 @@ def mechanism_alt(ablations: pd.DataFrame, conditions: pd.DataFrame | None = Non
     for optimizer in ablations["optimizer"].unique():
         rows = _panel(ablations, conditions, optimizer)
         values = 100 * (1 - np.exp(-rows[["difference", "t_low", "t_high"]]))
-        listed = "; ".join(
-            f"{label} {value.difference:.0f}% ({value.t_low:.0f} to {value.t_high:.0f})"
-            for label, value in zip(rows["label"], values.itertuples(), strict=True)
-        )
-        texts.append(f"{value_name('optimizer', optimizer)}: {listed}")
-    return (
-        f"By how many percent the clean training loss is lower than without GC, with 95% intervals. {'. '.join(texts)}."
+        named = [
+            text(
+                "{label} {value:.0f}% ({low:.0f} to {high:.0f})",
+                label=label,
+                value=one.difference,
+                low=one.t_low,
+                high=one.t_high,
+            )
+            for label, one in zip(rows["label"], values.itertuples(), strict=True)
+        ]
+        texts.append(f"{value_name('optimizer', optimizer)}: {text('; ').join(named)}")
+    return text(
+        "By how many percent the clean training loss is lower than without GC, with 95% intervals. {texts}.",
+        texts=text(". ").join(texts),
     )

@@ -6,48 +6,55 @@ from typing import Any
 
 import pandas as pd
 
+from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence.outcomes import factors
 
-ARMS = {
-    "none": "no GC",
-    "gradient": "GC",
-    "update": "GC on the update",
-    "none_faster": "no GC, larger rate",
-    "random_direction": "random direction",
-    "first_layer": "first layer only",
-    "conv_only": "convolutions only",
-    "dense_only": "dense layers only",
-    "raw_norm": "GC, raw norm",
-    "half": "half the mean",
-    "twice": "twice the mean",
-    "first_two_epochs": "epochs 1–2 only",
-    "recompiled": "no GC, compiled again",
-}
-VALUES = {
-    "horses_or_humans": "Horses or Humans",
-    "cats_and_dogs": "cats and dogs",
-    "mnist1d": "MNIST-1D",
-    "rmsprop": "RMSprop",
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "cnn": "plain CNN",
-    "cnn_bn": "batch norm.",
-    "small_cnn": "small CNN",
-    "small_cnn_bn": "small, batch norm.",
-    "vit": "transformer",
-    "0..1": "inputs [0, 1]",
-    "-1..1": "inputs [-1, 1]",
-    "constant": "no warm-up",
-    "warmup": "warm-up",
-}
-NUMBERS = {
-    "epochs": "{:g} epochs",
-    "image_size": "{:g} px",
-    "batch_size": "batches of {:g}",
-    "weight_decay": "decay {:g}",
-    "train_examples": "{:g} examples",
-}
+ARMS = Words(
+    {
+        "none": "no GC",
+        "gradient": "GC",
+        "update": "GC on the update",
+        "none_faster": "no GC, larger rate",
+        "random_direction": "random direction",
+        "first_layer": "first layer only",
+        "conv_only": "convolutions only",
+        "dense_only": "dense layers only",
+        "raw_norm": "GC, raw norm",
+        "half": "half the mean",
+        "twice": "twice the mean",
+        "first_two_epochs": "epochs 1–2 only",
+        "recompiled": "no GC, compiled again",
+    }
+)
+VALUES = Words(
+    {
+        "horses_or_humans": "Horses or Humans",
+        "cats_and_dogs": "cats and dogs",
+        "mnist1d": "MNIST-1D",
+        "rmsprop": "RMSprop",
+        "sgd": "SGD",
+        "adam": "Adam",
+        "adamw": "AdamW",
+        "cnn": "plain CNN",
+        "cnn_bn": "batch norm",
+        "small_cnn": "small CNN",
+        "small_cnn_bn": "small, batch norm",
+        "vit": "transformer",
+        "0..1": "inputs [0, 1]",
+        "-1..1": "inputs [-1, 1]",
+        "constant": "no warm-up",
+        "warmup": "warm-up",
+    }
+)
+NUMBERS = Words(
+    {
+        "epochs": "{:g} epochs",
+        "image_size": "{:g} px",
+        "batch_size": "batches of {:g}",
+        "weight_decay": "decay {:g}",
+        "train_examples": "{:g} examples",
+    }
+)
 USUAL = {"train_examples": 0, "weight_decay": 0, "schedule": "constant", "pretrained": ""}  # not named in a setting
 ORDER = ("optimizer", "data", "network")  # first, and then as in the table
 
@@ -62,7 +69,7 @@ def value_name(factor: str, value: Any) -> str:
     if factor in NUMBERS:
         return NUMBERS[factor].format(value)
     if factor == "pretrained":
-        return f"fine-tuned from {VALUES.get(value, value)}"
+        return text("fine-tuned from {data}", data=VALUES.get(value, value))
     return VALUES.get(value, str(value))
 
 
@@ -71,7 +78,6 @@ def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[
 
     Args:
         table: `pandas.DataFrame` with the factors as columns.
-        leave_out: factors not to be named, such as `"image_size"`.
         leave_out: factors not to be named, such as `"image_size"`.
 
     Returns:
@@ -86,4 +92,4 @@ def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[
         [value_name(name, row[name]) for name in differing if row[name] != USUAL.get(name)]
         for _, row in table.iterrows()
     )
-    return [", ".join(parts) or "usual setting" for parts in named]
+    return [text(", ").join(parts) or text("usual setting") for parts in named]

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gc_tutorial.language import Words, text
+
 FACTORS = (
     "data",
     "network",
@@ -26,19 +28,22 @@ FACTORS = (
 NUMBERS = ("weight_decay", "epochs", "image_size", "batch_size", "train_examples")
 UNSAID = {"schedule": "constant", "split": "fold", "augmentation": "published"}
 CLASSES = {"horses_or_humans": 2, "cats_and_dogs": 2, "flowers": 5, "digits": 10, "mnist1d": 10}
-OUTCOMES = {
-    "clean_loss": "clean training loss",
-    "clean_accuracy": "clean training accuracy",
-    "heldout_loss": "held-out loss",
-    "heldout_accuracy": "held-out accuracy",
-    "heldout_auc": "held-out AUC",
-    "shifted_loss": "loss on the pictures on white",
-    "shifted_accuracy": "accuracy on the pictures on white",
-    "shifted_auc": "AUC on the pictures on white",
-    "train_loss": "running training loss",
-    "epochs_to_goal": "epochs to the goal",
-}
+OUTCOMES = Words(
+    {
+        "clean_loss": "clean training loss",
+        "clean_accuracy": "clean training accuracy",
+        "heldout_loss": "held-out loss",
+        "heldout_accuracy": "held-out accuracy",
+        "heldout_auc": "held-out AUC",
+        "shifted_loss": "loss on the pictures on white",
+        "shifted_accuracy": "accuracy on the pictures on white",
+        "shifted_auc": "AUC on the pictures on white",
+        "train_loss": "running training loss",
+        "epochs_to_goal": "epochs to the goal",
+    }
+)
 MEASURED = tuple(OUTCOMES)[:-1]
+EXPLODED = 10  # clean training losses of so many guesses are no training, finite or not
 
 
 def factors(table: pd.DataFrame) -> list[str]:
@@ -50,7 +55,9 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
     """Reduce each run to one row.
 
     A run that diverged counts as a network that guesses: its losses are ln(classes), its accuracies 1/classes and its
-    areas under the curve 0.5. Leaving such runs out would hide the harm that an arm or a rate did.
+    areas under the curve 0.5. Leaving such runs out would hide the harm that an arm or a rate did. A run whose clean
+    training loss ends above ten times that of a guess counts as diverged, too: such losses are finite, and any mean
+    over seeds would be theirs alone.
 
     Args:
         table: `pandas.DataFrame` of a study, a row per run and epoch.
@@ -106,9 +113,16 @@ def _said(table):
 
 
 def _guessing(runs, measured, classes):
+    if "clean_loss" in measured:
+        runs["diverged"] |= runs["clean_loss"] > EXPLODED * np.log(runs["data"].map(classes))
     unknown = set(runs.loc[runs["diverged"], "data"]) - classes.keys()
     if unknown:
-        raise ValueError(f"A run on {min(unknown)!r} diverged, and its number of classes is not known. Give classes=.")
+        raise ValueError(
+            text(
+                "A run on {unknown!r} diverged, and its number of classes is not known. Give classes=.",
+                unknown=min(unknown),
+            )
+        )
     for data in runs.loc[runs["diverged"], "data"].unique():
         values = {"loss": math.log(classes[data]), "accuracy": 1 / classes[data], "auc": 0.5}
         for name in measured:

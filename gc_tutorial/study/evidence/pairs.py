@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from gc_tutorial.language import text
 from gc_tutorial.study.evidence.intervals import estimate, holm, over_rotations
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
@@ -25,6 +26,7 @@ def best_pairs(
     *,
     by: str = "clean_loss",
     tuning: pd.DataFrame | None = None,
+    tuned: pd.DataFrame | None = None,
     stage: str = "confirmation",
 ) -> pd.DataFrame:
     """Pair the runs of an arm with those of the baseline, each at its own best rate.
@@ -37,6 +39,7 @@ def best_pairs(
         arm, baseline: str.
         by: the outcome that chose the rates.
         tuning: runs with the stage `"tuning"`, as from `reduce_runs`; by default those among `runs`.
+        tuned: the rates, as from `tuned_rates`, where they are known already; then `by` and `tuning` do not count.
         stage: of the runs to pair.
 
     Returns:
@@ -47,7 +50,8 @@ def best_pairs(
     Raises:
         ValueError: if a setting ran at several rates and no tuning says which is the best.
     """
-    tuned = tuned_rates(runs if tuning is None else tuning, by)
+    if tuned is None:
+        tuned = tuned_rates(runs if tuning is None else tuning, by)
     confirmed = runs[runs["stage"] == stage]
     names = factors(runs)
     parts = []
@@ -78,7 +82,12 @@ def _rate(setting, arm, group, tuned):
         return ran[0], False
     named = ", ".join(str(value) for value in setting.values())
     raise ValueError(
-        f"The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. Pass the tuning table."
+        text(
+            "The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. "
+            "Pass the tuning table.",
+            arm=arm,
+            named=named,
+        )
     )
 
 

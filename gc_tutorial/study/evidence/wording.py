@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from gc_tutorial.language import Words, text
+
 HELPS = "helps"
 HURTS = "hurts"
 NO_PRACTICAL_DIFFERENCE = "no practical difference"
 INCONCLUSIVE = "inconclusive"
+VERDICTS = Words(
+    {
+        HELPS: "helps",
+        HURTS: "hurts",
+        NO_PRACTICAL_DIFFERENCE: "no practical difference",
+        INCONCLUSIVE: "inconclusive",
+    }
+)
 
 
 def higher_is_better(outcome: str) -> bool:
@@ -24,7 +34,7 @@ def digits(value: float, count: int = 2) -> str:
     """
     value = abs(float(value))
     if not math.isfinite(value):
-        return "without limit"
+        return text("without limit")
     if value == 0 or value >= 10 ** (count - 1):
         return f"{value:.0f}"
     return format(Decimal(f"{value:#.{count}g}"), "f").rstrip(".")
@@ -41,8 +51,8 @@ def rate(value: float) -> str:
 def rates(ours: float, baseline: float) -> str:
     """Say the rates of a pair of arms."""
     if math.isclose(ours, baseline, rel_tol=1e-6):
-        return f"both at the rate {rate(ours)}"
-    return f"rates {rate(ours)} with GC, {rate(baseline)} without"
+        return text("both at the rate {ours}", ours=rate(ours))
+    return text("rates {ours} with GC, {baseline} without", ours=rate(ours), baseline=rate(baseline))
 
 
 def amount(difference: float, low: float, high: float, outcome: str = "", *, scale: str = "") -> str:
@@ -59,21 +69,24 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
     >>> amount(0.011, -0.02, 0.042, "heldout_accuracy")
     'higher by 1.1 points (95% interval from 2.0 lower to 4.2 higher)'
     """
-    values, unit = [difference, low, high], ""
+    limits, unit = [difference, low, high], ""
     if scale == "log":
-        values, unit = [100 * math.expm1(value) for value in values], "%"
+        limits, unit = [100 * math.expm1(value) for value in limits], "%"
     elif outcome.endswith("accuracy"):
-        values, unit = [100 * value for value in values], " points"
-    difference, low, high = values
-    direction = "higher" if difference > 0 else "lower"
+        limits, unit = [100 * value for value in limits], text(" points")
+    difference, low, high = limits
     if difference == low == high == 0:
-        return "no difference at all"
+        return text("no difference at all")
     if low < 0 < high:
         mark = unit if unit == "%" else ""
-        interval = f"from {digits(low)}{mark} lower to {digits(high)}{mark} higher"
+        interval = text("from {low}{mark} lower to {high}{mark} higher", low=digits(low), mark=mark, high=digits(high))
     else:
-        interval = " to ".join(digits(value) for value in sorted((low, high), key=abs)) + (unit if unit == "%" else "")
-    return f"{direction} by {digits(difference)}{unit} (95% interval {interval})"
+        near, far = (digits(value) for value in sorted((low, high), key=abs))
+        interval = text("{near} to {far}", near=near, far=far) + (unit if unit == "%" else "")
+    values = {"difference": digits(difference) + unit, "interval": interval}
+    if difference > 0:
+        return text("higher by {difference} (95% interval {interval})", **values)
+    return text("lower by {difference} (95% interval {interval})", **values)
 
 
 def word(
@@ -107,4 +120,30 @@ def word(
 
 def listed(parts: list[str]) -> str:
     """Join with commas and a last "and"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    if len(parts) < 2:
+        return "".join(parts)
+    return text("{first} and {last}", first=text(", ").join(parts[:-1]), last=parts[-1])
+
+
+def changed_by(change: float, unit: str = "") -> str:
+    """Say a change without an interval, such as `"lower by 0.12"`.
+
+    Args:
+        change: float.
+        unit: str, put behind the number, such as `" points"`.
+    """
+    if not change:
+        return text("the same")
+    said = digits(change) + unit
+    return text("lower by {said}", said=said) if change < 0 else text("higher by {said}", said=said)
+
+
+def changed_amount(change: float, outcome: str = "", scale: str = "") -> str:
+    """Say a change of an outcome in its own unit, without an interval: arguments as for `amount`.
+
+    >>> changed_amount(-0.28, "clean_loss", "log"), changed_amount(0.014, "heldout_accuracy")
+    ('lower by 24%', 'higher by 1.4 points')
+    """
+    if scale == "log":
+        return changed_by(100 * math.expm1(change), "%")
+    return changed_by(100 * change, text(" points")) if outcome.endswith("accuracy") else changed_by(change)

@@ -1,0 +1,112 @@
+"""Download a TFDS data set where its server answers soon, in a process that can be ended at any time."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gc_tutorial.language import text
+
+PROBE_SECONDS = 3
+STALLED_SECONDS = 60  # without a byte more on the disk
+REFUSING_HEAD = (403, 405, 501)  # what servers answer that give files and no headers alone
+PREPARE = """
+import sys, tensorflow_datasets as tfds
+tfds.disable_progress_bar()
+name, data_dir, downloads = sys.argv[1:]
+tfds.builder(name, try_gcs=False, data_dir=data_dir).download_and_prepare(download_dir=downloads)
+"""
+
+
+def can_download(url: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Find out within `seconds` whether the server of a file answers.
+
+    TFDS itself retries for more than three minutes. The thread is needed because a name look-up has no timeout.
+    """
+    answers = []
+
+    def ask() -> None:
+        with contextlib.suppress(Exception):  # also those for a proxy that is not an address
+            request = urllib.request.Request(url, method="HEAD")
+            try:
+                answers.append(urllib.request.urlopen(request, timeout=seconds).status == 200)
+            except urllib.error.HTTPError as error:
+                answers.append(error.code in REFUSING_HEAD)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers == [True]
+
+
+def prepare(name: str, folder: Path, expected: int) -> str:
+    """Download and prepare a data set of TFDS in a process of its own, with a bar.
+
+    Args:
+        name: as TFDS has it, such as `"beans"` or `"emnist/letters"`.
+        folder: in which TFDS keeps prepared data sets.
+        expected: bytes of the download, for the bar.
+
+    Returns:
+        the reason in a line if it failed, else "".
+    """
+    with tempfile.TemporaryDirectory() as downloads:
+        command = [sys.executable, "-c", PREPARE, name, str(folder), downloads]
+        return run_watched(command, [Path(downloads), folder / name.split("/")[0]], expected)
+
+
+def run_watched(command: list[str], folders: list[Path], expected: int, stalled: float = STALLED_SECONDS) -> str:
+    """Run a command that writes into folders, with a bar, and end it where it writes no more.
+
+    TFDS waits for ever for a server that stops sending, and does not end on Ctrl-C while its threads wait. A process
+    of its own can be ended at any time.
+
+    Args:
+        command: what to run.
+        folders: where it writes.
+        expected: bytes that it writes in all, for the bar.
+        stalled: seconds after which it is ended if the size of the folders has not changed.
+
+    Returns:
+        the reason in a line if it failed, else "".
+    """
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as process,
+        tqdm(total=expected, file=sys.stdout, unit="B", unit_scale=True, leave=False) as bar,
+    ):
+        try:
+            size, grown = _size(folders), time.monotonic()
+            while process.poll() is None:
+                time.sleep(0.2)
+                before, size = size, _size(folders)
+                bar.update(max(0, size - before))
+                grown = time.monotonic() if size != before else grown
+                if time.monotonic() - grown > stalled:
+                    return text("nothing was received for {stalled:g} seconds", stalled=stalled)
+        finally:
+            process.kill()
+        said.seek(0)
+        lines = said.read().decode(errors="replace").strip().splitlines()
+        return (
+            ""
+            if process.returncode == 0
+            else (lines or [text("exit code {returncode}", returncode=process.returncode)])[-1]
+        )
+
+
+def _size(folders: list[Path]) -> int:
+    files = [os.path.join(place, name) for folder in folders for place, _, names in os.walk(folder) for name in names]
+    total = 0
+    for file in files:
+        with contextlib.suppress(OSError):  # removed in the meantime
+            total += os.path.getsize(file)
+    return total

@@ -1,0 +1,195 @@
+"""Find a data set of TFDS by its name, and prepare it where that can be expected to end well."""
+
+import difflib
+import os
+import re
+import shutil
+import tempfile
+import urllib.parse
+from collections.abc import Iterable
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from gc_tutorial.console import say
+from gc_tutorial.data import download
+from gc_tutorial.data.prepared import UnavailableError, folder_of_tfds, is_prepared, quiet
+from gc_tutorial.errors import DataError
+from gc_tutorial.language import text
+
+PREFIX = "tfds:"
+LARGEST_DOWNLOAD = 10 * 2**30  # bytes
+CATALOG = "https://www.tensorflow.org/datasets/catalog/overview"
+_NAME = re.compile(r"(\w+)(?:/([\w.+-]+))?(?::[\d.*]+)?")
+
+
+def find_builder(source: str) -> tfds.core.DatasetBuilder:
+    """The builder of a set, prepared if it is anywhere on this machine.
+
+    Args:
+        source: `"tfds:NAME"` or `"tfds:NAME/CONFIG"`.
+
+    Raises:
+        DataError: for a name or a configuration that TFDS does not have.
+        UnavailableError: for a set that is damaged, or that needs another package or version.
+    """
+    folders = [Path(os.path.expanduser(tfds.core.constants.DATA_DIR)), folder_of_tfds()]
+    for folder in dict.fromkeys(folders):
+        builder = _builder(source, folder)
+        if is_prepared(builder):
+            break
+    return builder
+
+
+def prepare_builder(builder: tfds.core.DatasetBuilder, source: str) -> tfds.core.DatasetBuilder:
+    """Download and prepare a set if need be and where its server answers soon.
+
+    Args:
+        builder: as from `find_builder`.
+        source: what it is called.
+
+    Returns:
+        `tfds.core.DatasetBuilder`, prepared.
+
+    Raises:
+        UnavailableError: for a set that cannot be had, or is too large to be downloaded unasked.
+    """
+    if is_prepared(builder):
+        return builder
+    folder = folder_of_tfds()
+    # A process of its own would not know a builder that is defined in this one.
+    defined_here = not type(builder).__module__.startswith("tensorflow_datasets.")
+    failure = _prepare_here(builder) if defined_here else _download(builder, source, folder)
+    builder = _builder(source, folder)
+    if failure or not is_prepared(builder):
+        raise UnavailableError(
+            "{source} could not be prepared in {folder}: {failure}",
+            source=source,
+            folder=folder,
+            failure=failure or text("its files are incomplete"),
+        )
+    return builder
+
+
+def _builder(source, folder):
+    name = source.removeprefix(PREFIX)
+    parts = _NAME.fullmatch(name)
+    if not parts:
+        raise DataError(
+            "{source!r} is not valid. Give tfds:NAME or tfds:NAME/CONFIG, such as tfds:beans.", source=source
+        )
+    base, configuration = parts.groups()
+    try:
+        with quiet():
+            builder = tfds.builder(name, try_gcs=False, data_dir=folder)
+            builder.info  # noqa: B018 (where some sets find out that a package is missing)
+            return builder
+    except tfds.core.DatasetNotFoundError:
+        known = tfds.list_builders(with_community_datasets=False)
+        raise DataError(
+            "TFDS has no data set {base!r}.{near} All of them: {catalog}",
+            base=base,
+            near=_near(base, known),
+            catalog=CATALOG,
+        ) from None
+    except Exception as error:  # of as many kinds as TFDS has data sets
+        known = _configurations(base)
+        if configuration and known and configuration not in known:
+            raise DataError(
+                "{source} has no configuration {configuration!r}.{near} It has: {known}{more}.",
+                source=f"{PREFIX}{base}",
+                configuration=configuration,
+                near=_near(configuration, known),
+                known=", ".join(known[:10]),
+                more=", ..." if len(known) > 10 else "",
+            ) from None
+        place = folder / base
+        perhaps = (
+            text(" If the files in {place} are damaged, delete this folder, then run again.", place=place)
+            if place.exists()
+            else ""
+        )
+        raise UnavailableError(
+            "{source} cannot be used: {error}.{perhaps}",
+            source=source,
+            error=_line(error).rstrip("."),
+            perhaps=perhaps,
+        ) from None
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known)
+    return text(" Did you mean {near}?", near=text(" or ").join(near)) if near else ""
+
+
+def _configurations(name: str) -> list[str]:
+    try:
+        return list(tfds.builder_cls(name).builder_configs)
+    except Exception:  # a set that is known from its files alone
+        return []
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _prepare_here(builder: tfds.core.DatasetBuilder) -> str:
+    """The reason in a line if it failed, else ""."""
+    try:
+        with quiet():
+            builder.download_and_prepare()
+    except Exception as error:  # whatever that builder raises
+        return _line(error)
+    return ""
+
+
+def _download(builder: tfds.core.DatasetBuilder, source: str, folder: Path) -> str:
+    """The reason in a line if it failed, else ""."""
+    name = source.removeprefix(PREFIX)
+    by_hand = text("Prepare it with TFDS, then try again: tfds.builder({name!r}).download_and_prepare()", name=name)
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        raise UnavailableError(
+            "{source} has to be downloaded by hand, as its page says ({catalog}). {by_hand}",
+            source=source,
+            catalog=CATALOG,
+            by_hand=by_hand,
+        )
+    files = builder.url_infos or {}
+    size = sum(file.size for file in files.values())
+    if size > LARGEST_DOWNLOAD:
+        raise UnavailableError(
+            "{source} is a download of up to {size:,.0f} GiB, and only {most:g} GiB are downloaded unasked. {by_hand}",
+            source=source,
+            size=size / 2**30,
+            most=LARGEST_DOWNLOAD / 2**30,
+            by_hand=by_hand,
+        )
+    for place in (Path(tempfile.gettempdir()), folder):
+        place.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(place).free
+        if free < size:
+            raise UnavailableError(
+                "{source} is a download of up to {size:,.1f} GiB, and {place} has {free:,.1f} GiB free. "
+                "Make room there, or set TMPDIR and TFDS_DATA_DIR to other folders.",
+                source=source,
+                size=size / 2**30,
+                place=place,
+                free=free / 2**30,
+            )
+    for url in list(files)[:1]:
+        host = urllib.parse.urlsplit(url).netloc
+        if not download.can_download(url):
+            raise UnavailableError(
+                "{source} is not on this machine, and {host} does not answer. Connect to the network and try again.",
+                source=source,
+                host=host,
+            )
+        say(
+            text(
+                "Downloading {source} (up to {size:,.0f} MiB) from {host} ...",
+                source=source,
+                size=size / 2**20,
+                host=host,
+            )
+        )
+    return download.prepare(name, folder, size)

@@ -1,0 +1,94 @@
+"""What the tutorial says, in the reader's language: English is the source, and a gettext catalogue has the others.
+
+Messages are looked up where they are shown; tables keep the English words as keys. `optimizers.py` is not translated,
+because it is one file to copy, which imports nothing but Keras.
+"""
+
+import gettext
+import os
+import re
+from collections import UserDict
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+LANGUAGES = ("en", "ja")
+DOMAIN = "gc_tutorial"
+FOLDER = Path(__file__).parent / "locale"
+VARIABLE = "GC_TUTORIAL_LANGUAGE"
+NO_SPACES = ("ja",)  # languages that put no space between sentences
+SEAM = re.compile(r"[\w%)†][ぁ-ヿ一-鿿]|[ぁ-ヿ一-鿿][\w+$-]", re.ASCII)
+
+_chosen = os.environ.get(VARIABLE) or LANGUAGES[0]  # an unknown one means English until `start` says what is wrong
+
+
+def set_language(language: str) -> None:
+    """Choose the language of everything that is said from now on.
+
+    Args:
+        language: one of `LANGUAGES`.
+
+    Raises:
+        ValueError: for another one. (`start` says so in the words of the tutorial.)
+    """
+    global _chosen
+    if language not in LANGUAGES:
+        raise ValueError(f"{language!r} is not a language. Choose one of: {', '.join(LANGUAGES)}.")
+    _chosen = os.environ[VARIABLE] = language  # processes that are started from here speak it, too
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation(DOMAIN, FOLDER, [language], fallback=True)
+
+
+def text(message: str, /, **values: object) -> str:
+    """Say a message in the reader's language.
+
+    Args:
+        message: str in English, with places for values as in `str.format`, such as `"{share:.0%} of {count:,}"`.
+        **values: what goes into these places. Without any, the message is taken as it is, braces included.
+
+    Returns:
+        str; in English where the catalogue of the language does not have the message.
+
+    Example:
+        >>> text("{share:.0%} of the pictures", share=0.25)
+        '25% of the pictures'
+    """
+    said = _catalogue(_chosen).gettext(message) if message else message  # gettext has its header under ""
+    if not values:
+        return said
+    return _filled(said, values) if _chosen in NO_SPACES else said.format(**values)
+
+
+def _filled(message: str, values: dict[str, object]) -> str:
+    """Fill in values, with a space where Japanese meets Latin letters or digits, as Japanese notebooks are written."""
+    said = ""
+    for literal, name, form, conversion in Formatter().parse(message):
+        place = "" if name is None else f"{{{name}{f'!{conversion}' if conversion else ''}:{form}}}"
+        for piece in (literal, place.format(**values)):
+            said += (" " if SEAM.fullmatch(said[-1:] + piece[:1]) else "") + piece
+    return said
+
+
+def sentences(parts: Iterable[str]) -> str:
+    """Put sentences one after the other.
+
+    >>> sentences(["One.", "Two."])
+    'One. Two.'
+    """
+    return ("" if _chosen in NO_SPACES else " ").join(parts)
+
+
+class Words(UserDict):
+    """A dict of messages, each in the reader's language when it is looked up.
+
+    Example:
+        >>> Words({"none": "no GC"})["none"]
+        'no GC'
+    """
+
+    def __getitem__(self, key: object) -> str:
+        return text(super().__getitem__(key))

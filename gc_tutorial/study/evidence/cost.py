@@ -1,0 +1,62 @@
+"""What GC costs: the measured times of whole training steps."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+import pandas as pd
+
+from gc_tutorial.language import Words, text
+from gc_tutorial.study.evidence.names import arm_name
+
+TABLE = "optimizer_cost.csv"  # what tests/benchmarks/optimizer_cost.py writes
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+MODELS = Words({"cnn": "the CNN", "transformer block": "a transformer block"})
+ARMS = ("gradient", "update")
+
+
+def measured_costs() -> pd.DataFrame:
+    """The costs that come with the package, a row for each backend, model and arm.
+
+    Returns:
+        `pandas.DataFrame` with backend, model, optimizer, arm, batch, rounds, and ratio, ratio_low and ratio_high: the
+        median over rounds of processor seconds against the plain optimizer, and its 95% interval.
+    """
+    file = importlib.resources.files("gc_tutorial.study") / "results" / TABLE
+    with file.open(encoding="utf-8") as lines:
+        return pd.read_csv(lines)
+
+
+def cost_rows(costs: pd.DataFrame) -> pd.DataFrame:
+    """How long a training step takes with GC, against one without it.
+
+    Args:
+        costs: as from `measured_costs`.
+
+    Returns:
+        `pandas.DataFrame`, a row per backend and model, a column per arm, such as `"1.01 (1.00 to 1.02)"`.
+    """
+    rows = costs[costs["arm"].isin(ARMS)].copy()
+    rows["said"] = [
+        text("{ratio:.2f} ({low:.2f} to {high:.2f})", ratio=row.ratio, low=row.ratio_low, high=row.ratio_high)
+        for row in rows.itertuples()
+    ]
+    rows["trained"] = [
+        text("{model}, {optimizer}", model=MODELS.get(row.model, row.model), optimizer=row.optimizer)
+        for row in rows.itertuples()
+    ]
+    rows["backend"] = rows["backend"].map(lambda name: BACKENDS.get(name, name))
+    table = rows.pivot(index=["backend", "trained"], columns="arm", values="said")
+    order = rows.drop_duplicates(["backend", "trained"])[["backend", "trained"]]
+    table = table.loc[list(order.itertuples(index=False, name=None)), list(ARMS)].rename(columns=arm_name)
+    return table.rename_axis(columns=None).rename_axis([text("backend"), text("training step of")])
+
+
+def cost_finding(costs: pd.DataFrame) -> str:
+    """The most that GC adds to a training step, in one sentence. Arguments as for `cost_rows`."""
+    most = [costs.loc[costs["arm"] == arm, "ratio"].max() - 1 for arm in ARMS]
+    return text(
+        "GC adds at most {gradient:.0%} to a training step measured here, and GC on the update at most {update:.0%}.",
+        gradient=most[0],
+        update=most[1],
+    )

@@ -1,0 +1,124 @@
+"""What each part of the method carries: a row for each question to the mechanism, whether it is answered yet or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from gc_tutorial.language import Words, text
+from gc_tutorial.study.evidence.answers_mechanism import how_much, lost, of_effect
+from gc_tutorial.study.evidence.answers_speed import step_word
+from gc_tutorial.study.evidence.effects import FULL
+from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.names import arm_name, value_name
+from gc_tutorial.study.evidence.wording import amount
+
+NOT_YET = "not yet known"
+ARMS = Words(
+    {  # in the order of the argument
+        "random_direction": "Does a random direction have the effect?",
+        "none_faster": "Is it a larger step?",
+        "raw_norm": "Does it work at the gradient's old length?",
+        "half": "Is half of the mean enough?",
+        "twice": "Is twice the mean better?",
+        "first_layer": "Is the first layer enough?",
+        "conv_only": "Are the convolutions enough?",
+        "dense_only": "Are the dense layers enough?",
+        "first_two_epochs": "Is the start of training enough?",
+    }
+)
+CONDITIONS = Words(
+    {
+        ("scaling", "-1..1"): "Is it still there with pixels in [-1, 1]?",
+        ("network", "cnn_bn"): "Is it still there with batch normalization?",
+        ("schedule", "warmup"): "Is it still there with a warm-up?",
+    }
+)
+ANSWERED_BY = {"scaling": "common_shift", "network": "common_shift", "schedule": "warmup"}  # rules, by the factor
+
+
+def mechanism_rows(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> pd.DataFrame:
+    """Tabulate what the rules of the mechanism found.
+
+    Args:
+        found: what the rules found, by name, as from `PublishedStudy.findings`; where a rule has not been applied yet,
+            its rows say so.
+        rules: the rules of the plan.
+        optimizer: str, whose runs are taken.
+
+    Returns:
+        `pandas.DataFrame`, a row per question: question, trained (what was run for it), share (of GC's effect on the
+        logarithm of the clean training loss, with its 95% interval) and reading (by the rule).
+    """
+    effects = _rows(found, "ablations", optimizer)
+    whole = effects[effects["arm"] == FULL] if len(effects) else effects
+    rows = [(text("Does GC lower the training loss?"), arm_name(FULL), *_whole(whole))]
+    for arm, question in ARMS.items():
+        rule = "larger_step" if arm == "none_faster" else "ablations"
+        table = _rows(found, rule, optimizer)
+        one = table[table["arm"] == arm] if len(table) else table
+        rows.append((question, trained(arm, rules), *_arm(one, rules[rule], arm)))
+    for (factor, level), question in CONDITIONS.items():
+        rule = ANSWERED_BY[factor]
+        remaining = rules[rule].get("remaining")
+        clean, running = (
+            _condition(_at_level(_rows(found, name, optimizer), factor, level), remaining)
+            for name in (rule, f"{rule}_running")
+        )
+        reading = clean[1]
+        if running[1] not in (reading, text(NOT_YET)):
+            reading = text("{clean}; on the running loss: {running}", clean=reading, running=running[1])
+        rows.append((question, text("no GC and GC, {level}", level=value_name(factor, level)), clean[0], reading))
+    return pd.DataFrame(rows, columns=["question", "trained", "share", "reading"])
+
+
+def _rows(found, rule, optimizer):
+    table = found[rule].table if rule in found else pd.DataFrame()
+    return table[table["optimizer"] == optimizer] if len(table) else table
+
+
+def _at_level(table, factor, level):
+    return table[(table["factor"] == factor) & (table["second"] == level)] if len(table) else table
+
+
+def trained(arm: str, rules: Mapping[str, dict]) -> str:
+    """What was trained: the arm's name, and for a larger rate how large it is."""
+    return (
+        text("no GC at {factor:g} times the rate", factor=rules["larger_step"]["factor"])
+        if arm == "none_faster"
+        else arm_name(arm)
+    )
+
+
+def _whole(rows):
+    if rows.empty:
+        return "", text(NOT_YET)
+    row = rows.iloc[0]
+    loss = amount(*-row[["difference", "t_high", "t_low"]], scale="log")
+    return "100%", loss
+
+
+def _arm(rows, rule, arm):
+    if rows.empty:
+        return "", text(NOT_YET)
+    row = rows.iloc[0]
+    if not row["share_low"] > -float("inf"):
+        return of_effect(row), text("no reading")
+    return of_effect(row), step_word(row, rule) if arm == "none_faster" else how_much(row, rule) + lost(row)
+
+
+def _condition(rows, remaining):
+    if rows.empty:
+        return "", text(NOT_YET)
+    row = rows.iloc[0]
+    if not row["share_low"] > -float("inf"):
+        return of_effect(row), text("no reading")
+    if not (row["t_low"] > 0 or row["t_high"] < 0) or row["p_holm"] >= 0.05:
+        return of_effect(row), text("no change is shown")
+    if row["difference"] < 0:
+        return of_effect(row), text("the effect grows")
+    small = remaining is not None and row["share"] <= remaining
+    return of_effect(row), text(
+        "at most {remaining:.0%} of it remains" if small else "the effect is smaller", remaining=remaining
+    )

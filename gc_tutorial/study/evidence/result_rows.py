@@ -1,0 +1,67 @@
+"""What the rules about differences found, as rows that a reader takes in at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from gc_tutorial.language import text
+from gc_tutorial.study.evidence.answers import GENERAL
+from gc_tutorial.study.evidence.figures import SIZES
+from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.names import setting_names
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits
+
+NOT_YET = "not yet known"
+LEFT_OUT = (*SIZES, "train_examples")
+
+
+def result_rows(found: Mapping[str, Finding], rules: Mapping[str, str]) -> pd.DataFrame:
+    """Tabulate what rules of the kind "difference" found.
+
+    Args:
+        found: what the rules found, by name, as from `PublishedStudy.findings`.
+        rules: dict from the name of a rule to what a reader calls its outcome.
+
+    Returns:
+        `pandas.DataFrame`, a row per rule and setting: outcome, setting, result (GC minus no GC, with its 95%
+        interval), seeds, and word; a rule that has not been applied yet has one row, which says so.
+    """
+    rows = []
+    for rule, outcome in rules.items():
+        table = found[rule].table if rule in found else pd.DataFrame()
+        if table.empty:
+            rows.append((outcome, "", "", "", text(NOT_YET)))
+            continue
+        for (_, row), name in zip(table.iterrows(), short_names(table), strict=True):
+            rows.append((outcome, name, _signed(row), f"{row['seeds']:.0f}", _word(row)))
+    return pd.DataFrame(rows, columns=["outcome", "setting", "result", "seeds", "word"])
+
+
+def _signed(row):
+    """Such as `"-1.2 points (-2.6 to +0.3)"`, which a column of a table has room for."""
+    values, unit = row[["difference", "t_low", "t_high"]].astype(float), text(" nats")
+    if row["scale"] == "log":
+        values, unit = 100 * np.expm1(values), "%"
+    elif row["outcome"].endswith("accuracy"):
+        values, unit = 100 * values, text(" points")
+    middle, low, high = (("+" if value > 0 else "-") + digits(value) for value in values)
+    return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit, low=low, high=high)
+
+
+def _word(row):
+    small = row["word"] in (HELPS, HURTS) and max(abs(row["inner_low"]), abs(row["inner_high"])) <= row["margin"]
+    return VERDICTS[row["word"]] + (text(", by less than the margin") if small else "") + (" †" if row["edge"] else "")
+
+
+def short_names(table: pd.DataFrame) -> list[str]:
+    """Name the setting of each row, without the sizes of images and data sets unless nothing else tells them apart."""
+    names = setting_names(table, LEFT_OUT)
+    return names if len(set(names)) == len(names) else setting_names(table, SIZES)
+
+
+def general_claims(finding: Finding) -> list[str]:
+    """What a finding says of all settings together, by its rule; nothing where the rule does not ask for it."""
+    return [finding.table.attrs[GENERAL]] if GENERAL in finding.table.attrs else []

@@ -1,0 +1,107 @@
+"""What the rules about the mechanism say together, in a few sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from gc_tutorial.language import Words, text
+from gc_tutorial.study.evidence.answers_mechanism import ACCOUNT, ACCOUNTS
+from gc_tutorial.study.evidence.effects import FULL
+from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.mechanism_rows import trained
+from gc_tutorial.study.evidence.names import value_name
+from gc_tutorial.study.evidence.wording import amount, listed, rate
+
+SENTENCES = Words(
+    {
+        "enough": "Most of GC's effect, or all of it, is there with: {arms}.",
+        "not_enough": "Less than half of it is there with: {arms}.",
+        "open": "Undecided: {arms}.",
+    }
+)
+OF_ARM = {"ablations": None, "larger_step": "none_faster"}  # rules, and the one arm that is taken from each
+
+
+def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> list[str]:
+    """Say which arms have GC's effect, which do not, and what that makes of the account.
+
+    An arm is enough where the 95% interval of its share lies above the rule's "most", and not enough where it lies
+    below.
+
+    Args:
+        found: what the rules found, by name, as from `PublishedStudy.findings`.
+        rules: the rules of the plan.
+        optimizer: str, whose runs are taken.
+
+    Returns:
+        list of str, empty before the rules have been applied.
+    """
+    if not {*OF_ARM, "common_shift", "common_shift_running"} <= found.keys():
+        return []
+    tables = [_rows(found[rule].table, arm) for rule, arm in OF_ARM.items()]
+    arms = pd.concat([table[table["optimizer"] == optimizer] for table in tables])
+    most = rules["ablations"]["most"]
+    groups = {
+        "enough": arms[arms["share_low"] > most],
+        "not_enough": arms[arms["share_high"] < most],
+        "open": arms[~(arms["share_low"] > most) & ~(arms["share_high"] < most)],
+    }
+    said = [
+        text(SENTENCES[kind], arms=listed([trained(arm, rules) for arm in group["arm"]]))
+        for kind, group in groups.items()
+        if len(group)
+    ]
+    clean, running = (
+        found[rule].table.attrs.get(ACCOUNT, {}).get(optimizer) for rule in ("common_shift", "common_shift_running")
+    )
+    if clean is None or running is None:
+        return said
+    values = {"clean": ACCOUNTS[clean], "running": ACCOUNTS[running]}
+    account = (
+        "The account of a common shift is {clean} on both measures of the training loss."
+        if clean == running
+        else "The account of a common shift is {clean} on the clean training loss and {running} on the running one, so "
+        "it stays open."
+    )
+    return [*said, text(account, **values)]
+
+
+def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> list[str]:
+    """Say what GC does at the learning rate that is best without it: on the training loss, and on held-out accuracy.
+
+    Args:
+        found: what the rules of the mechanism found, by name, as from `PublishedStudy.findings`.
+        optimizer: str, whose runs are taken.
+
+    Returns:
+        list of one str, or empty before the rules have been applied.
+    """
+    if not {"ablations", "heldout"} <= found.keys():
+        return []
+    tables = [found[rule].table for rule in ("ablations", "heldout")]
+    rows = [table[(table["optimizer"] == optimizer) & (table["arm"] == FULL)] for table in tables]
+    if any(table.empty for table in rows):
+        return []
+    loss, accuracy = (table.iloc[0] for table in rows)
+    return [
+        text(
+            "{name} at the rate {rate}, which is best without GC, {seeds:.0f} seeds: with GC the training loss is "
+            "{loss}, and the held-out accuracy is {accuracy}. Means without GC and with it: loss {before:.2f} and "
+            "{after:.2f}, accuracy {accuracy_before:.0%} and {accuracy_after:.0%}.",
+            name=value_name("optimizer", optimizer),
+            rate=rate(loss["learning_rate"]),
+            seeds=loss["seeds"],
+            loss=amount(-loss["difference"], -loss["t_high"], -loss["t_low"], scale="log"),
+            before=loss["mean_baseline"],
+            after=loss["mean"],
+            accuracy_before=accuracy["mean_baseline"],
+            accuracy_after=accuracy["mean"],
+            accuracy=amount(accuracy["difference"], accuracy["t_low"], accuracy["t_high"], accuracy["outcome"]),
+        )
+    ]
+
+
+def _rows(table, arm):
+    return table[table["arm"] != FULL if arm is None else table["arm"] == arm]

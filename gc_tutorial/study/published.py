@@ -1,0 +1,110 @@
+"""The planned studies whose tables come with the package: how far each has come, and what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from gc_tutorial.language import text
+from gc_tutorial.study import store
+from gc_tutorial.study.evidence.findings import Finding, findings
+from gc_tutorial.study.evidence.outcomes import reduce_runs
+from gc_tutorial.study.plan import Plan, Run, read_plan
+from gc_tutorial.study.planned_study import known_runs
+from gc_tutorial.study.tables import load_table, published_tables, restore_runs
+
+TUNED_BY = {"B_confirmation": "A_tuning"}  # a plan whose rates another one tuned, too
+OF_TUNING = ("tuning", "stability", "budget", "size")
+
+
+@dataclass(frozen=True)
+class PublishedStudy:
+    """A planned study and its results.
+
+    Attributes:
+        plan: `gc_tutorial.study.plan.Plan`.
+        table: `pandas.DataFrame`, a row per run and epoch, as from `load_table`; empty where no run is published.
+        runs: the same with a row per run, as from `reduce_runs`.
+        missing: tuple of `Run`, planned and not yet in the table.
+        tuned: bool, whether all runs of the plan can be named, which those with tuned rates cannot before tuning ends.
+    """
+
+    plan: Plan
+    table: pd.DataFrame
+    runs: pd.DataFrame
+    missing: tuple[Run, ...]
+    tuned: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned run is in the table."""
+        return self.tuned and not self.missing
+
+    @property
+    def progress(self) -> str:
+        """How far the study has come, as a sentence."""
+        return text("Study {name}: {state}", name=self.plan.name, state=self.state)
+
+    @property
+    def state(self) -> str:
+        """The same without the name of the study."""
+        done = self.runs["run"].nunique() if len(self.runs) else 0
+        if self.complete:
+            return text("complete, {done} runs.", done=done)
+        return text(
+            "not complete, {done} runs; {missing} are missing."
+            if self.tuned
+            else "not complete, {done} runs; {missing} are missing, and those at the rates they choose follow.",
+            done=done,
+            missing=len(self.missing),
+        )
+
+    def findings(self) -> dict[str, Finding]:
+        """What the rules found. A rule is applied when all of its runs are there, and not before.
+
+        Returns:
+            dict from the name of a rule to its `Finding`, in the order of the plan.
+        """
+        rules = {name: rule for name, rule in self.plan.rules.items() if self._can_answer(rule)}
+        if not rules or self.table.empty:
+            return {}
+        other = TUNED_BY.get(self.plan.name)
+        return {one.name: one for one in findings(rules, self.table, load_table(other) if other else None)}
+
+    def _can_answer(self, rule):
+        tuning = rule["kind"] in OF_TUNING
+        stage = "tuning" if tuning else rule.get("stage", "confirmation")
+        if not tuning and not self.tuned:
+            return False
+        planned = set(self.plan.runs)  # before any result: a rule of tuning does not wait for runs at the tuned rates
+        return not any(run.stage == stage and (run in planned or not tuning) for run in self.missing)
+
+
+def published(plan: str) -> PublishedStudy:
+    """Read a planned study that comes with the package.
+
+    Args:
+        plan: its name, or the first letter of it, such as `"A"`.
+
+    Returns:
+        `PublishedStudy`. A study of which nothing is published yet has an empty table.
+
+    Raises:
+        PlanError: if there is no such plan.
+        StoreError: if its tables are damaged.
+
+    Example:
+        >>> published("A").plan.title
+        'A: what is the best learning rate of each arm?'
+    """
+    planned = read_plan(plan)
+    results = store.Results()
+    table = runs = pd.DataFrame()
+    if planned.name in published_tables():
+        results.runs = {name: run for name, (_, run) in restore_runs(planned.name).items()}
+        table = load_table(planned.name)
+        runs = reduce_runs(table)
+    known = known_runs(planned, results)
+    tuned = not planned.tuned or len(known) > len(planned.runs) or all(run.name in results.runs for run in known)
+    return PublishedStudy(planned, table, runs, tuple(run for run in known if run.name not in results.runs), tuned)

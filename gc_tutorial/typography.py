@@ -1,0 +1,75 @@
+"""What Japanese needs in a figure, in either edition: a font that has its letters, and lines broken between words."""
+
+import importlib.util
+import re
+import textwrap
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+PACKAGE, FILE = "matplotlib_fontja", "fonts/ipaexg.ttf"
+# Japanese has no spaces. A line may end after the kana or the mark that ends a phrase, and at a space.
+PHRASE = re.compile(r"[（「“]*[^\sぁ-ん、。，；：）」”（「“]*[ぁ-ん、。，；：）」”]*\s*")
+
+
+@cache
+def fallback_font() -> str | None:
+    """The name of a font with Japanese letters, made known to matplotlib; None where its package is not installed.
+
+    The package sets a font for all figures when it is imported, so its file is found without an import.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / FILE
+    font_manager.fontManager.addfont(path)
+    return font_manager.FontProperties(fname=path).get_name()
+
+
+def set_fonts(figure: Figure) -> None:
+    """Let the texts of a figure take from the Japanese font what their own font lacks."""
+    texts = figure.findobj(Text)
+    if not any(is_wide(one.get_text()) for one in texts):
+        return
+    font = fallback_font()
+    if font is None:
+        return
+    for one in texts:
+        formula = is_wide(one.get_text()) and "$" in one.get_text()  # there matplotlib looks into one font only
+        one.set_fontfamily([font] if formula else [*one.get_fontfamily(), font])
+
+
+def is_wide(text: str) -> bool:
+    """Whether a text has letters as wide as two Latin ones, as Japanese has."""
+    return any(unicodedata.east_asian_width(one) in "WF" for one in text)
+
+
+def width_of(text: str) -> int:
+    """The width of a text in Latin letters."""
+    return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+
+
+def lines(text: str, width: int, **options: Any) -> list[str]:
+    """Break a text into lines of at most so many Latin letters, or half as many Japanese ones.
+
+    Args:
+        text: str.
+        width: int.
+        **options: of `textwrap.wrap`, for a text in Latin letters.
+
+    >>> lines("Notebook one two", 12), lines("訓練損失は下がり、正解率は変わらない", 20)
+    (['Notebook one', 'two'], ['訓練損失は下がり、', '正解率は変わらない'])
+    """
+    if not is_wide(text):
+        return textwrap.wrap(text, width, **options)
+    found = [""]
+    for phrase in PHRASE.findall(text):
+        if phrase and found[-1] and width_of((found[-1] + phrase).rstrip()) > width:
+            found.append("")
+        found[-1] += phrase
+    return [line.strip() for line in found]
