@@ -7,11 +7,12 @@ REQUIREMENTS ?= requirements.lock
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: install tutorial profile test test-matrix test-lowest test-backends test-colab test-binder test-light test-long test-mutants benchmark sync outputs translations render address package lock audit lint lint-workflows clean
+.PHONY: install tutorial profile test test-matrix test-lowest test-backends test-colab test-binder test-light test-long test-mutants benchmark sync outputs translations messages render address package lock audit lint lint-workflows clean
 
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
+# (After Ctrl-C the runner says what was stopped. Without the trap make would add a line about an error.)
 tutorial: profile $(INSTALLED)
-	GC_TUTORIAL_PROFILE='$(PROFILE)' $(BIN)/python tools/run_notebooks.py
+	@trap 'exit 0' INT; GC_TUTORIAL_PROFILE='$(PROFILE)' $(BIN)/python tools/run_notebooks.py
 
 # A wrong name is told before the installation, not after it.
 profile:
@@ -43,14 +44,20 @@ sync: $(INSTALLED)
 	$(BIN)/jupytext --to ipynb --update --quiet notebooks/[0-9]*.py
 	$(BIN)/python tools/translations.py
 
-# Run the notebooks on the real images, and write what they show into the .ipynb files (NOTEBOOKS="01_data": only that).
+# Run the notebooks of all editions on the real images, and write what they show into the .ipynb files
+# (NOTEBOOKS="01_data ja/01_data": only those).
 outputs: $(INSTALLED)
+	$(MAKE) sync
 	GC_TUTORIAL_PROFILE=standard GC_TUTORIAL_DATA=horses_or_humans $(BIN)/python tools/run_notebooks.py --in-place $(NOTEBOOKS)
 	$(MAKE) sync
 
-# Build the editions in other languages: English code and outputs around prose of their own (sync and outputs end with it).
+# Build the editions in other languages: the English code around prose of their own (sync and outputs end with it).
 translations: $(INSTALLED)
 	$(BIN)/python tools/translations.py
+
+# Put what is new in the package and in the notebooks into the catalogues of messages, and compile them.
+messages: $(INSTALLED)
+	$(BIN)/python tools/messages.py
 
 # The site of the notebooks as they are committed, in build/site, and a browser's look at every page (needs chromium).
 render: $(INSTALLED)

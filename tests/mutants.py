@@ -1,7 +1,8 @@
 """Put breaks into the code and see which of them no test notices: make test-mutants MODULES="store lesson".
 
 Each module is broken in a copy under build/mutants/, and only its own tests are run. mutmut makes the breaks and keeps
-what it has found, so that the same command goes on where it was stopped. A module takes from minutes to an hour.
+what it has found, so that the same command goes on where it was stopped; where the tests have changed since, what went
+unnoticed is tried again. A module takes from minutes to an hour.
 """
 
 import json
@@ -10,29 +11,49 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EVIDENCE = ("outcomes", "tuning", "pairs", "intervals", "speed", "effects")
+# The modules of gc_tutorial/study/evidence, by the file of their tests where that has another name.
+EVIDENCE = {
+    "": ("outcomes", "tuning", "pairs", "intervals", "speed", "effects", "wording", "names", "removed", "findings"),
+    "test_evidence.py": ("across", "new_figures"),
+    "test_findings.py": ("answers", "answers_mechanism", "answers_recipe", "answers_speed", "answers_tuning"),
+    "test_decisions.py": ("decisions", "result_rows", "mechanism_rows", "cost"),
+    "test_study_figures.py": ("figures", "mechanism_figure", "removed_figure", "budget_figure"),
+    "test_rates_figure.py": ("rates_figure", "settings_figure"),
+}
 # The modules that run without training, and where their tests are.
 MODULES = {
-    "optimizers": ("gc_tutorial/optimizers.py", ["test_optimizers.py"]),
+    "optimizers": (
+        "gc_tutorial/optimizers.py",
+        ["test_optimizers.py", "test_axes.py", "test_optimizer_classes.py"],
+    ),
     "analysis": ("gc_tutorial/study/analysis.py", ["test_analysis.py"]),
     "store": ("gc_tutorial/study/store.py", ["test_store.py"]),
     "plan": ("gc_tutorial/study/plan.py", ["test_plan.py"]),
     "tables": ("gc_tutorial/study/tables.py", ["test_tables.py"]),
-    **{name: (f"gc_tutorial/study/evidence/{name}.py", [f"test_{name}.py"]) for name in EVIDENCE},
+    "arms": ("gc_tutorial/study/arms.py", ["test_arms.py"]),
+    **{
+        name: (f"gc_tutorial/study/evidence/{name}.py", [tests or f"test_{name}.py"])
+        for tests, names in EVIDENCE.items()
+        for name in names
+    },
     "layout": ("gc_tutorial/data/layout.py", ["test_layout.py"]),
     "augmentation": ("gc_tutorial/augmentation.py", ["test_augmentation.py", "test_reproducibility.py"]),
     "lesson": ("gc_tutorial/lesson.py", ["test_lesson.py"]),
     "plotting": ("gc_tutorial/plotting.py", ["test_plotting.py"]),
+    "pictures": ("gc_tutorial/pictures.py", ["test_pictures.py"]),
 }
 ENOUGH = 0.9  # of the breaks that tests can notice
-# What reads the source of a module instead of running it would find what mutmut adds to it.
+# Tests that read the source of a module instead of running it, or run it in a process that is not mutmut's own.
+NOT_RUN = "copied_out or predictable_mistake or cannot_be_installed"
+# Sizes and grids of figures are for the eye, not for a test.
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["gc_tutorial"]
 only_mutate = ["{module}"]
 also_copy = [{others}]
+do_not_mutate_patterns = ["figsize=", "fontsize=", "[.]grid[(]", "[.]margins[(]"]
 pytest_add_cli_args_test_selection = [{tests}]
-pytest_add_cli_args = ["-q", "-x", "-p", "no:cacheprovider", "-k", "not copied_out"]
+pytest_add_cli_args = ["-q", "-x", "-p", "no:cacheprovider", "-k", "not ({not_run})"]
 process_isolation = "forkserver"  # TensorFlow cannot be forked once it has run
 timeout_multiplier = 10.0
 timeout_constant = 60.0  # seconds more, so that a busy machine does not pass for a test that never ends
@@ -55,11 +76,17 @@ def measured(name, module, tests):
     if not (ROOT / module).exists() or not found:
         print(f"{name}: {module} or its tests, {', '.join(tests)}, are not there.")
         return False
+    before = [path.read_bytes() for path in map(folder.joinpath, found) if path.exists()]
     copy(folder, module, found)
+    if before != [(folder / name).read_bytes() for name in found]:
+        forget_unnoticed(folder / "mutants" / f"{module}.meta")
     mutmut = [sys.executable, "-m", "mutmut"]
     subprocess.run([*mutmut, "run"], cwd=folder, check=False)
     subprocess.run([*mutmut, "export-cicd-stats"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     counts = json.loads((folder / "mutants" / "mutmut-cicd-stats.json").read_text(encoding="utf-8"))
+    remaining = 2 * counts["total"] - sum(counts.values())
+    if remaining:
+        sys.exit(f"{name}: mutmut was stopped, and {remaining} breaks remain. Give the same command again.")
     caught, total = counts["killed"] + counts["timeout"], counts["total"] - counts["skipped"]
     listed = subprocess.run([*mutmut, "results"], cwd=folder, check=True, capture_output=True, text=True).stdout
     print(f"\n{name}: {caught} of {total} breaks noticed ({counts['timeout']} of them by a test that did not end).")
@@ -75,9 +102,17 @@ def copy(folder, module, tests):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     others = sorted({name.split("/")[0] for name in listed} - {"gc_tutorial", "tests", "pyproject.toml"})
-    values = {"module": module, "others": quoted(others), "tests": quoted(tests)}
+    values = {"not_run": NOT_RUN, "module": module, "others": quoted(others), "tests": quoted(tests)}
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(SETTINGS.format(**values))
+
+
+def forget_unnoticed(results):
+    """Let mutmut try again what its results say that no test noticed."""
+    if results.exists():
+        content = json.loads(results.read_text(encoding="utf-8"))
+        codes = {name: code if code == 1 else None for name, code in content["exit_code_by_key"].items()}
+        results.write_text(json.dumps({**content, "exit_code_by_key": codes}), encoding="utf-8")
 
 
 def quoted(names):

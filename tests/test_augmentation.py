@@ -43,17 +43,17 @@ def test_pixels_agree_with_scipy(number, ranges):
     ("layer", "matrix"),
     [
         (
-            keras.layers.RandomRotation((0.1, 0.1)),
+            lambda: keras.layers.RandomRotation((0.1, 0.1)),
             lambda a=0.2 * np.pi: [[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]],
         ),
-        (keras.layers.RandomZoom((0.2, 0.2)), lambda: [[1.2, 0], [0, 1.2]]),
-        (keras.layers.RandomZoom((-0.2, -0.2)), lambda: [[0.8, 0], [0, 0.8]]),
+        (lambda: keras.layers.RandomZoom((0.2, 0.2)), lambda: [[1.2, 0], [0, 1.2]]),
+        (lambda: keras.layers.RandomZoom((-0.2, -0.2)), lambda: [[0.8, 0], [0, 0.8]]),
     ],
 )
 def test_maps_mean_what_the_published_layers_mean(layer, matrix):
     """Same angle (up to its sign, which is drawn anyway), same zoom, same mirrored edge."""
     image = smooth_image()
-    expected = keras.ops.convert_to_numpy(layer(image[None].astype("float32"), training=True))[0]
+    expected = keras.ops.convert_to_numpy(layer()(image[None].astype("float32"), training=True))[0]
     errors = []
     for linear in (np.array(matrix()), np.array(matrix()).T):
         centre = np.full(2, (SIZE - 1) / 2)
@@ -128,11 +128,11 @@ def test_everything_follows_from_the_seed_alone():
     ("layer", "matrices"),
     [
         (
-            keras.layers.RandomTranslation((0.2, 0.2), (0.1, 0.1), fill_mode="nearest"),
+            lambda: keras.layers.RandomTranslation((0.2, 0.2), (0.1, 0.1), fill_mode="nearest"),
             [[[1, 0, x * 4.0], [0, 1, y * 8.0]] for x in (-1, 1) for y in (-1, 1)],
         ),
         (
-            keras.layers.RandomShear((0.2, 0.2), 0.0, fill_mode="nearest"),
+            lambda: keras.layers.RandomShear((0.2, 0.2), 0.0, fill_mode="nearest"),
             # Keras slants about the upper left corner.
             [[[1, sign * 0.2, 0.0], [0, 1, 0]] for sign in (-1, 1)],
         ),
@@ -141,7 +141,7 @@ def test_everything_follows_from_the_seed_alone():
 def test_shifts_and_shear_mean_what_the_layers_of_keras_mean(layer, matrices):
     """The same numbers move a picture as far, and its edge is drawn out in the same way."""
     image = smooth_image()
-    expected = keras.ops.convert_to_numpy(layer(image[None].astype("float32"), training=True))[0]
+    expected = keras.ops.convert_to_numpy(layer()(image[None].astype("float32"), training=True))[0]
     errors = [np.abs(warp(image[None], np.array([m], float), "nearest")[0] - expected).mean() for m in matrices]
     assert min(errors) < 1.0 < sorted(errors)[1]
 
@@ -199,3 +199,145 @@ def test_the_pipeline_fills_as_its_ranges_say():
 def test_an_unknown_fill_is_refused():
     with pytest.raises(ValueError, match=r"fill=.wrap. is unknown. Choose from: reflect, nearest"):
         AugmentationRanges(fill="wrap")
+
+
+# ----- number by number
+
+
+def test_a_map_is_made_of_the_draws_in_their_order():
+    """Angle, zoom, two flips, then shear and shift, each only where it is asked for."""
+    ranges = AugmentationRanges(rotation=0.1, zoom=0.3, shear=0.2, shift=0.1)
+    found = draw_matrices(np.random.default_rng(5), 50, SIZE, ranges)
+    draws = np.random.default_rng(5)
+    angle = draws.uniform(-0.1, 0.1, 50) * 2 * np.pi
+    zoom = draws.uniform(0.7, 1.3, 50)
+    flips = [np.where(draws.random(50) < 0.5, -1.0, 1.0) for _ in range(2)]
+    shear, shift = draws.uniform(-0.2, 0.2, (50, 1)), draws.uniform(-0.1, 0.1, (50, 2)) * SIZE
+    for number in range(50):
+        turn = np.array(
+            [[np.cos(angle[number]), -np.sin(angle[number])], [np.sin(angle[number]), np.cos(angle[number])]]
+        )
+        linear = np.diag([one[number] for one in flips]) @ (zoom[number] * turn)
+        linear = linear @ np.array([[1, shear[number, 0]], [0, 1]])
+        centre = np.full(2, (SIZE - 1) / 2)
+        offset = centre - linear @ centre + shift[number]
+        np.testing.assert_allclose(found[number], np.column_stack([linear, offset]), atol=1e-12)
+    assert found.shape == (50, 2, 3) and found.dtype == np.float64
+
+
+@pytest.mark.parametrize("ranges", [None, AugmentationRanges()])
+def test_the_published_ranges_are_the_usual_ones(ranges):
+    published = {"horizontal_flip": True, "vertical_flip": True, "rotation": 0.3, "zoom": 0.2, "shear": 0, "shift": 0}
+    expected = draw_matrices(np.random.default_rng(1), 9, SIZE, AugmentationRanges(**published, fill="reflect"))
+    np.testing.assert_array_equal(draw_matrices(np.random.default_rng(1), 9, SIZE, ranges), expected)
+    one, other = (
+        collect(training_batches(IMAGES, LABELS, 4, 1, of)) for of in (ranges, AugmentationRanges(**published))
+    )
+    np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_an_image_need_not_be_square_and_keeps_its_channels():
+    images = np.random.default_rng(0).integers(0, 256, (2, 6, 9, 2), dtype=np.uint8)
+    still = np.tile(np.eye(2, 3), (2, 1, 1))
+    np.testing.assert_array_equal(warp(images, still), images)
+    right = still + np.array([[0, 0, 2.0], [0, 0, 1.0]])  # two pixels from the right, one from below
+    np.testing.assert_array_equal(warp(list(images), right)[:, :-1, :-2], images[:, 1:, 2:])
+    assert warp(images, right).dtype == np.uint8
+
+
+def test_between_pixels_colours_are_mixed():
+    image = np.array([[[0], [100], [200]]] * 3, np.uint8)[None]
+    half = np.array([[[1.0, 0, 0.5], [0, 1, 0]]])
+    assert warp(image, half)[0, 1, :2, 0].tolist() == [50, 150]
+
+
+def test_there_must_be_a_map_for_each_image():
+    with pytest.raises(ValueError, match="zip"):
+        warp(IMAGES[:2], draw_matrices(np.random.default_rng(0), 3, SIZE))
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 10, 30])
+def test_an_epoch_holds_each_image_once_in_batches_that_are_counted(batch_size):
+    pipeline = training_batches(IMAGES, LABELS, batch_size, seed=0)
+    sizes = [len(labels) for _, labels in pipeline]
+    assert sizes == [len(LABELS[first : first + batch_size]) for first in range(0, 10, batch_size)]
+    assert int(pipeline.cardinality()) == len(sizes)
+    for _ in range(2):
+        _, labels = collect(pipeline)
+        assert sorted(labels) == LABELS.tolist()
+
+
+def test_order_and_draws_follow_from_seed_epoch_and_place():
+    pipeline = training_batches(IMAGES, LABELS, 4, seed=7)
+    for epoch in range(2):
+        order = np.random.default_rng([7, epoch]).permutation(10)
+        images, labels = collect(pipeline)
+        assert labels.tolist() == order.tolist()
+        for first in (0, 4, 8):
+            chosen = order[first : first + 4]
+            matrices = draw_matrices(np.random.default_rng([7, epoch, first]), len(chosen), SIZE)
+            np.testing.assert_array_equal(images[first : first + 4], warp(IMAGES[chosen], matrices))
+
+
+def test_the_shapes_and_types_are_known_before_anything_is_read():
+    images, labels = training_batches(IMAGES, LABELS.astype(np.int32), 4, seed=0).element_spec
+    assert (images.shape.as_list(), images.dtype) == ([None, SIZE, SIZE, 3], tf.uint8)
+    assert (labels.shape.as_list(), labels.dtype) == ([None], tf.int32)
+
+
+def test_an_unknown_fill_is_told_in_full():
+    with pytest.raises(ValueError, match=r"^fill='wrap' is unknown\. Choose from: reflect, nearest\.$"):
+        AugmentationRanges(fill="wrap")
+
+
+@pytest.mark.parametrize("name", ["rotation", "zoom", "shear", "shift"])
+@pytest.mark.parametrize("value", ["0.1", None, float("nan"), float("inf"), -0.1, [1, 2], True])
+def test_a_range_that_is_no_number_is_told(name, value):
+    with pytest.raises(ValueError, match=f"^{name}=.* is not valid. Give a number of 0 or more"):
+        AugmentationRanges(**{name: value})
+
+
+def test_a_zoom_that_leaves_nothing_in_view_is_told():
+    with pytest.raises(ValueError, match=r"^zoom=1 is not valid. Give a number below 1"):
+        AugmentationRanges(zoom=1)
+
+
+@pytest.mark.parametrize("fill", [None, ["reflect"], 5])
+def test_a_fill_of_any_kind_is_told(fill):
+    with pytest.raises(ValueError, match=r"is unknown. Choose from: reflect, nearest"):
+        AugmentationRanges(fill=fill)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"images": IMAGES.astype(np.float32)},
+            r"The images are float32 of shape \(10, 40, 40, 3\). Give a uint8 array",
+        ),
+        ({"images": list(IMAGES)}, r"The images are list of shape"),
+        ({"images": IMAGES[:, :20]}, r"uint8 of shape \(10, 20, 40, 3\)"),
+        ({"images": IMAGES[0]}, r"uint8 of shape \(40, 40, 3\)"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, r"uint8 of shape \(0, 40, 40, 3\)"),
+        ({"images": None}, r"The images are NoneType"),
+        ({"labels": LABELS[:9]}, r"There are 10 images, and labels of shape \(9,\)"),
+        ({"labels": None}, r"There are 10 images, and labels of shape \(\)"),
+        ({"batch_size": 0}, "batch_size=0 is not valid. Give a whole number of at least 1"),
+        ({"batch_size": 1.5}, "batch_size=1.5 is not valid"),
+        ({"seed": -1}, "seed=-1 is not valid. Give a whole number of at least 0"),
+        ({"seed": None}, "seed=None is not valid"),
+    ],
+)
+def test_what_no_batches_can_be_made_of_is_told_at_once(changed, told):
+    with pytest.raises(ValueError, match=told):
+        training_batches(**{"images": IMAGES, "labels": LABELS, "batch_size": 2, "seed": 0, **changed})
+
+
+def test_labels_may_be_a_list():
+    _, labels = collect(training_batches(IMAGES, LABELS.tolist(), 4, seed=0))
+    np.testing.assert_array_equal(np.sort(labels), LABELS)
+
+
+def test_images_that_are_not_uint8_are_not_warped_into_anything():
+    with pytest.raises(ValueError, match="The images are float32, and must be uint8"):
+        warp(IMAGES.astype(np.float32), draw_matrices(np.random.default_rng(0), len(IMAGES), SIZE))

@@ -301,6 +301,18 @@ def test_a_layer_of_ones_own_that_is_derived_from_keras():
     assert list(layer_axes(model).values()) == [[0, 1, 2], None, [0, 1], None]
 
 
+def test_a_weight_beside_the_kernel_of_a_layer_derived_from_keras_is_no_kernel():
+    class Gated(layers.Dense):
+        def build(self, shape):
+            super().build(shape)
+            self.gate = self.add_weight(name="gate", shape=(shape[-1], 3))
+
+    layer = Gated(3, name="gated")
+    layer.build((None, 5))
+    with pytest.warns(UserWarning, match=r"leaves gated/gate \(5, 3\) alone"):
+        assert layer_axes(layer) == {"gated/kernel": [0], "gated/bias": None, "gated/gate": None}
+
+
 def test_a_variable_that_two_layers_share():
     class Tied(layers.Layer):
         def __init__(self, other):

@@ -1,6 +1,7 @@
 import _thread
 import errno
 import hashlib
+import http.server
 import shutil
 import socket
 import sys
@@ -14,7 +15,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from gc_tutorial import load_data
-from gc_tutorial.data import horses_or_humans, prepared
+from gc_tutorial.data import download, horses_or_humans, prepared
 from gc_tutorial.data import synthetic as drawing
 from gc_tutorial.data.synthetic import draw
 from gc_tutorial.errors import DataError
@@ -85,7 +86,7 @@ def test_an_image_is_resized_by_the_average_of_its_areas_and_rounded():
     assert labels.shape == (2,)
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, 150.0, "150", None])
+@pytest.mark.parametrize("size", [0, -1, 1.5, 150.0, "150", None, True])
 def test_a_size_that_is_no_whole_number_is_refused(size):
     with pytest.raises(DataError, match=r"image_size=.* is not valid. Give a whole number of pixels, such as 150"):
         load_data("synthetic_small", size)
@@ -107,7 +108,7 @@ def small_instead(monkeypatch):
 
 
 def test_prepared_images_are_found_without_asking_the_network(monkeypatch):
-    monkeypatch.setattr(horses_or_humans, "can_download", lambda: pytest.fail("asked the network"))
+    monkeypatch.setattr(download, "can_download", lambda url: pytest.fail("asked the network"))
     monkeypatch.setattr(horses_or_humans, "is_prepared", lambda builder: True)
     assert horses_or_humans.prepared_builder().name == "horses_or_humans"
 
@@ -128,8 +129,8 @@ def test_the_real_images_without_network_say_how_to_get_them(no_network):
 
 
 def test_a_download_that_fails_is_told_and_not_fatal(monkeypatch, capsys):
-    monkeypatch.setattr(horses_or_humans, "can_download", lambda: True)
-    monkeypatch.setattr(horses_or_humans, "_PREPARE", "raise ConnectionResetError('connection lost')")
+    monkeypatch.setattr(download, "can_download", lambda url: True)
+    monkeypatch.setattr(download, "PREPARE", "raise ConnectionResetError('connection lost')")
     with pytest.raises(DataError, match="could not be downloaded"):
         load_data("horses_or_humans")
     assert "The download failed: ConnectionResetError: connection lost" in capsys.readouterr().out
@@ -137,7 +138,7 @@ def test_a_download_that_fails_is_told_and_not_fatal(monkeypatch, capsys):
 
 def test_a_download_is_prepared_by_tfds(tmp_path):
     """The program that runs apart is right: it prepares a set that is small and needs no network."""
-    code = horses_or_humans._PREPARE.replace("import sys,", "import sys, gc_tutorial.data.synthetic,")
+    code = download.PREPARE.replace("import sys,", "import sys, gc_tutorial.data.synthetic,")
     command = [
         sys.executable,
         "-c",
@@ -146,20 +147,20 @@ def test_a_download_is_prepared_by_tfds(tmp_path):
         str(tmp_path),
         str(tmp_path / "downloads"),
     ]
-    assert horses_or_humans.run_watched(command, [tmp_path], 10**7) == ""
+    assert download.run_watched(command, [tmp_path], 10**7) == ""
     assert list(tmp_path.glob("synthetic_horses_or_humans/small/*/dataset_info.json"))
 
 
 def test_a_download_that_stalls_is_ended(tmp_path):
     command = [sys.executable, "-c", "import time; time.sleep(500)"]
-    failure = horses_or_humans.run_watched(command, [tmp_path], 10, stalled=1)
+    failure = download.run_watched(command, [tmp_path], 10, stalled=1)
     assert failure == "nothing was received for 1 seconds"
 
 
 def test_a_download_that_goes_on_is_not_ended(tmp_path):
     code = "import sys, time; f = open(sys.argv[1], 'wb', 0); [(f.write(b'x' * 9), time.sleep(0.5)) for _ in range(8)]"
     command = [sys.executable, "-c", code, str(tmp_path / "file")]
-    assert horses_or_humans.run_watched(command, [tmp_path], 72, stalled=3) == ""
+    assert download.run_watched(command, [tmp_path], 72, stalled=3) == ""
 
 
 def test_the_first_interrupt_ends_a_download(tmp_path):
@@ -173,18 +174,32 @@ def test_the_first_interrupt_ends_a_download(tmp_path):
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        horses_or_humans.run_watched(command, [tmp_path], 10)
+        download.run_watched(command, [tmp_path], 10)
     assert not Path("/proc", (tmp_path / "id").read_text()).exists()
 
 
-def test_the_probe_gives_up_on_a_server_that_never_answers(monkeypatch):
+def test_the_probe_gives_up_on_a_server_that_never_answers():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr(horses_or_humans, "DOWNLOAD", f"http://127.0.0.1:{silent.getsockname()[1]}/x.zip")
         began = time.monotonic()
-        assert not horses_or_humans.can_download(seconds=0.5)
+        assert not download.can_download(f"http://127.0.0.1:{silent.getsockname()[1]}/x.zip", seconds=0.5)
         assert time.monotonic() - began < 5  # TFDS itself would try for minutes
+
+
+@pytest.mark.parametrize(("code", "expected"), [(200, True), (405, True), (403, True), (404, False), (500, False)])
+def test_the_probe_accepts_a_server_that_gives_files_but_no_headers_alone(code, expected):
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(code)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert download.can_download(f"http://127.0.0.1:{server.server_port}/x.zip", seconds=30) == expected
 
 
 @pytest.mark.parametrize("proxy", ["http://[bad", "nonsense", "http://127.0.0.1:port", "://"])
@@ -192,7 +207,7 @@ def test_a_malformed_proxy_counts_as_no_network(monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", proxy)
     monkeypatch.setattr(threading, "excepthook", lambda arguments: errors.append(arguments))
     errors = []
-    assert not horses_or_humans.can_download(seconds=2)
+    assert not download.can_download(horses_or_humans.DOWNLOAD, seconds=2)
     assert errors == []
 
 
@@ -285,6 +300,7 @@ def test_no_home_folder_is_no_obstacle(monkeypatch, tmp_path):
     def unknown(number):
         raise KeyError(number)
 
+    monkeypatch.chdir(tmp_path)  # where Keras would keep its settings
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "~/tensorflow_datasets")

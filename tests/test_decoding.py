@@ -1,3 +1,4 @@
+import _thread
 import functools
 import io
 import struct
@@ -279,3 +280,19 @@ def test_every_way_to_break_off_is_a_reason_or_a_picture():
                 decode(original[:length], 8)
             except DataError:
                 continue
+
+
+def test_after_an_interrupt_no_further_images_are_read():
+    """Not the thousands that are still waiting; those that are being read may be read to their end."""
+    began = []
+
+    def read():
+        began.append(True)
+        if len(began) == 20:
+            _thread.interrupt_main()
+        time.sleep(0.005)
+        return b""
+
+    with pytest.raises(KeyboardInterrupt):
+        decode_all([File(1, read)] * 4_000, 4, progress=False)
+    assert len(began) < 2_000

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from babel.messages.mofile import read_mo, write_mo
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parent.parent
@@ -15,8 +16,12 @@ import digests  # noqa: E402
 
 def test_committed_outputs_are_those_of_the_code_and_the_tables():
     """`make sync` keeps outputs even where something changed; only a new run makes them true again."""
-    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(ROOT.glob("notebooks/[0-9]*.ipynb"))}
-    old = [name for name, one in notebooks.items() if one.metadata.get("executed") != digests.outputs_digest(one)]
+    old = []
+    for path in sorted([*ROOT.glob("notebooks/[0-9]*.ipynb"), *ROOT.glob("notebooks/*/[0-9]*.ipynb")]):
+        language = "" if path.parent.name == "notebooks" else path.parent.name
+        notebook = nbformat.read(path, as_version=4)
+        if notebook.metadata.get("executed") != digests.outputs_digest(notebook, language):
+            old.append(f"{language}/{path.stem}".lstrip("/"))
     assert not old, f'the code or a table has changed since. Run: make outputs NOTEBOOKS="{" ".join(old)}"'
 
 
@@ -64,7 +69,7 @@ def replaced(path, old, new):
         (added("study/store.py", "\nX = 1\n"), False),  # not imported
         (added("models.py", "\n\n# a comment\n"), False),
         (replaced("models.py", '"""Build the five-block CNN', '"""Build a five-block CNN'), False),
-        (replaced("models.py", "    if classes < 2:", "    if (classes  <  2):"), False),
+        (replaced("models.py", "    if image_size < smallest:", "    if (image_size  <  smallest):"), False),
     ],
 )
 def test_what_the_outputs_depend_on(project, change, old):
@@ -72,6 +77,22 @@ def test_what_the_outputs_depend_on(project, change, old):
     before = digests.outputs_digest(notebook)
     change(project)
     assert (digests.outputs_digest(notebook) != before) == old
+
+
+def test_translations_count_where_the_code_says_the_message(project):
+    notebook = new_notebook(cells=[*CELLS, new_code_cell('print(gc_tutorial.text("no GC"))')])
+    in_english, before = digests.outputs_digest(notebook), digests.outputs_digest(notebook, "ja")
+    path = project / "locale" / "ja" / "LC_MESSAGES" / "gc_tutorial.mo"
+    catalogue = read_mo(path.open("rb"))
+    for said, changes in (
+        ("Does a random direction have the effect?", False),
+        ("no GC", True),
+    ):  # the first is not in its code
+        catalogue[said].string += "。"
+        with path.open("wb") as file:
+            write_mo(file, catalogue)
+        assert (digests.outputs_digest(notebook, "ja") != before) == changes
+    assert digests.outputs_digest(notebook) == in_english
 
 
 def test_code_of_the_cells_counts_and_prose_does_not(project):

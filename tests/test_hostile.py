@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gc_tutorial import console, lesson
 from gc_tutorial.__main__ import main
@@ -155,12 +156,71 @@ def test_ctrl_c_ends_compare(tmp_path, moment, sign):
     assert interrupted(process) == ["stopped; the same command goes on from here"]
 
 
+@POSIX
+def test_ctrl_c_ends_the_reading_of_a_folder_of_thousands_of_files(tmp_path):
+    picture = tmp_path / "photos" / "cats" / "0.png"
+    for label in ("cats", "dogs"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+    Image.linear_gradient("L").resize((1500, 1500)).save(picture)
+    for number in range(1, 3000):
+        os.link(picture, tmp_path / "photos" / ("cats", "dogs")[number % 2] / f"{number}.png")
+    arguments = ["--data", tmp_path / "photos", "--image-size", "94"]
+    process = start("-m", "gc_tutorial", "compare", tmp_path / "runs", *arguments, cwd=ROOT)
+    said = ""
+    while "Reading images" not in said:  # the bar, which comes after a second of reading
+        said += process.stdout.read(1)
+        assert process.poll() is None, said
+    assert interrupted(process) == ["stopped; the same command goes on from here"]
+    assert not (tmp_path / "runs").exists()
+
+
+@POSIX
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize(
+    ("does", "code", "said"),
+    [
+        ("time.sleep(600)", -signal.SIGINT, ["stopped"]),
+        ("return 3", 2, ["make: *** [Makefile:LINE: tutorial] Error 3"]),
+        ("return 0", 0, []),
+    ],
+)
+def test_make_tutorial_adds_no_line_of_its_own_after_ctrl_c(tmp_path, does, code, said):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "installed").touch()
+    (tmp_path / "run.py").write_text(
+        "import time\nfrom gc_tutorial import console\n"
+        f"def main():\n    print('begun', flush=True)\n    {does}\nconsole.run(main, 'stopped')\n"
+    )
+    python = tmp_path / "bin" / "python"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{tmp_path / 'run.py'}'\n")
+    python.chmod(0o755)
+    command = ["make", "tutorial", f"BIN={tmp_path / 'bin'}", f"INSTALLED={tmp_path / 'installed'}"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        cwd=ROOT,
+        # `make test` tells a make within it to name its folder
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        | {"PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout.readline() == "begun\n"
+    if "sleep" in does:
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert [re.sub(r":\d+:", ":LINE:", line) for line in errors.splitlines() if line] == said
+
+
 @pytest.fixture
 def slow_notebook(tmp_path):
     """A copy of the runner with a notebook of its own that does not end."""
     (tmp_path / "tools").mkdir()
     (tmp_path / "notebooks").mkdir()
-    for name in ("run_notebooks.py", "digests.py"):
+    for name in ("run_notebooks.py", "digests.py", "translations.py"):
         shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
     (tmp_path / "notebooks" / "01_slow.py").write_text(
         "# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
@@ -404,9 +464,10 @@ def test_trainings_one_after_the_other_do_not_warn_of_retracing():
 def tables(tmp_path):
     """A plan, and the tables of its two runs."""
     (tmp_path / "digits.toml").write_text(
-        '[seeds]\ntuning = [100, 101]\n[[runs]]\ndata = "digits"\nlearning_rate = 0.001\nepochs = 2\n'
+        '[seeds]\ntuning = [100, 101]\n[[runs]]\ndata = "digits"\naugmentation = "none"\n'
+        "learning_rate = 0.001\nepochs = 2\n"
     )
-    first = Run(data="digits", learning_rate=0.001, epochs=2, seed=100)
+    first = Run(data="digits", augmentation="none", learning_rate=0.001, epochs=2, seed=100)
     common = {"train_loss": 0.5, "seconds": 1.0, "status": "finished", "ended": "today", "machine": "here"}
     stored = {
         "rows": [{"epoch": 1, **common}, {"epoch": 2, **common}],

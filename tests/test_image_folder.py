@@ -1,5 +1,6 @@
 """Folders and zips of images, good and bad, as `load_data` reads them."""
 
+import io
 import os
 import shutil
 import socket
@@ -458,6 +459,12 @@ BAD = {
     # the other arguments
     "an unknown way with errors": bad("on_error='ignore' is unknown", "'skip'", on_error="ignore"),
     "a fraction of everything": bad("test_fraction=1 is not valid", test_fraction=1),
+    "a fraction in letters": bad("test_fraction=0.2 is not valid", test_fraction="0.2"),
+    "no fraction": bad("test_fraction=None is not valid", test_fraction=None),
+    "a seed in letters": bad("seed='a' is not valid. Give a whole number from 0 to 4294967295", seed="a"),
+    "a negative seed": bad("seed=-1 is not valid", seed=-1),
+    "a seed that is not whole": bad("seed=1.5 is not valid", seed=1.5),
+    "no seed": bad("seed=None is not valid", seed=None),
     "no pixels": bad("image_size=0 is not valid", image_size=0),
 }
 
@@ -607,6 +614,39 @@ def test_an_entry_without_a_name_is_passed_over(packed):
         file.infolist()[-1].filename = ""  # what is written into the directory of the archive
     assert zipfile.ZipFile(nameless).namelist()[-1] == ""
     assert load_data(nameless, SIZE).info.full_name == clean
+
+
+class _Encoded(zipfile.ZipInfo):
+    """An entry whose name is written in an encoding of old, without the flag for UTF-8."""
+
+    encoding = ""
+
+    def _encodeFilenameFlags(self):
+        return self.filename.encode(self.encoding), self.flag_bits
+
+
+@pytest.mark.parametrize(
+    ("encoding", "classes"),
+    [
+        ("cp932", ["表", "馬"]),  # the second byte of 表 is a backslash
+        ("cp932", ["plain", "カメラ（白）", "ﾈｺ"]),
+        ("utf-8", ["表", "馬"]),  # as macOS packs
+        ("cp437", ["häuser", "schön"]),  # which is sch馬 in cp932
+        ("cp437", ["cafés", "naïf"]),
+    ],
+)
+@pytest.mark.parametrize("separator", ["/", "\\"])
+def test_names_in_an_encoding_of_old(encoding, classes, separator, folder, tmp_path):
+    packed = tmp_path / "old.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for number, label in enumerate(classes):
+            for place, path in enumerate(sorted((folder / "train").rglob("*.png"))):
+                entry = _Encoded(separator.join((label, f"{number}{place}.png")))
+                entry.encoding = encoding
+                image = Image.open(path).rotate(90 * number)
+                image.save(buffer := io.BytesIO(), "png")
+                file.writestr(entry, buffer.getvalue())
+    assert names(load_data(packed, SIZE)) == classes
 
 
 @example(changed=[], kept=0.0)

@@ -1,8 +1,13 @@
 """The first cell of each notebook: the settings, and what it says where it cannot continue."""
 
+import contextlib
+import logging
 import os
+import re
 import subprocess
 import sys
+import types
+from dataclasses import replace
 from pathlib import Path
 
 import jupytext
@@ -78,6 +83,188 @@ def test_values_that_are_not_valid_are_named(variable, value, told):
     assert f"GC_TUTORIAL_{variable}" in message
     assert repr(value) in message
     assert told in message
+
+
+# ----- value by value
+
+
+def test_the_profiles():
+    found = [
+        (one.profile, one.data, one.image_size, one.batch_size, one.epochs, one.seeds, one.learning_rate, one.precision)
+        for one in PROFILES.values()
+    ]
+    assert found == [
+        ("quick", "synthetic_small", 94, 16, 2, 2, 1e-3, "float32"),
+        ("standard", "auto", 150, 32, 4, 2, 1e-3, "float32"),
+        ("full", "auto", 300, 128, 10, 3, 1e-4, "float32"),
+    ]
+    assert list(PROFILES) == [name for name, *_ in found]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("EPOCHS", "1", 1),
+        ("IMAGE_SIZE", "94", 94),
+        ("BATCH_SIZE", "1", 1),
+        ("SEEDS", "1", 1),
+        ("DATA", "my photos", "my photos"),
+        ("PRECISION", "mixed_bfloat16", "mixed_bfloat16"),
+    ],
+)
+def test_a_variable_changes_its_own_value_only(monkeypatch, variable, text, value):
+    monkeypatch.delenv("GC_TUTORIAL_PROFILE", raising=False)
+    monkeypatch.setenv(f"GC_TUTORIAL_{variable}", text)
+    assert settings() == replace(PROFILES["standard"], **{variable.lower(): value})
+    monkeypatch.setenv(f"GC_TUTORIAL_{variable}", "")
+    assert settings() == PROFILES["standard"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("PROFILE", "fast", "is not a profile. Choose one of: quick, standard, full."),
+        ("PRECISION", "float16", "is not a precision. Choose one of: float32, mixed_bfloat16."),
+        ("EPOCHS", "0", "is not valid. Give a whole number of at least 1, such as 1."),
+        ("IMAGE_SIZE", "93", "is not valid. Give a whole number of at least 94, such as 94."),
+    ],
+)
+def test_a_value_that_is_not_valid_is_told_in_full(variable, value, told):
+    with pytest.raises(SettingsError, match=f"^GC_TUTORIAL_{variable}='{value}' {re.escape(told)}$"):
+        settings({f"GC_TUTORIAL_{variable}": value})
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Keras and TensorFlow that can be imported at once; Keras notes the policy that is set."""
+    keras, tensorflow = types.ModuleType("keras"), types.ModuleType("tensorflow")
+    keras.__version__, keras.policies = "3.10.0", []
+    keras.config = types.SimpleNamespace(set_dtype_policy=keras.policies.append)
+    keras.backend = types.SimpleNamespace(backend=lambda: "jax")
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    for name in [one for one in os.environ if one.startswith(("GC_TUTORIAL_", "TF_USE_", "KERAS_BACKEND"))]:
+        monkeypatch.delenv(name)
+    logger = logging.getLogger("tensorflow")
+    kept = list(logger.filters)
+    yield keras
+    logger.filters[:] = kept
+
+
+@pytest.mark.parametrize(
+    ("profile", "precision", "line"),
+    [
+        ("quick", "float32", "Profile quick: 94×94 pixels, batches of 16, 2 epochs, float32. Keras 3.10.0 on jax.\n"),
+        (
+            "full",
+            "mixed_bfloat16",
+            "Profile full: 300×300 pixels, batches of 128, 10 epochs, mixed_bfloat16. Keras 3.10.0 on jax.\n",
+        ),
+    ],
+)
+def test_the_start_sets_the_precision_and_prints_one_line(pretended, monkeypatch, capsys, profile, precision, line):
+    monkeypatch.setenv("GC_TUTORIAL_PROFILE", profile)
+    monkeypatch.setenv("GC_TUTORIAL_PRECISION", precision)
+    assert lesson.start() == replace(PROFILES[profile], precision=precision)
+    assert pretended.policies == [precision]
+    assert capsys.readouterr().out == line
+
+
+def message(error):
+    """The messages of these errors are of two lines."""
+    return f"^{re.escape(error)}$"
+
+
+@pytest.mark.parametrize(("value", "refused"), [("1", True), ("True", True), ("0", False), ("", False), ("no", False)])
+def test_keras_2_through_tensorflow_is_refused(pretended, monkeypatch, value, refused):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", value)
+    told = (
+        f"TF_USE_LEGACY_KERAS={value} makes TensorFlow use Keras 2, and this tutorial needs Keras 3.\n"
+        "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') before this cell."
+    )
+    with pytest.raises(VersionError, match=message(told)) if refused else contextlib.nullcontext():
+        lesson.start()
+
+
+@pytest.mark.parametrize(("version", "refused"), [("2.15.0", True), ("1.0", True), ("3.0.0", False), ("10.1", False)])
+def test_keras_2_itself_is_refused(pretended, version, refused):
+    pretended.__version__ = version
+    told = (
+        f"This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that Keras 2 lacks.\n"
+        "Run `pip install --upgrade keras tensorflow`, then restart the kernel."
+    )
+    with pytest.raises(VersionError, match=message(told)) if refused else contextlib.nullcontext():
+        lesson.start()
+    assert pretended.policies == ([] if refused else ["float32"])
+
+
+def test_a_backend_that_is_unknown_or_missing_is_told(pretended, monkeypatch):
+    monkeypatch.setattr(lesson.importlib.util, "find_spec", lambda name: None if name == "torch" else object())
+    for name, told in (
+        ("mxnet", "KERAS_BACKEND='mxnet' is not valid here. Choose one of: tensorflow, jax, torch."),
+        (
+            "torch",
+            "KERAS_BACKEND='torch' names a package that is not installed. Install it: pip install torch; or remove "
+            "the variable, which chooses TensorFlow.",
+        ),
+    ):
+        monkeypatch.setenv("KERAS_BACKEND", name)
+        with pytest.raises(SettingsError, match=message(told)):
+            lesson.start()
+    for name in ("tensorflow", "jax", ""):
+        monkeypatch.setenv("KERAS_BACKEND", name)
+        lesson.start()
+
+
+def test_of_tensorflows_warnings_only_the_one_about_retracing_is_dropped(pretended, caplog):
+    lesson.import_quietly()
+    with caplog.at_level("WARNING", "tensorflow"):
+        logger = logging.getLogger("tensorflow")
+        logger.warning("5 out of the last %d calls triggered tf.function retracing.", 5)
+        logger.warning("Another one")
+    assert [record.getMessage() for record in caplog.records] == ["Another one"]
+
+
+@pytest.fixture
+def noisy(tmp_path, monkeypatch):
+    """A TensorFlow that writes to the standard error of the process while it is imported, and may then fail."""
+    (tmp_path / "keras.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("keras", "tensorflow"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    def write(last_line=""):
+        (tmp_path / "tensorflow.py").write_text(f"import os\nos.write(2, b'noise')\n{last_line}\n")
+
+    kept = {name: sys.modules.get(name) for name in ("keras", "tensorflow")}
+    yield write
+    for name, module in kept.items():  # what was imported here is no Keras
+        sys.modules.pop(name, None)
+        if module:
+            sys.modules[name] = module
+
+
+@pytest.mark.parametrize("last_line", ["", "raise ImportError('cannot')"])
+def test_only_while_tensorflow_is_imported_the_standard_error_is_closed(noisy, capfd, last_line):
+    noisy(last_line)
+    before = os.listdir("/dev/fd")
+    with pytest.raises(ImportError, match="cannot") if last_line else contextlib.nullcontext():
+        lesson.import_quietly()
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+    assert len(os.listdir("/dev/fd")) == len(before)
+
+
+def test_a_standard_error_that_is_closed_already_is_no_obstacle(noisy, monkeypatch):
+    def closed(number):
+        raise OSError(9, "Bad file descriptor")
+
+    noisy()
+    monkeypatch.setattr(lesson.os, "dup", closed)
+    lesson.import_quietly()
+
+
+# ----- in a notebook
 
 
 def run_first_cell(tmp_path, prepare="", **environment):

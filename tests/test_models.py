@@ -91,3 +91,28 @@ def test_the_settings_allow_no_image_too_small_for_the_network(size):
         except ValueError as error:
             refused.append("94" in str(error))
     assert refused == ([True, True] if size == 93 else [])
+
+
+@pytest.mark.parametrize("build", [build_cnn, build_three_block_cnn])
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"image_size": "300"}, "image_size='300' is not valid. Give a whole number of pixels"),
+        ({"image_size": None}, "image_size=None is not valid"),
+        ({"image_size": 150.0}, "image_size=150.0 is not valid"),
+        ({"classes": "2"}, "classes='2' is not valid. A classifier needs at least two classes"),
+        ({"classes": 2.5}, "classes=2.5 is not valid"),
+        ({"classes": None}, "classes=None is not valid"),
+        ({"dropout": "half"}, "dropout='half' is not valid. Give a number from 0 to below 1"),
+        ({"dropout": 1}, "dropout=1 is not valid"),
+        ({"dropout": -0.5}, "dropout=-0.5 is not valid"),
+    ],
+)
+def test_what_is_no_number_of_its_kind_is_told(build, arguments, told):
+    with pytest.raises(ValueError, match=f"^{told}"):
+        build(**{"image_size": 94, **arguments})
+
+
+def test_a_loss_for_what_is_no_model_is_told():
+    with pytest.raises(TypeError, match=r"`loss_for` expects a model of Keras. Received: None"):
+        loss_for(None)

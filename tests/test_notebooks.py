@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(ROOT.glob("notebooks/[0-9]*.py"))
 
+TRY = "The next cell is the solution. It is folded: try first, then open it."
+FOLDED = {"cellView": "form", "jupyter": {"outputs_hidden": True, "source_hidden": True}, "tags": ["hide-cell"]}
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(home|root|work|tmp|Users|mnt|opt|usr|var|content)/|(?<!\w)[A-Z]:\\\\")
 
 pytestmark = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
@@ -63,7 +65,7 @@ def test_it_reads_the_same_where_styles_and_scripts_are_stripped(source):
     cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     outside_code = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
-    assert set(re.findall(r"<[a-z/!][^>]*>", outside_code)) <= {"<details>", "<summary>", "</summary>", "</details>"}
+    assert re.findall(r"<[a-z/!][^>]*>", outside_code) == []
     for output in outputs(source):
         data = output.get("data", {})
         html = re.sub(r"<style scoped>.*?</style>", "", data.get("text/html", ""), flags=re.DOTALL)
@@ -93,7 +95,18 @@ def test_it_has_the_parts_of_a_lesson(source):
     for part in ("## Exercise", "## What you have seen"):
         assert part in headings
     assert "In this notebook you will" in prose
-    assert "<details><summary>Solution</summary>" in prose
+
+
+def test_its_exercise_has_a_folded_solution_that_printed_an_answer(source):
+    for cells in (jupytext.read(source).cells, nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells):
+        (place,) = [place for place, cell in enumerate(cells) if cell.source.startswith("# @title Solution\n")]
+        question, solution, after = cells[place - 1 : place + 2]
+        assert "## Exercise\n" in question.source
+        assert question.source.endswith(TRY)
+        assert solution.metadata == FOLDED
+        assert after.source.startswith("## What you have seen\n")
+    printed = "".join(one.get("text", "") + one.get("data", {}).get("text/markdown", "") for one in solution.outputs)
+    assert re.search(r"^Answer: .{20}", printed, re.MULTILINE)
 
 
 def test_its_first_cell_is_short_titled_and_hidden_on_the_site(source):

@@ -251,3 +251,9 @@ def test_the_results_say_what_the_benchmark_says():
         best, median = epochs.loc[arm, ["best_seconds", "median_seconds"]]
         ratios = f"×{epochs.loc[arm, 'times_the_first']:.2f} | ×{median / alone:.2f}"
         assert f"| {best:.1f} | {median:.1f} | {ratios} |" in readme
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_readme_gives_the_command_that_continuous_integration_runs(readme):
+    command = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1].removeprefix("exec ")
+    assert f"`{command}`" in (ROOT / readme).read_text(encoding="utf-8")

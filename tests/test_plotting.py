@@ -1,12 +1,23 @@
 """What the figures show: the numbers that are drawn, and the text for readers who cannot see them."""
 
+import base64
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib.colors import to_rgba
+from matplotlib.text import Text
+from PIL import Image
 
 from gc_tutorial import plotting
+from gc_tutorial.study import commands
+
+ROOT = Path(__file__).parent.parent
 
 # Three seeds whose mean is neither the largest nor the middle value.
 TABLE = pd.DataFrame(
@@ -17,55 +28,52 @@ TABLE = pd.DataFrame(
         for epoch in (1, 2)
     ]
 )
-DIFFERENCES = pd.DataFrame(
-    [
-        {"arm": arm, "outcome": outcome, "difference": d, "low": d - 1, "high": d + 2, "t_low": d - 3, "t_high": d + 4}
-        for outcome, d in (("train_loss", 10.0), ("test_accuracy", 20.0))
-        for arm in ("gradient", "update")
-    ]
-)
 
 
-@pytest.mark.parametrize(("measure", "label"), [("train_loss", "training loss")])
-def test_curves_are_means_and_bands_reach_from_the_lowest_to_the_highest(measure, label):
-    (axis,) = plotting.learning_curves(TABLE, (measure,), title="Finding").axes
-    assert axis.get_ylabel() == label
-    for line, band, (arm, base) in zip(axis.lines, axis.collections, [("none", 1.0), ("gradient", 0.5)], strict=True):
-        assert (line.get_label(), line.get_color()) == (plotting.LABELS[arm], plotting.COLOURS[arm])
-        np.testing.assert_allclose(line.get_ydata(), [base + 0.5, base + 0.25])
-        corners = band.get_paths()[0].vertices
-        assert corners[:, 1].min() == pytest.approx(base)
-        assert corners[:, 1].max() == pytest.approx(base + 1.2)
+def drawn(axis, arm):
+    """The line of an arm's means, and its thin lines."""
+    lines = [line for line in axis.lines if line.get_color() == plotting.COLOURS[arm]]
+    (mean,) = [line for line in lines if line.get_label() == plotting.LABELS[arm]]
+    return mean, [line for line in lines if line is not mean]
 
 
-def test_a_single_seed_has_no_band():
+def texts(parent):
+    """What the legend of an axis, or those of a figure, say."""
+    legends = [parent.get_legend()] if hasattr(parent, "get_legend") else parent.legends
+    return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("arms", [("none", "gradient"), ("gradient", "none")])
+def test_thick_curves_are_means_and_thin_ones_are_seeds(arms):
+    table = pd.concat([TABLE[TABLE["arm"] == arm] for arm in arms])
+    (axis,) = plotting.learning_curves(table, ("train_loss",), title="Finding").axes
+    assert axis.get_ylabel() == "training loss"
+    assert texts(axis.figure) == [*(plotting.LABELS[arm] for arm in arms), "one seed (thick: mean)"]
+    for arm, base in (("none", 1.0), ("gradient", 0.5)):
+        mean, seeds = drawn(axis, arm)
+        np.testing.assert_allclose(mean.get_ydata(), [base + 0.5, base + 0.25])
+        assert [list(line.get_ydata()) for line in seeds] == [[base + x, base + x / 2] for x in (0.0, 0.3, 1.2)]
+
+
+def test_two_seeds_have_a_line_each():
+    (axis,) = plotting.learning_curves(TABLE.query("seed < 2"), ("train_loss",)).axes
+    assert [len(drawn(axis, arm)[1]) for arm in ("none", "gradient")] == [2, 2]
+
+
+def test_a_single_seed_has_one_line():
     (axis,) = plotting.learning_curves(TABLE.query("seed == 0"), ("train_loss",)).axes
     assert len(axis.lines) == 2
-    assert len(axis.collections) == 0
-
-
-def test_thick_bars_are_the_bootstrap_and_thin_ones_are_students_t():
-    figure = plotting.interval_plot(DIFFERENCES, title="Finding")
-    assert len(figure.axes) == 2
-    for axis, difference in zip(figure.axes, (10.0, 20.0), strict=True):
-        bars = {(line.get_linewidth(), *line.get_xdata()) for line in axis.lines if len(line.get_xdata()) == 2}
-        assert (4.0, difference - 1, difference + 2) in bars
-        assert (1.0, difference - 3, difference + 4) in bars
-        assert [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "o"] == [difference] * 2
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        plotting.LABELS["gradient"],
-        plotting.LABELS["update"],
-    ]
+    assert texts(axis.figure) == ["no GC", "GC on the gradient"]
 
 
 def test_the_control_is_drawn_beside_the_published_progress():
     progress = pd.DataFrame({"epoch": [1, 2, 3, 4], "train_loss": [4.0, 3.0, 2.0, 1.0]})
     control = TABLE.query("arm == 'none'").assign(arm="recompiled")
-    figure = plotting.headline(TABLE.assign(test_accuracy=0.5), control, progress, "Finding")
+    figure = plotting.headline(TABLE.assign(test_accuracy=0.5), control, progress, ["One", "Other"])
     axis = figure.axes[2]
     lines = {line.get_label(): line for line in axis.lines}
     np.testing.assert_allclose(lines[plotting.LABELS["recompiled"]].get_ydata(), [1.5, 1.25])
-    np.testing.assert_allclose(lines["published: “without GC”, then “with GC”"].get_ydata(), [4, 3, 2, 1])
+    np.testing.assert_allclose(lines["published: “without GC”,\nthen “with GC”"].get_ydata(), [4, 3, 2, 1])
     assert 2.5 in [line.get_xdata()[0] for line in axis.lines]  # where `compile` is called again
 
 
@@ -91,3 +99,161 @@ def test_images_are_drawn_as_they_are_with_their_titles():
     assert [axis.get_title() for axis in drawn] == ["a", "b", "c"]
     for axis, image in zip(drawn, images, strict=True):
         np.testing.assert_array_equal(axis.images[0].get_array(), image)
+
+
+# ----- what a reader reads off
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_every_arm_and_every_split_has_its_own_colour_and_name():
+    for names in (
+        plotting.COLOURS,
+        plotting.SPLIT_COLOURS,
+        plotting.LABELS,
+        plotting.MARKERS,
+        plotting.MEASURES,
+    ):
+        assert len(set(names.values())) == len(names)
+    assert set(plotting.COLOURS) == set(plotting.LABELS) == set(plotting.MARKERS)
+
+
+def test_curves_of_all_measures_stand_one_below_the_other_with_one_legend_that_covers_nothing():
+    table = TABLE.assign(test_loss=2.0, test_accuracy=0.5)
+    figure = plotting.learning_curves(table, title="Finding")
+    assert [axis.get_ylabel() for axis in figure.axes] == ["training loss", "held-out loss", "held-out accuracy"]
+    assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "epoch"]
+    assert figure.get_suptitle() == "Finding"
+    assert len(figure.legends) == 1
+    assert [texts(axis) for axis in figure.axes] == [[], [], []]
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    assert not any(legend.overlaps(axis.get_window_extent()) for axis in figure.axes)
+    assert len({axis.get_subplotspec().colspan.start for axis in figure.axes}) == 1
+    assert len({axis.get_xlim() for axis in figure.axes}) == 1
+    for axis in figure.axes:
+        assert all(float(tick).is_integer() for tick in axis.get_xticks())
+        for arm in ("none", "gradient"):
+            mean, seeds = drawn(axis, arm)
+            assert list(mean.get_xdata()) == [1, 2]
+            assert mean.get_marker() == plotting.MARKERS[arm]  # an epoch is a point
+            assert 2 < mean.get_markersize() < 5
+            assert all(line.get_linewidth() < mean.get_linewidth() / 2 for line in seeds)
+            assert all(line.get_zorder() < mean.get_zorder() for line in seeds)
+            assert all(line.get_alpha() < 0.5 for line in seeds)
+            assert mean.get_alpha() is None
+
+
+FIGURES = {
+    "curves": lambda: plotting.learning_curves(TABLE.assign(test_loss=2.0, test_accuracy=0.5), title="word " * 30),
+    "pictures": lambda: plotting.image_grid([np.zeros((4, 4, 3), np.uint8)] * 12, ["name"] * 12, title="word " * 30),
+}
+
+
+def test_a_long_title_is_broken_into_lines_of_about_equal_length():
+    figure = plt.figure(figsize=(5.5, 2))
+    text = "One run each. With GC: training loss higher by 0.0064, out of held-out accuracy"
+    plotting.set_title(figure, text)
+    lines = figure.get_suptitle().split("\n")
+    assert " ".join(lines) == text  # not within a word, not at a hyphen
+    assert len(lines) == 2
+    assert abs(len(lines[0]) - len(lines[1])) < 10
+    assert [plotting.wrapped(short, figure) for short in ("", "Finding")] == ["", "Finding"]
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_a_phone_shows_every_text_of_a_figure_large_enough(kind):
+    """On a phone a figure is about 350 pixels wide, and a text of fewer than 8 pixels is hard to read."""
+    figure = FIGURES[kind]()
+    figure.canvas.draw()
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    pixels = {text.get_text(): text.get_fontsize() / 72 * 350 / figure.get_figwidth() for text in shown}
+    assert {text: size for text, size in pixels.items() if size < 8} == {}
+    title = figure._suptitle.get_window_extent()
+    assert title.x0 >= 0 and title.x1 <= figure.bbox.x1
+
+
+def test_the_control_in_words():
+    progress = pd.DataFrame({"epoch": [1, 2, 3, 4], "train_loss": [4.0, 3.0, 2.0, 1.0]})
+    axis = plt.figure().subplots()
+    plotting.draw_control(axis, TABLE.query("arm == 'none'").assign(arm="recompiled"), progress)
+    assert texts(axis) == ["no GC, compiled again", "published: “without GC”,\nthen “with GC”"]
+    assert axis.get_xlabel() == "epoch (dotted: compile is called again)"
+    assert axis.get_ylabel() == "training loss"
+    *_, control, published, again = axis.lines
+    assert list(published.get_xdata()) == [1, 2, 3, 4]
+    assert (published.get_linestyle(), published.get_marker()) == ("--", "s")
+    assert (again.get_linestyle(), list(again.get_xdata())) == (":", [2.5, 2.5])
+    assert published.get_markersize() < 5
+    assert again.get_linewidth() < 1.5  # thinner than a curve
+    assert to_rgba(again.get_color()) == (0, 0, 0, 1)
+    assert len(set(to_rgba(published.get_color())[:3])) == 1  # grey: it is no arm of ours
+    assert control.get_color() == plotting.COLOURS["recompiled"]
+
+
+def test_the_headline_has_three_panels_that_say_what_they_are():
+    progress = pd.DataFrame({"epoch": [1, 2], "train_loss": [4.0, 3.0]})
+    control = TABLE.query("arm == 'none'").assign(arm="recompiled")
+    figure = plotting.headline(TABLE.assign(test_accuracy=0.5), control, progress, ["One", "Other"])
+    training, heldout, published = figure.axes
+    assert [axis.get_title() for axis in figure.axes] == [
+        "One",
+        "Other",
+        "The published “gain” appears without any GC, too",
+    ]
+    assert (training.get_ylabel(), heldout.get_ylabel()) == ("training loss", "held-out accuracy")
+    assert texts(training.figure) == ["no GC", "GC on the gradient", "one seed (thick: mean)"]
+    assert (texts(training), texts(heldout)) == ([], [])
+    assert len(texts(published)) == 2
+    figure.canvas.draw()
+    tops = [axis.get_window_extent().y1 for axis in figure.axes]
+    assert tops == sorted(tops, reverse=True)
+
+
+def test_the_command_draws_the_headline_of_the_readme(tmp_path):
+    commands.headline(picture=str(tmp_path / "headline.png"))
+    with Image.open(tmp_path / "headline.png") as drawn, Image.open(ROOT / "docs" / "headline.png") as committed:
+        assert drawn.size == committed.size
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "rows"), [(3, {"columns": 2}, 2), (4, {"columns": 2}, 2), (5, {}, 2), (4, {}, 1)]
+)
+def test_a_grid_has_as_many_rows_as_it_needs(count, columns, rows):
+    images = [np.zeros((4, 4, 3), np.uint8)] * count
+    figure = plotting.image_grid(images, [str(number) for number in range(count)], **columns, side=2.0, title="Above")
+    across = columns.get("columns", 4)
+    assert figure.axes[0].get_gridspec().get_geometry() == (rows, across)
+    assert tuple(figure.get_size_inches()) == pytest.approx((2.0 * across, 2.2 * rows + 0.3))
+    assert figure.get_suptitle() == "Above"
+    assert not any(axis.axison for axis in figure.axes)  # no ticks, also where there is no image
+    assert [axis.get_title() for axis in figure.axes][:count] == [str(number) for number in range(count)]
+    small = plotting.image_grid(images[:1], ["one\nmore"])
+    assert tuple(small.get_size_inches()) == pytest.approx((1.4 * 4, 1.4 + 2 * 0.2))
+
+
+@pytest.mark.parametrize("photographs", [False, True])
+def test_a_figure_is_shown_on_white_large_enough_to_read_and_closed(photographs):
+    InteractiveShell.instance()
+    image = np.full((40, 40, 3), 9, np.uint8)
+    figure = plotting.image_grid([image], ["one"]) if photographs else plotting.learning_curves(TABLE, ("train_loss",))
+    width = figure.get_figwidth()
+    figure.set_facecolor("black")
+    other = plt.figure()
+    with capture_output() as shown:
+        plotting.show(figure, alt="What it shows")
+    assert not plt.fignum_exists(figure.number)
+    assert plt.fignum_exists(other.number)
+    ((_, encoded),) = [item for item in shown.outputs[0].data.items() if item[0].startswith("image/")]
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+        assert picture.format == ("JPEG" if photographs else "PNG")
+        corner = picture.convert("RGB").getpixel((0, 0))
+        assert min(corner) >= 250
+        if not photographs:
+            assert picture.info["dpi"] == pytest.approx((110, 110), abs=0.5)
+            assert width * 90 < picture.width < width * 120
+            assert picture.height < picture.width  # cut to what is drawn

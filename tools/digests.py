@@ -1,10 +1,12 @@
 """What the outputs of a notebook depend on, as a digest that is kept beside them.
 
-It covers the code of the notebook's cells, the code of the package that they reach through imports, and the tables
-that they name. Comments, docstrings and layout of the package do not count. The digest is the same on every Python.
+It covers the code of the notebook's cells, the code of the package that they reach through imports, the tables that
+they name, and in an edition in another language the translations of what this code says. Comments, docstrings and
+layout of the package do not count. The digest is the same on every Python.
 """
 
 import ast
+import gettext
 import hashlib
 from pathlib import Path
 
@@ -13,13 +15,25 @@ PACKAGE = "gc_tutorial"
 TABLES = ROOT / PACKAGE / "study" / "results"
 
 
-def outputs_digest(notebook):
-    """The digest for a notebook with its cells as they are now, to tell whether its outputs still belong to it."""
+def outputs_digest(notebook, language=""):
+    """The digest for a notebook with its cells as they are now, to tell whether its outputs still belong to it.
+
+    Args:
+        notebook: as nbformat reads it.
+        language: str, that of its edition, such as "ja"; "" for the English one.
+    """
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     code = [ast.parse(cell) for cell in cells]
     modules = {path: ast.parse(path.read_bytes()) for path in reached(code)}
     parts = [*cells, *(f"{path.relative_to(ROOT).as_posix()} {plain(tree)}" for path, tree in modules.items())]
-    parts += [path.read_text(encoding="utf-8") for path in tables([*code, *modules.values()])]
+    strings = {
+        node.value
+        for tree in [*code, *modules.values()]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    parts += [path.read_text(encoding="utf-8") for path in tables(strings)]
+    parts += translations(strings, language) if language else []
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -58,9 +72,16 @@ def imported(tree):
     return {name for name in names if name.split(".")[0] == PACKAGE}
 
 
-def tables(trees):
-    """The files of the measured results whose name stands in the code as a string, or for a study its folder's name."""
-    strings = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+def translations(strings, language):
+    """The messages among strings that are translated, each with its translation."""
+    with (ROOT / PACKAGE / "locale" / language / "LC_MESSAGES" / f"{PACKAGE}.mo").open("rb") as file:
+        catalogue = gettext.GNUTranslations(file)
+    translated = {string: catalogue.gettext(string) for string in sorted(strings) if string}
+    return [f"{string}\n{said}" for string, said in translated.items() if said != string]
+
+
+def tables(strings):
+    """The files of the measured results whose name, or whose folder's name, is among the strings of the code."""
     files = {path: path.relative_to(TABLES).with_suffix("").parts[0] for path in sorted(TABLES.rglob("*.csv"))}
     return [path for path, name in files.items() if name in strings]
 

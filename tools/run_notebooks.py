@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from digests import outputs_digest
+from translations import LANGUAGES
 
 from gc_tutorial import console
 
@@ -26,13 +27,15 @@ BUILD = ROOT / "build"
 def main():
     """Run the notebooks that the command line names. What takes seconds to import comes later, so that Ctrl-C works."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="notebooks such as 01_data; all of them by default")
+    parser.add_argument("names", nargs="*", help="notebooks such as 01_data or ja/01_data; all English ones by default")
     parser.add_argument("--in-place", action="store_true", help="write the outputs into the committed notebooks")
     options = parser.parse_args()
-    sources = [NOTEBOOKS / f"{name}.py" for name in options.names] or sorted(NOTEBOOKS.glob("[0-9]*.py"))
-    missing = [source.stem for source in sources if not source.exists()]
+    editions = [NOTEBOOKS, *(NOTEBOOKS / language for language in LANGUAGES if options.in_place)]
+    every = [source for edition in editions for source in sorted(edition.glob("[0-9]*.py"))]
+    sources = [NOTEBOOKS / f"{name}.py" for name in options.names] or every
+    missing = [name_of(source) for source in sources if not source.exists()]
     if missing:
-        known = ", ".join(source.stem for source in sorted(NOTEBOOKS.glob("[0-9]*.py")))
+        known = ", ".join(name_of(source) for source in sorted(NOTEBOOKS.glob("[0-9]*.py")))
         sys.exit(f"There is no notebook {', '.join(missing)}. Choose from: {known}.")
     try:
         (BUILD / "notebooks").mkdir(parents=True, exist_ok=True)
@@ -42,21 +45,29 @@ def main():
     run_all(sources, options.in_place)
 
 
+def name_of(source):
+    """Such as 01_data, or ja/01_data of another edition."""
+    return source.relative_to(NOTEBOOKS).with_suffix("").as_posix()
+
+
 def run_all(sources, in_place):
     import jupytext
     from nbconvert import HTMLExporter
 
     started = time.perf_counter()
     for number, source in enumerate(sources, 1):
-        print(f"\n{source.stem} ({number} of {len(sources)})", flush=True)
-        target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{source.stem}.ipynb"
+        name = name_of(source)
+        print(f"\n{name} ({number} of {len(sources)})", flush=True)
+        target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{name}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
         notebook = run(source)
         jupytext.write(notebook, target, fmt="ipynb")
         page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
-        (BUILD / f"{source.stem}.html").write_text(page, encoding="utf-8")
+        (BUILD / f"{name}.html").parent.mkdir(parents=True, exist_ok=True)
+        (BUILD / f"{name}.html").write_text(page, encoding="utf-8")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Open these in a browser:")
     for source in sources:
-        print(f"  {BUILD / source.stem}.html")
+        print(f"  {BUILD / name_of(source)}.html")
 
 
 def run(source):
@@ -95,7 +106,7 @@ def run(source):
     )
     execute(client, source.name)
     # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
-    notebook.metadata["executed"] = outputs_digest(notebook)
+    notebook.metadata["executed"] = outputs_digest(notebook, source.parent.name if source.parent != NOTEBOOKS else "")
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return notebook
 

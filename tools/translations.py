@@ -1,8 +1,11 @@
-"""Build the editions in other languages, notebooks/<language>/: the English code and outputs around prose of their own.
+"""Build the editions in other languages, notebooks/<language>/: the English code around prose of their own.
 
 The prose lives in the markdown cells of notebooks/<language>/NN_name.py. Each of them carries, as `translates`, a hash
 of the English cell that it translates, so that a test can tell which English text has changed since. A translator who
-has mended a cell takes that hash out, and this program writes the new one. Nothing is executed.
+has corrected a cell takes that hash out, and this program writes the new one.
+
+The code differs in one thing: its first cell calls `start` with the language. Nothing is executed here. A cell keeps
+the outputs that it has; `make outputs` runs these notebooks like the English ones.
 """
 
 import hashlib
@@ -26,6 +29,7 @@ LANGUAGES = {
     }
 }
 UNTRANSLATED = "untranslated"
+START = "gc_tutorial.start()"
 
 
 def main():
@@ -53,7 +57,12 @@ def build(english, target):
     if [(cell.cell_type, cell.source) for cell in script.cells] != [(c.cell_type, c.source) for c in notebook.cells]:
         sys.exit(f"{english.stem}.py and its .ipynb are not in step: run `make sync`.")
     theirs = jupytext.read(target).cells if target.exists() else []
+    language = target.parent.name
+    for cell in [*script.cells, *notebook.cells]:
+        if cell.cell_type == "code":
+            cell.source = cell.source.replace(START, f'{START[:-1]}language="{language}")')
     pairs, dropped = align(script.cells, theirs)
+    keep_outputs(notebook, target.with_suffix(".ipynb"))
     for number, cell in enumerate(script.cells):
         if cell.cell_type == "markdown":
             text, translates = pairs.get(number, (cell.source, UNTRANSLATED))
@@ -64,6 +73,16 @@ def build(english, target):
     start = "\n# %%"
     header, body = english.read_text(encoding="utf-8").split(start, 1)[0], jupytext.writes(script, fmt="py:percent")
     return header + start + body.split(start, 1)[1], nbformat.writes(notebook) + "\n", dropped
+
+
+def keep_outputs(notebook, path):
+    """Give a notebook the outputs that its cells have in a file, cell by cell with the same code, and no others."""
+    old = nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
+    outputs = {cell.source: (cell.outputs, cell.execution_count) for cell in old.cells if cell.cell_type == "code"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = outputs.get(cell.source, ([], None))
+    notebook.metadata["executed"] = old.metadata.get("executed", "")
 
 
 def align(english, theirs):

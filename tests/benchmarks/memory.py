@@ -1,4 +1,4 @@
-"""How much memory the recipe takes, and how loading and augmenting grow with the number of images.
+"""How much memory the recipe takes, and how loading and augmenting grow with the number of images or of files.
 
     make benchmark
 
@@ -8,12 +8,16 @@ without those that only mirror a file (`RssAnon` of Linux).
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import speed  # imports TensorFlow quietly
 import tensorflow_datasets as tfds
 
@@ -24,6 +28,7 @@ from gc_tutorial.data.synthetic import SyntheticHorsesOrHumans
 
 COUNTS = (1_000, 2_000, 5_000, 10_000, 20_000)
 MANY = Path(__file__).resolve().parents[2] / "build" / "many_synthetic"
+FILES = MANY.with_name("many_files")
 
 
 class Peak(threading.Thread):
@@ -79,6 +84,38 @@ def growth(count):
     }
 
 
+def image_files():
+    """A folder with as many JPEG files as the largest count, in folders of 1,000, which links then put together."""
+    for first in range(0, max(COUNTS), 1000):
+        folder = FILES / "all" / str(first)
+        if folder.exists():
+            continue
+        unfinished = FILES / "unfinished"
+        for number in range(first, first + 1000):
+            # Smooth, as photographs are, or decoding would take far longer; and no two alike.
+            coarse = np.random.default_rng(number).integers(0, 256, (10, 10, 3), dtype="uint8")
+            path = unfinished / f"class_{number % 2}" / f"{number:05d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), cv2.resize(coarse, (speed.SIZE, speed.SIZE), interpolation=cv2.INTER_CUBIC))
+        folder.parent.mkdir(exist_ok=True)
+        unfinished.rename(folder)
+
+
+def folder(count):
+    with tempfile.TemporaryDirectory(dir=FILES) as chosen:
+        for path in sorted((FILES / "all").glob("*/*/*.jpg"), key=lambda path: path.name)[: int(count)]:
+            link = Path(chosen, path.parent.name, path.name)
+            link.parent.mkdir(exist_ok=True)
+            os.link(path, link)
+        peak, began, used = Peak(), time.perf_counter(), time.process_time()
+        load_data(chosen, speed.SIZE)
+        return {
+            "loading_ms_per_image": round(1000 * (time.perf_counter() - began) / int(count), 2),
+            "processor_ms_per_image": round(1000 * (time.process_time() - used) / int(count), 2),
+            "peak_gib": round(peak.gibibytes, 2),
+        }
+
+
 def in_a_process(part, arm):
     done = subprocess.run([sys.executable, __file__, "--one", part, arm], check=True, stdout=subprocess.PIPE, text=True)
     row = {"part": part, "arm": arm, **json.loads(done.stdout.splitlines()[-1])}
@@ -87,7 +124,8 @@ def in_a_process(part, arm):
 
 
 def main():
-    parts = {"recipe": ["loading the images alone", *speed.EPOCH_ARMS], "growth": [str(count) for count in COUNTS]}
+    counts = [str(count) for count in COUNTS]
+    parts = {"recipe": ["loading the images alone", *speed.EPOCH_ARMS], "growth": counts, "folder": counts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(parts), help=f"of {', '.join(parts)}; all by default")
     parser.add_argument("--csv", help="write the table to this file, too")
@@ -95,10 +133,12 @@ def main():
     options = parser.parse_args()
     if options.one:
         part, arm = options.one
-        print(json.dumps({"recipe": recipe, "growth": growth}[part](arm)))
+        print(json.dumps({"recipe": recipe, "growth": growth, "folder": folder}[part](arm)))
         return
     if "growth" in options.parts:
         many_synthetic()
+    if "folder" in options.parts:
+        image_files()
     speed.finish([in_a_process(part, arm) for part in options.parts for arm in parts[part]], options.csv)
 
 

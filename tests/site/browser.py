@@ -15,7 +15,7 @@ from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
-from build import REPOSITORY, SITE, alone, home, sources  # noqa: E402
+from build import REPOSITORY, SITE, alone, folded_title, home, sources  # noqa: E402
 
 SOURCES = {home(language) / Path(name).with_suffix(".html"): source for source, (language, name) in sources().items()}
 PAGES = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
@@ -43,8 +43,11 @@ CREDITED = (
 # What is wrong with the page that is open, by kind: each finds nothing on a good page.
 FAULTS = {
     "figures that do not show or have no text": """
-        all("article img").filter(i => !i.naturalWidth || !shown(i) || i.alt.length <= 20).map(i => i.src)""",
+        all("article img").filter(i => !i.naturalWidth || !(shown(i) || i.closest("details")) || i.alt.length <= 20)
+        .map(i => i.src)""",
     "formulas that do not show": "all('math').filter(m => !shown(m)).map(m => m.textContent)",
+    "formulas whose end cannot be reached": """
+        all("div.math math").filter(m => m.scrollWidth > box(m).width + 1).map(m => m.textContent)""",
     "formulas that were left as TeX": r"prose().filter(text => /[$]|\\[a-zA-Z]+/.test(text))",
     "Markdown that was left as it is": r"prose().filter(text => /[*][*]|`|^#+ |\]\(/.test(text))",
     "things that stick out": """
@@ -142,6 +145,7 @@ def test_page(look, path, width, colours):
 
     # What is folded, and what a pointer would open, is to be readable, too.
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished))")  # else it is still pale
     # Without `preload`, which looks for imported style sheets in the wrong folder.
     violations = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
     assert [(one["id"], node["html"], node["failureSummary"]) for one in violations for node in one["nodes"]] == []
@@ -189,7 +193,17 @@ def test_nothing_of_the_notebook_is_lost(look, path):
     assert page.locator(".cell_output img").evaluate_all("all => all.map(i => i.alt)") == alts
     assert page.locator(".cell_input").count() == sum(cell["cell_type"] == "code" for cell in cells)
     assert page.locator("table.dataframe").count() == kinds.count("text/html")
-    assert page.locator("article details").count() == prose.count("<details>")
+    folded = [tag for cell in cells for tag in cell["metadata"].get("tags", []) if tag.startswith("hide-")]
+    assert page.locator("article details").count() == len(folded)
+    language = path.parent.name if path.parent != SITE else "en"
+    codes = ["".join(cell["source"]) for cell in cells]
+    (code,) = [code for code in codes if code.startswith("# @title Solution\n")]
+    solution = page.locator(".tag_hide-cell details").last
+    assert solution.locator("summary p:visible").inner_text() == folded_title(code, language)
+    answer = solution.locator(".cell_output").get_by_text("Answer:").first
+    assert not answer.is_visible()
+    solution.locator("summary").click()
+    assert answer.is_visible()
     assert (page.locator("math").count() > 0) == ("$" in prose)
     address = urlsplit(REPOSITORY).path
     source = SOURCES[path].relative_to(ROOT).as_posix()

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -6,6 +7,9 @@ import pandas as pd
 import pytest
 
 from gc_tutorial.__main__ import main
+from gc_tutorial.errors import StoreError
+from gc_tutorial.study import commands, planned_study, store
+from gc_tutorial.study.plan import read_plan
 
 SMALL = ["--data", "synthetic_small", "--image-size", "94", "--batch-size", "64", "--epochs", "1"]
 
@@ -91,6 +95,8 @@ def test_a_folder_in_the_way_is_told_in_one_line(tmp_path, capsys):
         (["compare"], "folder"),
         (["compare", "x", "--seeds", "0"], "'0' is not a whole number of at least 1"),
         (["compare", "x", "--epochs", "many"], "'many' is not a whole number"),
+        (["compare", "x", "--seeds", "²"], "'²' is not a whole number of at least 1"),
+        (["compare", "x", "--seeds", "9" * 5000], f"'{'9' * 30}' is not a whole number of at least 1"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(arguments, told, capsys):
@@ -98,3 +104,133 @@ def test_wrong_usage_ends_with_code_2(arguments, told, capsys):
         main(arguments)
     assert stopped.value.code == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("csv", "told"),
+    [
+        ("", "it is no name of a file"),
+        ("folder", "it is no name of a file"),
+        ("pipe", "it is not a regular file"),
+        ("runs/none-seed000.json", "it could be a run, or the lock, of the results folder"),
+        ("runs/.lock", "it could be a run, or the lock, of the results folder"),
+        ("runs/../runs/other.json", "it could be a run, or the lock, of the results folder"),
+    ],
+)
+def test_a_csv_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch, capsys, csv, told):
+    monkeypatch.chdir(tmp_path)
+    for name in ("folder", "runs"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["compare", "runs", *SMALL, "--csv", csv]) == 1
+    assert capsys.readouterr().err == f"error: --csv {csv!r} cannot be written: {told}. Choose another file.\n"
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_csv_may_lie_beside_the_runs(tmp_path):
+    commands._check_writable(str(tmp_path / "table.csv"), str(tmp_path))
+
+
+@pytest.fixture
+def small_plan(tmp_path, monkeypatch):
+    """The path of a plan of one run, and no training."""
+    monkeypatch.setattr("gc_tutorial.study.planned_study.run_study", lambda *_, **__: pytest.fail("trained"))
+    path = tmp_path / "plan.toml"
+    digits = 'data = "digits"\naugmentation = "none"\nlearning_rate = 0.001\nepochs = 1\n'
+    path.write_text("[seeds]\ntuning = [100]\n[[runs]]\n" + digits)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("", "it is no name of a folder"),
+        ("plan.toml", "Not a directory"),
+        ("plan.toml/tables", "Not a directory"),
+        ("taken", "runs.csv is a folder there"),
+    ],
+)
+def test_tables_that_cannot_be_written_are_told_before_training(small_plan, monkeypatch, capsys, target, told):
+    monkeypatch.chdir(small_plan.parent)
+    (small_plan.parent / "taken" / "runs.csv").mkdir(parents=True)
+    assert main(["study", str(small_plan), "runs", "--tables", target]) == 1
+    assert capsys.readouterr().err == f"error: --tables {target!r} cannot be written: {told}. Choose another folder.\n"
+    assert sorted(path.name for path in small_plan.parent.iterdir()) == ["plan.toml", "taken"]
+
+
+def test_a_folder_for_tables_that_is_not_there_yet_is_no_mistake_and_not_made(small_plan, monkeypatch):
+    ran = []
+    monkeypatch.setattr("gc_tutorial.study.planned_study.run_study", lambda *_, **__: ran.append(True))
+    monkeypatch.setattr("gc_tutorial.study.planned_study.tables", lambda *_: 1)
+    target = small_plan.parent / "new" / "tables"
+    assert main(["study", str(small_plan), str(small_plan.parent / "runs"), "--tables", str(target)]) == 0
+    assert ran and not target.parent.exists()
+
+
+@pytest.mark.parametrize("option", ["--workers", "--threads"])
+def test_more_processes_or_threads_than_a_machine_can_use_are_told(small_plan, capsys, option):
+    assert main(["study", str(small_plan), "runs", option, "10000"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {option[2:]}=10000 is not valid on this machine. Choose a number from ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "-10000", "1.5", "two", ""])
+def test_a_number_of_workers_that_is_none_is_told(small_plan, capsys, number):
+    with pytest.raises(SystemExit) as stopped:
+        main(["study", str(small_plan), "runs", f"--workers={number}"])
+    assert stopped.value.code == 2
+    assert f"argument --workers: {number!r} is not a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_in_a_new_process_tensorflow_says_nothing_beside_the_one_sentence(tmp_path):
+    command = [sys.executable, "-m", "gc_tutorial", "tables", "A", str(tmp_path), str(tmp_path / "tables")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert ended.stderr == f"error: {tmp_path} has no finished runs of the plan 'A_tuning'.\n"
+
+
+ROW = {"epoch": 1, "train_loss": 1.0, "seconds": 1.0, "status": "finished", "ended": "today", "machine": "here"}
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ({"rows": [{}]}, "its column epoch is missing or of another kind"),
+        ({"rows": [{**ROW, "seconds": "x"}]}, "its column seconds is missing or of another kind"),
+        ({"rows": [{**ROW, "train_loss": [1]}]}, "its column train_loss is missing or of another kind"),
+        ({"rows": [ROW], "kernels": 5}, "is not a run of a study"),
+        ({"rows": [ROW], "figures": ["a"]}, "is not a run of a study"),
+    ],
+)
+@pytest.mark.parametrize("command", ["study --dry-run", "tables"])
+def test_a_run_of_another_kind_is_told(small_plan, capsys, command, run, told):
+    (planned,) = read_plan(str(small_plan)).runs
+    folder = small_plan.parent / "runs"
+    folder.mkdir()
+    store.write_run(folder, planned.name, {"plan": "plan"}, run)
+    command, *options = command.split()
+    assert main([command, str(small_plan), str(folder), *(options or [str(small_plan.parent / "new")])]) == 1
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+
+
+def test_a_study_that_is_complete_gives_no_estimate(small_plan, capsys):
+    (planned,) = read_plan(str(small_plan)).runs
+    folder = small_plan.parent / "runs"
+    folder.mkdir()
+    store.write_run(folder, planned.name, {"plan": "plan"}, {"rows": [ROW]})
+    assert main(["study", str(small_plan), str(folder), "--dry-run"]) == 0
+    assert capsys.readouterr().out == "0 of 1 runs are missing.\n"
+
+
+def test_no_room_for_logits_is_told_before_training(small_plan, monkeypatch):
+    monkeypatch.undo()  # of the fixture
+    monkeypatch.setattr("gc_tutorial.study.engine.compute", lambda *_, **__: pytest.fail("trained"))
+    folder = small_plan.parent / "runs"
+    folder.mkdir()
+    (folder / "logits").touch()
+    with pytest.raises(
+        StoreError, match=r"Results cannot be written to .*logits: File exists. Remove what is in the way"
+    ):
+        planned_study.run_study(read_plan(str(small_plan)), folder, progress=False)

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from gc_tutorial import compare
 from gc_tutorial.errors import DataError
-from gc_tutorial.study import comparison
+from gc_tutorial.study import comparison, store
 from gc_tutorial.study.engine import versions
 from gc_tutorial.study.store import StoreError
 
@@ -98,17 +99,42 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        ({"arms": []}, r"arms=\[\] is not valid. Give a list of at least one of: none, gradient"),
+        ({"arms": None}, "arms=None is not valid"),
+        ({"arms": "none"}, "arms='none' is not valid. Give a list"),
+        ({"arms": (arm for arm in ["weights"])}, "no arm 'weights'"),
         ({"arms": ["none", "weights"]}, r"no arm 'weights'. Choose from: none, gradient, update, recompiled"),
         ({"optimizer": "lion"}, r"no optimizer 'lion'. Choose from: rmsprop, sgd, adam"),
+        ({"optimizer": ["adam"]}, r"no optimizer \['adam'\]"),
         ({"seeds": 0}, "at least one"),
+        ({"seeds": "3"}, "seeds='3' is not valid"),
+        ({"seeds": None}, "seeds=None is not valid"),
+        ({"seeds": 1.5}, "seeds=1.5 is not valid"),
+        ({"seeds": True}, "seeds=True is not valid"),
+        ({"seeds": ["0"]}, r"seeds=\['0'\]: a seed is a whole number"),
+        ({"seeds": [1.5]}, r"seeds=\[1.5\]: a seed is a whole number"),
+        ({"seeds": itertools.count()}, "10001 seeds are too many"),
         ({"seeds": []}, "at least one"),
         ({"seeds": [3, -1]}, "seeds.*-1.*from 0 to"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 is not valid"),
         ({"learning_rate": float("nan")}, "learning_rate=nan is not valid"),
         ({"learning_rate": float("inf")}, "learning_rate=inf is not valid"),
+        ({"learning_rate": "0.001"}, "learning_rate='0.001' is not valid"),
+        ({"learning_rate": None}, "learning_rate=None is not valid"),
+        ({"learning_rate": True}, "learning_rate=True is not valid"),
         ({"epochs": 0}, "epochs=0"),
+        ({"epochs": "1"}, "epochs='1' is not valid. Give a whole number from 1 to"),
+        ({"epochs": 1.5}, "epochs=1.5 is not valid"),
+        ({"epochs": 10**18}, "epochs=10+ is not valid"),
         ({"batch_size": -1}, "batch_size=-1"),
+        ({"batch_size": None}, "batch_size=None is not valid"),
         ({"source": "nowhere"}, "no data source 'nowhere'"),
+        ({"source": None}, "source=None is not valid"),
+        ({"source": (np.zeros((4, 94, 94, 3)), np.zeros(4))}, "source=.* is not valid"),
+        ({"folder": ""}, "has no name"),
+        ({"folder": 5}, "5 is not the name of a folder"),
+        ({"folder": b"runs"}, "b'runs' is not the name of a folder"),
+        ({"folder": "a\0b"}, r"'a\\x00b' is not the name of a folder"),
     ],
 )
 def test_bad_arguments_are_told_before_any_training(few, arguments, told):
@@ -116,13 +142,30 @@ def test_bad_arguments_are_told_before_any_training(few, arguments, told):
         compare(**{"source": few, "progress": False, **arguments})
 
 
+@pytest.mark.parametrize(
+    ("arms", "seeds", "begun"),
+    [
+        (iter(["none"]), 1, ["none-seed000"]),
+        (["none", "none"], 1, ["none-seed000"]),
+        (["none"], np.int64(2), ["none-seed000", "none-seed001"]),
+        (["none"], iter([7]), ["none-seed007"]),
+        (["none"], np.array([3, 4]), ["none-seed003", "none-seed004"]),
+    ],
+)
+def test_arms_and_seeds_may_come_in_any_form(pretended, arms, seeds, begun):
+    table = compare(pretended, arms=arms, seeds=seeds, progress=False)
+    assert pretended.begun == begun
+    assert len(table) == 2 * len(begun)
+
+
 # ----- kept and resumed; training itself is replaced by numbers that follow from arm and seed
 
 
 def pretend_to_train(data, configuration, arm, seed, on_epoch=lambda: None):
     data.begun.append(f"{arm}-seed{seed:03d}")
+    measured = {"train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5, "seconds": 1.0, "status": "finished"}
     return [
-        {"arm": arm, "seed": seed, "epoch": epoch, "train_loss": hash((seed, epoch)) % 1000 / 7, "status": "finished"}
+        {"arm": arm, "seed": seed, "epoch": epoch, "train_loss": hash((seed, epoch)) % 1000 / 7, **measured}
         for epoch in (1, 2)
     ]
 
@@ -167,6 +210,26 @@ def test_stopped_after_any_run_it_ends_with_the_same_table(pretended, tmp_path, 
             continue
     assert len(pretended.begun) == len(set(pretended.begun)) == 12
     pd.testing.assert_frame_equal(table, undisturbed)
+
+
+WHOLE = pretend_to_train(type("", (), {"begun": []})(), {}, "none", 0)[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"a": 1}, "arm"),
+        ({key: value for key, value in WHOLE.items() if key != "test_loss"}, "test_loss"),
+        ({**WHOLE, "test_loss": "x"}, "test_loss"),
+        ({**WHOLE, "train_loss": [1.0]}, "train_loss"),
+    ],
+)
+def test_a_run_of_another_kind_is_told_and_kept(pretended, tmp_path, row, column):
+    store.write_run(tmp_path, "none-seed000", {}, {"rows": [row]})
+    before = (tmp_path / "none-seed000.json").read_bytes()
+    with pytest.raises(StoreError, match=f"none-seed000.json is not a run of this package: its column {column} is"):
+        compare(pretended, arms=["none"], seeds=1, progress=False, folder=tmp_path)
+    assert (tmp_path / "none-seed000.json").read_bytes() == before
 
 
 def test_a_damaged_run_is_named_and_done_again(pretended, tmp_path, capsys):

@@ -184,6 +184,29 @@ def test_the_setting_with_most_arms_is_the_usual_one_of_its_optimizer():
     assert usual.index.tolist() == [0, 1, 2, 3] and elsewhere.index.tolist() == [0]
 
 
+def test_settings_and_arms_keep_the_order_of_the_table():
+    table = ablations(together(arms("twice", "gradient", data="flowers"), arms("half", "gradient", data="cats")))
+    assert list(table[["data", "arm"]].itertuples(index=False, name=None)) == [
+        *(("flowers", "twice"), ("flowers", "gradient"), ("cats", "gradient"), ("cats", "half"))
+    ]
+    usual, _ = split_settings(table)
+    assert list(usual.columns) == list(table.columns)
+
+
+def test_what_else_was_not_measured_does_not_matter():
+    table = arms("gradient").assign(shifted_loss=math.nan)
+    assert ablations(table)["seeds"].tolist() == [4]
+    pairs = levels().assign(shifted_loss=math.nan)
+    assert crossed(pairs)["seeds"].tolist() == [4]
+
+
+def test_two_seeds_in_common_are_enough_for_a_share():
+    seeds = range(200, 202)
+    table = together(runs(), runs("gradient", GAINS["gradient"], seeds=seeds), runs("half", GAINS["half"]))
+    row = ablations(table, scale="").set_index("arm").loc["half"]
+    same(row, share(GAINS["half"][:2], GAINS["gradient"][:2]))
+
+
 # ----- interactions
 
 LATER = [0.1, 0.3, 0.2, 0.1]
@@ -227,6 +250,10 @@ def test_interactions_in_several_settings_are_corrected():
     np.testing.assert_allclose(table["p_holm"], 2 * table["p"])
 
 
+def test_interactions_keep_the_order_of_the_table():
+    assert crossed(together(levels(data="flowers"), levels(data="cats")))["data"].tolist() == ["flowers", "cats"]
+
+
 def test_an_interaction_needs_two_seeds_at_both_levels():
     pairs = levels()
     few = pairs[(pairs["scaling"] == "0..1") | (pairs["seed"] == 200)]
@@ -268,6 +295,12 @@ def test_the_gap_at_gcs_rate_and_what_no_gc_closes_of_it():
     same(row, share(-THERE, gap))
     same(row, {"learning_rate": 1.0, "learning_rate_baseline": 0.1})
     assert [row[name] for name in ("data", "optimizer", "scaling")] == ["digits", "sgd", "0..1"]
+
+
+def test_gaps_keep_the_order_of_the_table():
+    names = ("flowers", "cats")
+    tuned = together(*(tuned_apart().assign(data=name) for name in names))
+    assert closed_gap(together(*(gap_runs(data=name) for name in names)), tuning=tuned)["data"].tolist() == list(names)
 
 
 def test_the_gap_of_accuracies():

@@ -1,11 +1,14 @@
 """Studies in one process, in several, on a cluster, killed and gone on with. Training is real, on small digits."""
 
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from gc_tutorial.__main__ import main
 from gc_tutorial.errors import EngineError, PlanError, StoreError
 from gc_tutorial.study import engine, planned_study, store
-from gc_tutorial.study.plan import Run, Tuned, read_plan
+from gc_tutorial.study.plan import Plan, Run, Tuned, read_plan
 
 PLAN = """
 title = "Digits"
@@ -161,7 +164,12 @@ def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(monkeyp
     with socket.socket() as silent:  # it accepts, and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        for address in (f"tcp://127.0.0.1:{silent.getsockname()[1]}", "tcp://127.0.0.1:9", "nonsense:// "):
+        for address in (
+            f"tcp://127.0.0.1:{silent.getsockname()[1]}",
+            "tcp://127.0.0.1:9",
+            "nonsense:// ",
+            "tls://127.0.0.1:9",
+        ):
             began = time.monotonic()
             with pytest.raises(EngineError, match="does not answer"):
                 list(engine.compute([SMALL], scheduler=address))
@@ -175,6 +183,18 @@ def cluster():
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0, protocol="tcp://"
     ) as cluster:
         yield cluster
+
+
+@pytest.mark.parametrize("numbers", [(0, 0), (-1, 0), (10_000, 0), (1, 10_000), (1, -1)])
+def test_numbers_that_are_not_valid_are_refused_before_training(numbers):
+    workers, threads = numbers
+    with pytest.raises(EngineError, match=r"is not valid on this machine. Choose a number from [01] to \d+\."):
+        next(engine.compute([], workers=workers, threads=threads))
+
+
+def test_a_scheduler_may_have_machines_with_more_cores():
+    engine.check_numbers(1, 10_000, "tcp://somewhere:8786")
+    engine.check_numbers(4, 4)
 
 
 def test_a_scheduler_without_workers_is_told(cluster):
@@ -278,3 +298,25 @@ def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
 def test_a_rate_without_tuning_runs_is_told():
     with pytest.raises(PlanError, match="no tuning runs like it"):
         planned_study.best_rates(SMALL, Tuned(("clean_loss",)), [], store.Results())
+
+
+def test_longer_runs_at_tuned_rates_are_found_while_others_are_known():
+    tuning = [Run(data="digits", learning_rate=rate, epochs=1, seed=1) for rate in (1e-3, 1e-2)]
+    rows = [{"epoch": 1, "train_loss": 1.0, "clean_loss": 1.0, "seconds": 1.0, "ended": "", "machine": ""}]
+    results = store.Results(runs={run.name: {"rows": [{**rows[0], "status": "finished"}]} for run in tuning})
+    longer = Run(data="digits", learning_rate=math.nan, epochs=3, seed=1)
+    both = (longer, replace(longer, seed=2))
+    plan = Plan("P", "", "", tuple(tuning), tuple((run, Tuned(("clean_loss",), 2)) for run in both))
+    found = planned_study.known_runs(plan, results)[2:]
+    assert sorted((run.seed, run.learning_rate, run.epochs) for run in found) == [
+        (1, 1e-3, 3), (1, 1e-2, 3), (2, 1e-3, 3), (2, 1e-2, 3)]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_fails_does_not_stop_the_others(workers):
+    bad = replace(SMALL, optimizer="unknown")
+    ended = []
+    with pytest.raises(EngineError, match=rf"1 runs failed, the first of them {re.escape(bad.name)} \(.*The others"):
+        for run, _ in engine.compute([bad, SMALL], workers=workers):
+            ended.append(run)
+    assert ended == [SMALL]

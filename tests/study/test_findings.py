@@ -1,5 +1,7 @@
 """What the rules of a plan found, on tables with known effects."""
 
+import re
+
 import pandas as pd
 import pytest
 from made_tables import RATES, made_table
@@ -68,7 +70,7 @@ SPEED = {"kind": "speed", "by": "clean_loss", "lower_bound": 1.1, "goal_at": 0.6
     ("gain", "said"),
     [
         (0.3, "By the rule GC is faster (more than 1.1 times)."),
-        (0.0, "By the rule no speed to speak of (below 1.1 times)."),
+        (0.0, "By the rule there is no speed-up of practical size (below 1.1 times)."),
         (-0.1, "By the rule GC is slower."),
     ],
 )
@@ -94,6 +96,40 @@ def test_the_gap(gain, said):
     table = confirming(best=BEST, rates=BOTH, gain=gain)
     assert found(rule, table, made_table(best=BEST)).endswith(said)
     assert "There is no gap to close" in found(rule, confirming(rates=BOTH), made_table())
+
+
+def test_no_gap_is_closed_where_both_arms_are_best_at_one_rate():
+    rule = {"kind": "gap", "outcome": "clean_loss", "by": "clean_loss", "closed": 0.8, "closed_low": 0.5}
+    said = found(rule, confirming(gain=0.5), made_table(gain=0.5))
+    assert said.endswith("That is no GC's best rate, too: tuning the rate closes nothing of the gap.")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome", "said"),
+    [
+        (
+            0.4,
+            0.2,
+            "clean_loss",
+            r"smaller by 0\.\d+ in the logarithm \(95% interval 0\.\d+ to 0\.\d+, 30 seeds\)",
+        ),
+        (0.4, 0.2, "clean_loss", r"loss is lower by 3\d% with inputs \[0, 1\] and lower by 1\d% with inputs \[-1, 1\]"),
+        (
+            0.2,
+            0.4,
+            "clean_loss",
+            r"larger by 0\.\d+ in the logarithm \(95% interval 0\.\d+ to 0\.\d+, 30 seeds\)",
+        ),
+        (0.2, 0.2, "clean_loss", r"interval from 0\.\d+ smaller to 0\.\d+ larger, 30 seeds\), no change is shown"),
+        (0.0, 0.1, "heldout_accuracy", r"larger by 1\d points \(95% interval 9\.\d to 13, 30 seeds\), shown"),
+    ],
+)
+def test_an_interaction_is_said_in_words_and_not_in_signs(first, second, outcome, said):
+    rule = {"kind": "interaction", "outcome": outcome, "by": "clean_loss", "factor": "scaling"}
+    rule |= {"levels": [["0..1", "-1..1"]]} | ({"scale": "log"} if outcome == "clean_loss" else {})
+    effect = "gain" if outcome == "clean_loss" else "accuracy"
+    table = pd.concat([confirming(**{effect: first}), confirming(**{effect: second}, scaling="-1..1")])
+    assert re.search(said, found(rule, table)), found(rule, table)
 
 
 MECHANISM = {
@@ -168,7 +204,9 @@ def test_a_faster_rate_as_an_ablation():
     assert "GC is more than a larger step" in found(rule, pd.concat([confirming(gain=0.4), faster]))
 
 
-@pytest.mark.parametrize(("late", "said"), [(0.4, "one of too few steps"), (0.0, "not one of too few steps")])
+@pytest.mark.parametrize(
+    ("late", "said"), [(0.4, "one of too few steps"), (0.0, "more steps bring no practical difference")]
+)
 def test_too_few_steps(late, said):
     rule = {"kind": "at_loss", "outcome": "train_loss", "epoch": 10, "loss": 0.45, "margin": 0.03}
     table = confirming(seeds=range(400, 406), epochs=20, noise=0.01)

@@ -72,6 +72,15 @@ def test_a_pair_per_seed_with_both_outcomes():
     assert found.index.tolist() == [0, 1, 2]
 
 
+def test_settings_keep_the_order_of_the_table():
+    names = ["flowers", "cats"]
+    table = together(*(one.assign(data=name) for name in names for one in (runs(), GAIN)))
+    pairs = best_pairs(table)
+    assert pairs["data"].unique().tolist() == names
+    assert compare_pairs(pairs, "clean_loss")["data"].tolist() == names
+    assert exchanged(table)["data"].tolist() == names
+
+
 def test_a_seed_without_its_partner_is_left_out():
     found = best_pairs(together(runs(seeds=(200, 201)), GAIN, runs("update", seeds=(202,))))
     assert found["seed"].tolist() == [200, 201]

@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import pytest
 
@@ -11,7 +12,7 @@ title = "A study"
 tuning = [100, 101]
 confirmation = [200]
 [factors]
-data = "digits"
+data = "flowers"
 epochs = 2
 [[runs]]
 arm = ["none", "gradient"]
@@ -35,7 +36,7 @@ def test_a_plan_is_every_combination_for_every_seed(written):
     found = {(run.seed, run.arm, run.learning_rate) for run in plan.runs}
     assert found == set(itertools.product((100, 101), ("none", "gradient"), (1e-3, 1e-2)))
     assert len(plan.runs) == 8
-    assert {(run.data, run.epochs, run.stage) for run in plan.runs} == {("digits", 2, "tuning")}
+    assert {(run.data, run.epochs, run.stage) for run in plan.runs} == {("flowers", 2, "tuning")}
 
 
 def test_a_block_overrides_the_common_factors_and_a_run_named_twice_is_done_once(written):
@@ -83,11 +84,11 @@ def test_names_tell_runs_apart_and_survive_new_factors():
         ("epochs = 2", "epochs = 0", "epochs=0 is not a whole number of 1 or more"),
         ("epochs = 2", "epochs = true", "epochs=True is not a whole number"),
         ('"gradient"', '"weights"', "there is no arm 'weights'. Choose from: none, gradient"),
-        ('data = "digits"', 'data = "digits"\nnetwork = "resnet"', "there is no network 'resnet'. Choose from: cnn"),
-        ('data = "digits"', 'data = "digits"\noptimizer = "lion"', "there is no optimizer 'lion'"),
-        ('data = "digits"', 'data = "digits"\nstage = "testing"', "no seeds for the stage 'testing'"),
-        ('data = "digits"', "data = 3", "data=3 is not a name"),
-        ('data = "digits"', 'data = "digits"\nweight_decay = 0.1', "weight_decay needs the optimizer 'adamw'"),
+        ('data = "flowers"', 'data = "flowers"\nnetwork = "resnet"', "there is no network 'resnet'. Choose from: cnn"),
+        ('data = "flowers"', 'data = "flowers"\noptimizer = "lion"', "there is no optimizer 'lion'"),
+        ('data = "flowers"', 'data = "flowers"\nstage = "testing"', "no seeds for the stage 'testing'"),
+        ('data = "flowers"', "data = 3", "data=3 is not a name"),
+        ('data = "flowers"', 'data = "flowers"\nweight_decay = 0.1', "weight_decay needs the optimizer 'adamw'"),
         ("1e-2]", '"fast"]', "learning_rate='fast' is not a number of 0 or more"),
         ("1e-2]", "-1e-2]", "learning_rate=-0.01 is not a number of 0 or more"),
         ("1e-2]", "0.0]", "learning_rate=0 is not valid"),
@@ -103,6 +104,20 @@ def test_names_tell_runs_apart_and_survive_new_factors():
         ("[[runs]]", "[rules.x]", "it plans no runs"),
         ("[[runs]]", "[runs]", r"\[runs\] has the wrong form"),
         ("[seeds]", "[seeds", "not valid TOML"),
+        (
+            "confirmation = [200]",
+            f"confirmation = [{2**32}]",
+            f"seed {2**32} is too large. Choose one of at most {2**32 - 1}",
+        ),
+        ("confirmation = [200]", f"confirmation = {list(range(200, 10_201))}", "10001 seeds are too many"),
+        ("epochs = 2", f"epochs = {list(range(1, 400))}\nevaluate_last = {list(range(400))}", "more than 100,000 runs"),
+        ("epochs = 2", f"epochs = {10**7}", f"epochs={10**7} is too large. Give a whole number of at most {10**6}"),
+        ('data = "flowers"', 'data = ""', "data='' is not a name"),
+        ("[[runs]]", "[[runs]]\nseeds = 55", "seed 55 of a block is not among the seeds of tuning"),
+        ("[1e-3, 1e-2]", "{ tuned = 5 }", "learning_rate=.* is not valid"),
+        ("[1e-3, 1e-2]", '{ tuned = [["a"]] }', "learning_rate=.* is not valid"),
+        ("[1e-3, 1e-2]", '{ tuned = "clean_loss", of = 5 }', "learning_rate=.* is not valid"),
+        ("[1e-3, 1e-2]", '{ tuned = "clean_loss", of = [["none"]] }', "learning_rate=.* is not valid"),
     ],
 )
 def test_a_wrong_plan_is_told_in_one_sentence_that_names_the_file(written, old, new, told):
@@ -128,3 +143,272 @@ def test_the_plans_of_the_package_never_tune_on_a_seed_that_confirms():
         assert plan.rules, f"{plan.name} has no rules"
     assert seeds["tuning"]
     assert not seeds["tuning"] & seeds["confirmation"]
+
+
+# ----- what is said, in full, and the defaults
+
+SMALLEST = """
+[seeds]
+tuning = 100
+confirmation = [200, 201]
+[[runs]]
+data = "flowers"
+learning_rate = 1
+epochs = 1
+"""
+
+
+def test_the_least_a_plan_needs(written):
+    plan = read_plan(written(SMALLEST))
+    assert (plan.name, plan.title, plan.question, plan.tuned, plan.rules) == ("mine", "mine", "", (), {})
+    assert plan.runs == (Run(data="flowers", learning_rate=1.0, epochs=1, seed=100),)
+    assert type(plan.runs[0].learning_rate) is float
+    (run,) = plan.runs
+    defaults = ("tuning", "cnn", "0..1", "rmsprop", "none", 0.0, "constant", "published", 94, 32, 0, "fold", "", 3)
+    assert (
+        *(run.stage, run.network, run.scaling, run.optimizer, run.arm, run.weight_decay, run.schedule),
+        *(run.augmentation, run.image_size, run.batch_size, run.train_examples, run.split, run.pretrained),
+        run.evaluate_last,
+    ) == defaults
+
+
+def test_everything_a_plan_can_say(written):
+    text = """
+title = "Größe"
+question = "Why?"
+[rules.size]
+kind = "size"
+[seeds]
+tuning = [100]
+confirmation = [200, 201]
+[factors]
+data = "flowers"
+learning_rate = 0.5
+epochs = 4
+[[runs]]
+[[runs]]
+stage = "confirmation"
+seeds = [201]
+optimizer = "adamw"
+weight_decay = 0.1
+image_size = 0
+batch_size = 1
+train_examples = 0
+evaluate_last = 0
+pretrained = "flowers"
+network = "small_cnn"
+scaling = "-1..1"
+arm = "half"
+schedule = "warmup"
+augmentation = "none"
+"""
+    plan = read_plan(written(text))
+    assert (plan.title, plan.question, plan.rules) == ("Größe", "Why?", {"size": {"kind": "size"}})
+    common = {"data": "flowers", "learning_rate": 0.5, "epochs": 4}
+    assert plan.runs == (
+        Run(**common, seed=100),
+        Run(**common, seed=201, stage="confirmation", optimizer="adamw", weight_decay=0.1, image_size=0, batch_size=1,
+            train_examples=0, evaluate_last=0, pretrained="flowers", network="small_cnn", scaling="-1..1", arm="half",
+            schedule="warmup", augmentation="none"),
+    )  # fmt: skip
+
+
+def test_runs_are_ordered_by_seed_so_that_pairs_are_close(written):
+    plan = read_plan(written(GOOD))
+    assert [(run.seed, run.arm, run.learning_rate) for run in plan.runs] == list(
+        itertools.product((100, 101), ("none", "gradient"), (1e-3, 1e-2))
+    )
+
+
+def test_the_cell_of_a_run_is_the_run_without_its_seed():
+    run = Run(data="flowers", learning_rate=1e-3, epochs=2, seed=100)
+    assert run.cell == Run(data="flowers", learning_rate=1e-3, epochs=2, seed=0)
+    assert run.cell == Run(data="flowers", learning_rate=1e-3, epochs=2, seed=101).cell
+
+
+def test_how_rates_are_chosen(written):
+    block = '[[runs]]\nstage = "confirmation"\nlearning_rate = '
+    for text, expected in (
+        ('{ tuned = "heldout_loss" }', Tuned(("heldout_loss",), 1)),
+        ('{ tuned = ["clean_loss", "heldout_loss"], best = 2 }', Tuned(("clean_loss", "heldout_loss"), 2)),
+        ('{ tuned = "clean_loss", of = ["none", "half"] }', Tuned(("clean_loss",), 1, ("none", "half"))),
+        (f'{{ tuned = "a", of = {ARMS.split(", ")} }}', Tuned(("a",), 1, tuple(ARMS.split(", ")))),
+    ):
+        plan = read_plan(written(GOOD + block + text))
+        ((run, tuned),) = plan.tuned
+        assert tuned == expected
+        assert (run.stage, run.seed, run.learning_rate != run.learning_rate) == ("confirmation", 200, True)
+        chosen = list(plan.tuned_runs(lambda run, tuned: [0.1, 0.2, 0.1]))
+        assert [(one.learning_rate, one.seed) for one in chosen] == [(0.1, 200), (0.2, 200)]
+    assert len(plan.runs) == 8
+
+
+ARMS = (
+    "none, gradient, update, recompiled, random_direction, first_layer, conv_only, dense_only, raw_norm, half, twice, "
+    "first_two_epochs"
+)
+FACTORS = (
+    "arm, augmentation, batch_size, data, epochs, evaluate_last, image_size, learning_rate, network, optimizer, "
+    "pretrained, scaling, schedule, seeds, split, stage, train_examples, weight_decay"
+)
+TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'title = "A study"',
+            "b = 1\na = 2",
+            "a, b is unknown. A plan has: factors, question, rules, runs, seeds, title.",
+        ),
+        ("epochs = 2", "steps = 2", f"the factor 'steps' is unknown. Choose from: {FACTORS}."),
+        ("epochs = 2", "epochs = 2\nseed = 2", f"the factor 'seed' is unknown. Choose from: {FACTORS}."),
+        ("epochs = 2", "", "a block [[runs]] names no epochs."),
+        ('data = "flowers"', "", "a block [[runs]] names no data."),
+        ("learning_rate = [1e-3, 1e-2]", "", "a block [[runs]] names no learning_rate."),
+        ('data = "flowers"', "data = 3", "data=3 is not a name."),
+        ("epochs = 2", "epochs = 2\npretrained = 3", "pretrained=3 is not a name."),
+        ('"gradient"', '"weights"', f"there is no arm 'weights'. Choose from: {ARMS}."),
+        ("epochs = 2", 'epochs = 2\nscaling = "1"', "there is no scaling '1'. Choose from: 0..1, -1..1."),
+        ("epochs = 2", 'epochs = 2\nschedule = "x"', "there is no schedule 'x'. Choose from: constant, warmup."),
+        (
+            "epochs = 2",
+            'epochs = 2\naugmentation = "x"',
+            "there is no augmentation 'x'. Choose from: published, mild, none.",
+        ),
+        ('data = "flowers"', 'data = "digits"', "'digits' cannot be augmented. Write augmentation = \"none\"."),
+        ("epochs = 2", "epochs = 0", "epochs=0 is not a whole number of 1 or more."),
+        ("epochs = 2", "epochs = 2.0", "epochs=2.0 is not a whole number of 1 or more."),
+        ("epochs = 2", "epochs = 2\nbatch_size = 0", "batch_size=0 is not a whole number of 1 or more."),
+        ("epochs = 2", "epochs = 2\nimage_size = -1", "image_size=-1 is not a whole number of 0 or more."),
+        ("epochs = 2", "epochs = 2\ntrain_examples = -1", "train_examples=-1 is not a whole number of 0 or more."),
+        ("epochs = 2", "epochs = 2\nevaluate_last = -1", "evaluate_last=-1 is not a whole number of 0 or more."),
+        ("1e-2]", "true]", "learning_rate=True is not a number of 0 or more."),
+        ("epochs = 2", "epochs = 2\nweight_decay = -0.1", "weight_decay=-0.1 is not a number of 0 or more."),
+        ("epochs = 2", "epochs = 2\nweight_decay = true", "weight_decay=True is not a number of 0 or more."),
+        ("epochs = 2", "epochs = 2\nweight_decay = 0.1", "weight_decay needs the optimizer 'adamw'."),
+        ("1e-2]", "0]", "learning_rate=0 is not valid. Give a number above 0, such as 0.001."),
+        ("[1e-3, 1e-2]", "{ tuned = [] }", "learning_rate={'tuned': []} is not valid. " + TUNED),
+        ("[1e-3, 1e-2]", '{ tuned = "a", best = 0 }', "learning_rate={'tuned': 'a', 'best': 0} is not valid. " + TUNED),
+        (
+            "[1e-3, 1e-2]",
+            '{ tuned = "a", best = 1.0 }',
+            "learning_rate={'tuned': 'a', 'best': 1.0} is not valid. " + TUNED,
+        ),
+        ("[1e-3, 1e-2]", '{ tuned = "a", by = 1 }', "learning_rate={'tuned': 'a', 'by': 1} is not valid. " + TUNED),
+        (
+            "[1e-3, 1e-2]",
+            '{ tuned = "a", of = ["x"] }',
+            "learning_rate={'tuned': 'a', 'of': ['x']} is not valid. " + TUNED,
+        ),
+        ("epochs = 2", 'epochs = 2\nsplit = "x"', "there is no split 'x'. Choose from: fold, all."),
+        (
+            "confirmation = [200]",
+            "confirmation = [200, 101, 100]",
+            "seed 100 is in tuning and in confirmation. A seed may be in one of them only.",
+        ),
+        (
+            "confirmation = [200]",
+            "confirmation = [9]",
+            "seed 9 was seen in the first studies (0 to 9). Choose another one.",
+        ),
+        (
+            "confirmation = [200]",
+            "confirmation = [0]",
+            "seed 0 was seen in the first studies (0 to 9). Choose another one.",
+        ),
+        ("confirmation = [200]", "confirmation = [-1]", "seed -1 is not a whole number of 0 or more."),
+        ("confirmation = [200]", "confirmation = true", "seed True is not a whole number of 0 or more."),
+        ("confirmation = [200]", "x = 1", "seeds of 'x' are unknown. Choose from: tuning, confirmation."),
+        (
+            "[[runs]]",
+            "[[runs]]\nseeds = [100, 200]",
+            "seed 200 of a block is not among the seeds of tuning in [seeds].",
+        ),
+        (
+            "confirmation = [200]\n[factors]",
+            '[factors]\nstage = "confirmation"',
+            "there are no seeds for the stage 'confirmation'. Add them to [seeds].",
+        ),
+        ("[[runs]]", "[[runs]]\nstage = [3]", "there are no seeds for the stage [3]. Add them to [seeds]."),
+        (
+            "[[runs]]",
+            '[[runs]]\nstage = ["tuning"]\nseeds = [100]',
+            "there are no seeds for the stage ['tuning']. Add them to [seeds].",
+        ),
+        (
+            "[seeds]\ntuning = [100, 101]\nconfirmation = [200]\n",
+            "",
+            "there are no seeds for the stage 'tuning'. Add them to [seeds].",
+        ),
+        (
+            "[1e-3, 1e-2]",
+            '{ tuned = "clean_loss" }\nweight_decay = -0.1',
+            "weight_decay=-0.1 is not a number of 0 or more.",
+        ),
+        ("[[runs]]", "[rules.x]", "it plans no runs. Add a block [[runs]] with the factors."),
+        ("[[runs]]", "[runs]", "[runs] has the wrong form. See the plans that come with the package."),
+        ('title = "A study"', "rules = 3", "[rules] has the wrong form. See the plans that come with the package."),
+    ],
+)
+def test_a_wrong_plan_is_told_in_full(written, old, new, told):
+    text = GOOD.replace(old, new)
+    assert text != GOOD
+    with pytest.raises(PlanError, match=f"^{re.escape(f'mine.toml: {told}')}$"):
+        read_plan(written(text))
+
+
+@pytest.mark.parametrize("seed", [10, 100])
+def test_seeds_that_were_not_seen_are_free(written, seed):
+    assert seed in {run.seed for run in read_plan(written(GOOD.replace("[100, 101]", f"[{seed}, 101]"))).runs}
+
+
+@pytest.mark.parametrize("factors", ["factors = 3", "seeds = 3", "runs = 3", 'runs = ["a"]'])
+def test_parts_of_the_wrong_form(written, factors):
+    name = factors.split()[0]
+    rest = "" if name == "seeds" else "[seeds]\ntuning = [100]\n"
+    with pytest.raises(PlanError, match=rf"^mine.toml: \[+{name}\]+ has the wrong form\."):
+        read_plan(written(f"{factors}\n{rest}"))
+
+
+def test_plans_are_found_by_their_name_its_first_letter_or_a_path(tmp_path, monkeypatch):
+    shipped = plan_path("A")
+    assert shipped == plan_path("A_tuning") and shipped.name == "A_tuning.toml"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.toml").write_text(GOOD)
+    assert plan_path("~/own.toml") == plan_path(str(tmp_path / "own.toml")) == tmp_path / "own.toml"
+    names = ", ".join(path.stem for path in sorted(shipped.parent.glob("*.toml")))
+    told = f"There is no plan 'Z'. Give the path of a TOML file, or one of: {names}."
+    with pytest.raises(PlanError, match=f"^{re.escape(told)}$"):
+        plan_path("Z")
+
+
+def test_a_file_that_cannot_be_read_as_text_or_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"title = '\xff'")
+    with pytest.raises(PlanError, match=r"^mine.toml is not valid TOML: .*can't decode.*\.$"):
+        read_plan(str(path))
+
+    def refuse(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "read_text", refuse)
+    with pytest.raises(PlanError, match=f"^{re.escape(str(path))} cannot be read: Permission denied\\.$"):
+        read_plan(str(path))
+
+
+def test_a_plan_that_an_editor_has_marked_as_utf_8_can_be_read(tmp_path):
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert len(read_plan(str(tmp_path / "mine.toml")).runs) == 8
+
+
+def test_a_name_that_is_too_long_for_a_file_is_no_plan():
+    with pytest.raises(PlanError, match=r"^There is no plan 'xxx"):
+        plan_path("x" * 5000)
+
+
+def test_a_rate_may_be_whole_and_is_stored_as_a_float(written):
+    runs = read_plan(written(GOOD.replace("[1e-3, 1e-2]", "[1, 1.0]"))).runs
+    assert {type(run.learning_rate) for run in runs} == {float}
+    assert len(runs) == 4  # 1 and 1.0 are one rate

@@ -48,12 +48,74 @@ def test_a_damaged_file_is_named_and_not_trusted(tmp_path, damage):
     assert results.damaged == ["bad.json", "worse.json"]
 
 
-@pytest.mark.parametrize("foreign", ["[1, 2]", "{}", "null", '{"rows": 3}'])
+HEAD = '{"checksum": "", "configuration": '
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        *("[1, 2]", "{}", "null", '{"rows": 3}'),
+        *(
+            HEAD + rest
+            for rest in (
+                '{}, "rows": 5}',
+                '{}, "rows": []}',
+                '{}, "rows": [1]}',
+                '[], "rows": [{}]}',
+                '"x", "rows": [{}]}',
+            )
+        ),
+    ],
+)
 def test_json_of_somebody_else_is_refused_and_kept(tmp_path, foreign):
     (tmp_path / "settings.json").write_text(foreign)
     with pytest.raises(store.StoreError, match=r"settings.json is not a run of this package. Nothing was changed"):
         store.read_results(tmp_path)
     assert (tmp_path / "settings.json").read_text() == foreign
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(PermissionError, "Permission denied"), (NotADirectoryError, "Not a direc")]
+)
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path, monkeypatch, error, told):
+    def refuse(folder):
+        number = errno.EACCES if error is PermissionError else errno.ENOTDIR
+        raise error(number, os.strerror(number))
+
+    monkeypatch.setattr("gc_tutorial.study.store.os.listdir", refuse)
+    with pytest.raises(store.StoreError, match=f"The results folder .* cannot be listed: {told}"):
+        store.read_results(tmp_path)
+
+
+def test_a_folder_that_is_not_there_holds_no_runs(tmp_path):
+    assert store.read_results(tmp_path / "new").runs == {}
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "x" * 250 + ".csv"])
+def test_a_name_that_is_nearly_too_long_can_be_written(tmp_path, name):
+    store.replace_file(tmp_path / name, "text")
+    assert names(tmp_path) == [name]
+
+
+def test_the_file_behind_a_link_is_written(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.csv").symlink_to("elsewhere/table.csv")
+    store.replace_file(tmp_path / "link.csv", "text")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "elsewhere" / "table.csv").read_text() == "text"
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is not a regular file"):
+        store.replace_file(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("folder", [5, None, b"runs", "a\0b"])
+def test_what_is_no_name_of_a_folder_is_told(folder):
+    with pytest.raises(store.StoreError, match=r"is not the name of a folder. Give a str or a path"):
+        store.check_named(folder)
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
@@ -133,7 +195,9 @@ def test_files_are_plain_json(tmp_path):
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
-    assert json.loads((tmp_path / "run.json").read_text(), parse_constant=refuse)["rows"] == RUN["rows"]
+    text = (tmp_path / "run.json").read_text()
+    assert json.loads(text, parse_constant=refuse)["rows"] == RUN["rows"]
+    assert '"train_loss": 0.25' in [line.strip().strip(",") for line in text.splitlines()]  # a line each, to be read
 
 
 # ----- what is said, in full, and what is left behind
@@ -166,6 +230,15 @@ def test_a_folder_that_cannot_be_made_in_full(tmp_path):
         ),
         store.locked(tmp_path / "file"),
     ):
+        pass
+
+
+def test_without_a_home_folder_a_tilde_is_told(monkeypatch):
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(store.Path, "expanduser", homeless)
+    with told("'~/runs' begins with ~, and there is no home folder. Give a full path."), store.locked("~/runs"):
         pass
 
 
@@ -238,6 +311,23 @@ def test_letters_beyond_ascii_are_kept(tmp_path):
     assert (results.runs, results.configurations) == ({"größe": run}, {"größe": {"plan": "猫"}})
     store.replace_file(tmp_path / "table.csv", "größe\r\n猫\n")
     assert (tmp_path / "table.csv").read_bytes() == "größe\r\n猫\n".encode()
+
+
+def test_letters_beyond_ascii_are_kept_where_the_system_has_another_encoding(tmp_path):
+    run = {"rows": [{"machine": "größe 猫"}]}
+    store.write_run(tmp_path, "run", CONFIGURATION, run)
+    text = (tmp_path / "run.json").read_text(encoding="utf-8").replace("\\u732b", "猫")  # as a person may edit it
+    (tmp_path / "run.json").write_text(text, encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from gc_tutorial.study import store\n"
+        "folder = Path(sys.argv[1])\n"
+        "assert store.read_results(folder).runs['run']['rows'][0]['machine'] == 'gr\\xf6\\xdfe \\u732b'\n"
+        "store.replace_file(folder / 'table.csv', 'gr\\xf6\\xdfe \\u732b')"
+    )
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=plain)
+    assert (tmp_path / "table.csv").read_text(encoding="utf-8") == "größe 猫"
+    assert store.read_results(tmp_path).runs == {"run": run}
 
 
 def test_runs_are_read_in_the_order_of_their_names(tmp_path):

@@ -1,13 +1,15 @@
 """The figures of the study: what is drawn, what a reader without the picture is told, at any width."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from made_tables import made_table
 
-from gc_tutorial.study.evidence import effects, figures, mechanism_figure
+from gc_tutorial.study.evidence import budget_figure, effects, figures, mechanism_figure, removed, removed_figure
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
+from gc_tutorial.study.evidence.tuning import best_of_k
 
 BEST = {"none": 1e-3, "gradient": 10**-2.5}
 CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(200, 220)}
@@ -106,7 +108,7 @@ def test_titles_say_the_finding(heldout, ablations):
         "Held-out accuracy: tuned GC neither helps nor hurts by the rules in any of 1 settings; "
         "no practical difference in 1"
     )
-    assert mechanism_figure.mechanism_finding(ablations[0]).startswith("RMSprop: GC changes the training loss by -3")
+    assert mechanism_figure.mechanism_finding(ablations[0]).startswith("RMSprop: GC lowers the training loss by 3")
     null = reduce_runs(made_table(**CONFIRMING))
     assert "not shown to lower" in mechanism_figure.mechanism_finding(effects.ablations(null))
 
@@ -121,3 +123,185 @@ def test_the_alternative_texts_hold_the_numbers(tuning, heldout, ablations):
 def test_no_tuning_runs_of_the_optimizer(tuning, heldout):
     with pytest.raises(ValueError, match="no tuning runs with the optimizer 'sgd'"):
         figures.answer(tuning, heldout, optimizer="sgd")
+
+
+LAYERS = ["conv 1", "conv 2"]
+
+
+@pytest.fixture(scope="module")
+def removed_table():
+    """Two settings with two layers: in the first layer 60% and 20%, in the second 10% in both."""
+    tables = [made_table(**CONFIRMING, arms=["none"], scaling=one) for one in ("0..1", "-1..1")]
+    for table, share in zip(tables, (0.6, 0.2), strict=True):
+        table[["share_1", "share_2"]] = share, 0.1
+        table["share_1"] *= 1 + 0.01 * (table["seed"] % 5 - 2)
+        table["share_2"] *= 1 + 0.01 * (table["seed"] % 3 - 1)
+        table["chance"] = "0.04 0.01"
+    return removed.removed_shares(reduce_runs(pd.concat(tables).drop(columns="chance_1")))
+
+
+def test_what_is_removed_is_drawn_layer_by_layer_above_chance(removed_table):
+    figure = removed_figure.shares(removed_table, LAYERS)
+    assert overlapping(figure) == []
+    drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
+    assert drawn["inputs [0, 1]"] == pytest.approx([0.6, 0.1], rel=0.01)
+    assert drawn["inputs [-1, 1]"] == pytest.approx([0.2, 0.1], rel=0.01)
+    assert drawn["chance, 1/M"] == [0.04, 0.01]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == LAYERS
+
+
+def test_the_title_of_what_is_removed(removed_table):
+    said = removed_figure.removed_finding(removed_table)
+    assert "20% (inputs [-1, 1]) and 60% (inputs [0, 1]) lie along the mean" in said
+    alike = removed_table[removed_table["scaling"] == "0..1"]
+    assert removed_figure.removed_finding(alike) == (
+        "Without GC, 60% of the first layer's squared gradient norm lies along the mean; in the other layers 10 times "
+        "chance"
+    )
+    assert "conv 2 10%, 10 times chance" in removed_figure.removed_alt(removed_table, LAYERS)
+
+
+def test_the_budget_has_a_line_for_each_arm_and_a_panel_for_each_optimizer():
+    table = best_of_k(reduce_runs(pd.concat([made_table(gain=0.5), made_table(gain=0.5, optimizer="sgd")])))
+    figure = budget_figure.budget(table)
+    assert overlapping(figure) == []
+    assert [axis.get_title() for axis in figure.axes] == ["RMSprop", "SGD"]
+    ours, base = (table[(table["optimizer"] == "sgd") & (table["arm"] == arm)] for arm in ("gradient", "none"))
+    drawn = {line.get_color(): list(line.get_ydata()) for line in figure.axes[1].lines}
+    assert drawn[figures.COLOURS["gradient"]] == list(ours["expected"])
+    assert drawn[figures.COLOURS["none"]] == list(base["expected"])
+    first = table[(table["optimizer"] == "rmsprop") & (table["arm"] == "none")]["expected"]
+    said = budget_figure.budget_finding(table)
+    assert f"with GC, {first.iloc[0]:.2f} without. The best of 5: " in said
+    assert said.endswith(f"and {first.iloc[-1]:.2f}")
+    assert "SGD, no GC: " in budget_figure.budget_alt(table)
+
+
+# ----- bars are Student's intervals, and each stands in its own row
+
+
+def bars(axis):
+    """The two ends of each horizontal bar, by its row."""
+    drawn = [line for line in axis.lines if len(line.get_xdata()) == 2 and len(set(line.get_ydata())) == 1]
+    return {line.get_ydata()[0]: list(line.get_xdata()) for line in drawn}
+
+
+def points(axis):
+    """The point of each row: its place, shape and colour."""
+    drawn = [line for line in axis.lines if len(line.get_xdata()) == 1]
+    return {line.get_ydata()[0]: (line.get_xdata()[0], line.get_marker(), line.get_color()) for line in drawn}
+
+
+def marked(heldout):
+    """With one setting at the edge of its grid, and bootstrap intervals that are easily told from Student's."""
+    edge = [True, *[False] * (len(heldout) - 1)]
+    return heldout.assign(edge=edge, low=heldout["t_low"] - 1, high=heldout["t_high"] + 1)
+
+
+def test_a_row_of_the_forest_is_a_point_and_its_t_interval(heldout):
+    axis = plt.subplots()[1]
+    figures.draw_forest(axis, marked(heldout), margin=0.03)
+    found = bars(axis)
+    for place, (_, row) in enumerate(heldout.iterrows()):
+        assert found[place] == pytest.approx([100 * row["t_low"], 100 * row["t_high"]])
+        at, shape, colour = points(axis)[place]
+        assert at == pytest.approx(100 * row["difference"])
+        assert (shape, colour) == (figures.SHAPES[row["word"]], figures.WORDS[row["word"]])
+    assert len(found) == len(heldout)
+    assert axis.get_ylim() == (len(heldout) - 0.5, -0.5)  # the first on top
+    (band,) = axis.patches
+    assert (band.get_x(), band.get_width(), band.get_label()) == (-3, 6, "±3 points")
+    assert list(axis.lines[0].get_xdata()) == [0, 0]
+
+
+def test_the_forest_says_what_its_rows_and_marks_are(heldout):
+    axis = plt.subplots()[1]
+    figures.draw_forest(axis, marked(heldout))
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "cats and dogs †\nRMSprop, plain CNN",
+        "flowers\nRMSprop, plain CNN",
+        "Horses or Humans\nAdam, plain CNN",
+        "Horses or Humans, 100\nfine-tuned, RMSprop, plain CNN",
+        "Horses or Humans\nRMSprop, batch norm",
+    ]
+    assert axis.get_xlabel().endswith("(points, 95% interval)\n† a best rate lies at the edge of its grid")
+    names = axis.get_legend_handles_labels()[1]
+    assert names == ["±2 points", *(word for word in figures.WORDS if word in set(heldout["word"]))]
+    figures.draw_forest(plt.subplots()[1], heldout.assign(edge=False))
+    assert "†" not in plt.gca().get_xlabel() and "†" not in "".join(
+        one.get_text() for one in plt.gca().get_yticklabels()
+    )
+
+
+def effect(row):
+    """By which part the loss is lower, and its two limits."""
+    return [1 - np.exp(-row[name]) for name in ("difference", "t_low", "t_high")]
+
+
+def test_an_effect_is_a_point_and_its_t_interval_as_a_part_of_the_loss(ablations):
+    usual, others = (one.assign(low=one["t_low"] - 1, high=one["t_high"] + 1) for one in ablations)
+    (axis,) = mechanism_figure.mechanism(usual, others).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        *("no GC (reference)", "GC", "half the mean", "random direction", "GC, inputs [-1, 1]")
+    ]
+    by_arm = usual.set_index("arm")
+    rows = [by_arm.loc[arm] for arm in ("gradient", "half", "random_direction")] + [others.iloc[0]]
+    colours = [figures.COLOURS["gradient"], figures.OTHER_ARM, figures.OTHER_ARM, figures.COLOURS["gradient"]]
+    for place, (row, colour, shape) in enumerate(zip(rows, colours, "oooD", strict=True), start=1):
+        middle, low, high = effect(row)
+        assert bars(axis)[place] == pytest.approx([low, high])
+        assert points(axis)[place] == (pytest.approx(middle), shape, colour)
+    assert points(axis)[0][:2] == (0, "o")  # no GC
+    (band,) = axis.patches
+    _, low, high = effect(rows[0])
+    assert (band.get_x(), band.get_x() + band.get_width()) == (pytest.approx(low), pytest.approx(high))
+    assert axis.get_ylim() == (4.5, -0.5)
+    assert axis.get_title() == "RMSprop"
+    assert axis.xaxis.get_major_formatter()(0.25) == "25%"
+
+
+def test_without_conditions_there_are_the_arms_alone_and_a_panel_for_each_optimizer(ablations):
+    usual, others = ablations
+    other = usual.assign(optimizer="sgd", difference=-usual["difference"])
+    figure = mechanism_figure.mechanism(pd.concat([usual, other]), others, title="Finding")
+    assert [axis.get_title() for axis in figure.axes] == ["RMSprop", "SGD"]
+    assert [len(axis.get_yticklabels()) for axis in figure.axes] == [5, 4]
+    assert figure.get_suptitle() == "Finding"
+    # GC is first, and the others follow from the largest to the smallest.
+    assert [label.get_text() for label in figure.axes[1].get_yticklabels()][1:] == [
+        *("GC", "random direction", "half the mean")
+    ]
+    (alone,) = mechanism_figure.mechanism(usual).axes
+    assert len(alone.get_yticklabels()) == 4
+
+
+def test_what_is_said_of_the_effects_are_the_numbers_drawn(ablations):
+    usual, others = ablations
+    by_arm = usual.set_index("arm")
+    text = mechanism_figure.mechanism_alt(usual, others)
+    for label, row in (("GC", by_arm.loc["gradient"]), ("random direction", by_arm.loc["random_direction"]),
+                       ("GC, inputs [-1, 1]", others.iloc[0])):  # fmt: skip
+        middle, low, high = (100 * one for one in effect(row))
+        assert f"{label} {middle:.0f}% ({low:.0f} to {high:.0f})" in text
+    said = mechanism_figure.mechanism_finding(usual)
+    change = np.expm1(-by_arm.loc["gradient", "difference"])
+    effect_of_gc = f"RMSprop: GC lowers the training loss by {-change:.0%}"
+    assert said == f"{effect_of_gc}; for a random direction no effect is shown"
+    shown = usual.assign(t_low=usual["t_low"].where(usual["arm"] != "random_direction", 1e-9))
+    assert mechanism_figure.mechanism_finding(shown).startswith(
+        f"{effect_of_gc}; with a random direction removed it is "
+    )
+    without = usual[usual["arm"] != "random_direction"]
+    assert mechanism_figure.mechanism_finding(without) == effect_of_gc
+    both = pd.concat([without, usual[usual["arm"] == "half"].assign(optimizer="sgd")])
+    assert mechanism_figure.mechanism_finding(both).endswith("; SGD: GC is not shown to lower the training loss")
+
+
+def test_the_bars_of_what_is_removed_are_its_t_intervals(removed_table):
+    axis = removed_figure.shares(removed_table, LAYERS).axes[0]
+    ends = [sorted(segment[:, 1]) for bar in axis.collections for segment in bar.get_segments()]
+    assert len(ends) == 4
+    for found, (_, row) in zip(ends, removed_table.iterrows(), strict=True):
+        assert found == pytest.approx([row["chance"] * row["times_low"], row["chance"] * row["times_high"]])
+    assert axis.get_yscale() == "log"
+    assert axis.yaxis.get_major_formatter()(0.1) == "10%"

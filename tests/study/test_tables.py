@@ -1,7 +1,9 @@
 """The two tables of a study: what they hold, and the runs that are made from them again."""
 
 import math
+import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,8 @@ FIRST = Run(data="digits", learning_rate=1e-3, epochs=2, seed=100, network="smal
 SECOND = Run(data="digits", learning_rate=1e-2, epochs=2, seed=200, stage="confirmation", pretrained="mnist1d")
 FACTORS = [
     *("data", "learning_rate", "epochs", "seed", "stage", "network", "scaling", "optimizer", "arm", "weight_decay"),
-    *("schedule", "augmentation", "image_size", "batch_size", "train_examples", "split", "pretrained", "evaluate_last"),
+    *("schedule", "augmentation", "image_size", "batch_size", "train_examples", "split", "pretrained"),
+    "evaluate_last",
 ]
 KEPT = {"status": "finished", "ended": "2026-01-02T03:04:05+00:00", "machine": "x86_64, 2 cores"}
 VERSIONS = {"keras": "3.10.0", "tensorflow": "2.19.0"}
@@ -30,17 +33,19 @@ STORED = {
     SECOND: {
         "rows": [row(1, share_1=0.5, share_2=0.25), row(2, heldout_loss=0.123456789, share_1=0.5, share_2=0.25)],
         "kernels": ["conv2d/kernel", "dense/kernel"],
+        "classes": 10,
         "chance": [1 / 9, 1 / 288],
         "figures": {"horse01": 0.875, "human02": 1.0},
-        "classes": 10,
     },
     FIRST: {"rows": [row(1), row(2, heldout_loss=None)]},
 }
+NOTHING = {"chance": [], "figures": {}}
 CONFIGURATIONS = {run: {"plan": "A_tuning", **VERSIONS} for run in STORED}
 
 
 def digest(run):
-    return run.name.rpartition("-")[2]
+    """The end of a run's name, which stands for it in the table of epochs."""
+    return run.name.split("-")[-1]
 
 
 @pytest.fixture
@@ -57,6 +62,7 @@ def test_a_row_for_each_run_and_epoch():
     assert table["network"].tolist() == ["cnn", "cnn", "small_cnn", "small_cnn"]
     np.testing.assert_array_equal(table["heldout_loss"], [math.nan, 0.123456789, math.nan, math.nan])
     assert table["heldout_loss"].dtype == float  # also where JSON had null
+    assert table["classes"].tolist() == [10, 10, 0, 0]
 
 
 def test_the_columns_have_one_order_whatever_the_first_run_has_measured():
@@ -74,19 +80,8 @@ def test_the_columns_have_one_order_whatever_the_first_run_has_measured():
 def test_the_files_hold_each_run_once_and_its_epochs_in_short(folder):
     by_run, epochs = (pd.read_csv(folder / name) for name in ("runs.csv", "epochs.csv"))
     assert list(by_run.columns) == [
-        *(
-            "run",
-            *FACTORS,
-            "status",
-            "ended",
-            "machine",
-            "classes",
-            "kernels",
-            "chance",
-            "figures",
-            "keras",
-            "tensorflow",
-        )
+        *("run", *FACTORS, "status", "ended", "machine", "classes"),
+        *("kernels", "chance", "figures", "keras", "tensorflow"),
     ]
     assert by_run["run"].tolist() == [SECOND.name, FIRST.name]  # confirmation, then tuning
     assert by_run.loc[0, "kernels"] == "conv2d/kernel dense/kernel"
@@ -95,6 +90,7 @@ def test_the_files_hold_each_run_once_and_its_epochs_in_short(folder):
     assert by_run.loc[1, ["kernels", "chance", "figures"]].isna().all()
     assert by_run["ended"].tolist() == [KEPT["ended"]] * 2
     assert by_run["keras"].tolist() == ["3.10.0"] * 2
+    assert by_run["classes"].tolist() == [10, 0]
     assert list(epochs.columns) == ["run", "epoch", "train_loss", "heldout_loss", "share_1", "share_2", "seconds"]
     assert epochs.loc[1, "heldout_loss"] == 0.1235
     text = (folder / "epochs.csv").read_bytes().decode()
@@ -106,7 +102,8 @@ def test_runs_of_a_stage_are_in_the_order_of_their_names(tmp_path):
     runs = {one: {"rows": [row(1)]} for one in (FIRST, other, SECOND)}
     write_tables(runs, {one: {} for one in runs}, tmp_path)
     assert pd.read_csv(tmp_path / "runs.csv")["run"].tolist() == [SECOND.name, other.name, FIRST.name]
-    assert pd.read_csv(tmp_path / "epochs.csv")["run"].tolist() == list(map(digest, (SECOND, other, FIRST)))
+    found = pd.read_csv(tmp_path / "epochs.csv", dtype={"run": str})["run"].tolist()
+    assert found == [digest(SECOND), digest(other), digest(FIRST)]
 
 
 def test_tables_replace_those_that_are_there(folder):
@@ -125,16 +122,157 @@ def test_both_files_are_read_as_one_table(folder):
     assert load_table(str(folder)).equals(table)
 
 
+def test_a_study_that_comes_with_the_package_is_found_by_its_name():
+    table = load_table("A_tuning")
+    assert set(table["stage"]) == {"tuning"}
+    assert restore_runs("A_tuning").keys() == set(table["run"])
+
+
+@pytest.mark.parametrize("form", [r"0\d{7}", r"\d+e\d+"])
+def test_the_end_of_a_name_may_look_like_a_number(tmp_path, form):
+    alike = (replace(FIRST, seed=seed) for seed in range(100, 100_000))
+    run = next(one for one in alike if re.fullmatch(form, digest(one)))
+    write_tables({run: STORED[FIRST]}, {run: {}}, tmp_path)
+    assert load_table(tmp_path)["run"].tolist() == [run.name] * 2
+    assert run.name in restore_runs(tmp_path)
+
+
+def test_letters_beyond_ascii_are_kept(folder):
+    change("runs.csv", KEPT["machine"], "größe")(folder)
+    assert set(load_table(folder)["machine"]) == {"größe"}
+
+
 def test_a_tilde_is_the_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     assert len(load_table("~/tables")) == 4
 
 
-def test_a_run_that_is_twice_in_a_table_is_an_error(folder):
-    lines = (folder / "runs.csv").read_text().splitlines()
-    (folder / "runs.csv").write_text("\n".join([*lines, lines[1], ""]))
-    with pytest.raises(StoreError, match="do not hold the same runs"):
-        load_table(folder)
+def change(name, old, new):
+    def changed(folder):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+
+    return changed
+
+
+def add_line(name, number):
+    def changed(folder):
+        lines = (folder / name).read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join([*lines, lines[number]]))
+
+    return changed
+
+
+def cell(name, column, value):
+    """Another value in the first row, as a slip of a hand or of a spreadsheet leaves it."""
+
+    def changed(folder):
+        table = pd.read_csv(folder / name, dtype=str)
+        table.loc[0, column] = value
+        table.to_csv(folder / name, index=False)
+
+    return changed
+
+
+def no_run_of_this_name(run):
+    return f"the fields of {run.name} are not those of a run of this name"
+
+
+def cut(name, lines):
+    def changed(folder):
+        kept = (folder / name).read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join(kept[: len(kept) - lines]))
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "reason"),
+    [
+        (add_line("runs.csv", 1), "", "runs.csv and epochs.csv do not hold the same runs"),
+        (cut("runs.csv", 1), "", "runs.csv and epochs.csv do not hold the same runs"),
+        (cut("epochs.csv", 2), "", "runs.csv and epochs.csv do not hold the same runs"),
+        (cut("epochs.csv", 1), "/epochs.csv", "epochs are missing"),
+        (add_line("epochs.csv", 1), "/epochs.csv", "epochs are missing"),
+        (change("runs.csv", "learning_rate", "rate"), "/runs.csv", "it has no column learning_rate"),
+        (change("runs.csv", "machine,classes", "m,c"), "/runs.csv", "it has no column machine, classes"),
+        (change("epochs.csv", "seconds", "time"), "/epochs.csv", "it has no column seconds"),
+        (
+            change("runs.csv", "digits-cnn", "../digits-cnn"),
+            "/runs.csv",
+            f"'../{SECOND.name}' is not the name of a run",
+        ),
+        (change("runs.csv", "0.1111", "a"), "/runs.csv", "could not convert string to float: 'a'"),
+        (
+            change("runs.csv", "horse01:0.875", "horse01"),
+            "/runs.csv",
+            "not enough values to unpack (expected 2, got 1)",
+        ),
+        (cell("runs.csv", "status", "done"), "/runs.csv", no_run_of_this_name(SECOND)),
+        (cell("runs.csv", "status", ""), "/runs.csv", no_run_of_this_name(SECOND)),
+        (cell("runs.csv", "learning_rate", "0.02"), "/runs.csv", no_run_of_this_name(SECOND)),
+        (cell("runs.csv", "learning_rate", "fast"), "/runs.csv", no_run_of_this_name(SECOND)),
+        (cell("runs.csv", "arm", "weights"), "/runs.csv", no_run_of_this_name(SECOND)),
+        (cell("runs.csv", "seed", "x"), "/runs.csv", "its column seed holds what is not a number"),
+        (cell("runs.csv", "classes", "x"), "/runs.csv", "its column classes holds what is not a number"),
+        (cell("epochs.csv", "epoch", "x"), "/epochs.csv", "its column epoch holds what is not a number"),
+        (cell("epochs.csv", "train_loss", "0,5"), "/epochs.csv", "its column train_loss holds what is not a number"),
+        (lambda folder: (folder / "runs.csv").write_text(""), "/runs.csv", "No columns to parse from file"),
+        (
+            lambda folder: (folder / "runs.csv").write_text((folder / "runs.csv").read_text()[:-1]),
+            "/runs.csv",
+            "its last line is not complete",
+        ),
+    ],
+)
+def test_damaged_tables_are_told(folder, change, where, reason):
+    change(folder)
+    told = (
+        f"{folder}{where} is damaged: {reason}. Nothing was changed. Write the tables again, or take another copy of "
+    )
+    with pytest.raises(StoreError, match=f"^{re.escape(told)}them\\.$"):
+        restore_runs(folder)
+
+
+def test_a_run_that_diverged_may_have_fewer_epochs_and_the_control_has_twice_as_many(tmp_path):
+    lost = {**row(1), "status": "diverged"}
+    control = Run(data="digits", learning_rate=1e-3, epochs=1, seed=100, arm="recompiled")
+    runs = {FIRST: {"rows": [lost]}, control: {"rows": [row(1), row(2)]}}
+    write_tables(runs, {run: {} for run in runs}, tmp_path)
+    assert load_table(tmp_path)["epoch"].tolist() == [1, 2, 1]
+    assert set(restore_runs(tmp_path)) == {FIRST.name, control.name}
+
+
+def test_tables_without_a_factor_that_is_newer_than_they_are_can_be_read(folder):
+    by_run = pd.read_csv(folder / "runs.csv").drop(columns=["split", "pretrained", "arm"])
+    by_run.to_csv(folder / "runs.csv", index=False)
+    assert len(load_table(folder)) == 4
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    message = f"Tables cannot be written to {tmp_path / 'file'}: File exists. Choose another folder."
+    with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
+        write_tables(STORED, CONFIGURATIONS, tmp_path / "file")
+
+
+def test_an_empty_name_is_no_folder_of_the_package():
+    with pytest.raises(StoreError, match="has no tables"):
+        load_table("")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_refused_instead_of_waited_for(folder):
+    (folder / "runs.csv").unlink()
+    os.mkfifo(folder / "runs.csv")
+    with pytest.raises(StoreError, match=r"has no tables of a study .*runs.csv is not a regular file"):
+        restore_runs(folder)
+
+
+def test_a_name_that_is_too_long_for_a_folder_is_told():
+    with pytest.raises(StoreError, match="has no tables of a study"):
+        restore_runs("x" * 5000)
 
 
 def test_a_folder_without_tables_is_told(tmp_path):
@@ -156,25 +294,19 @@ def test_the_runs_are_made_again_as_they_are_stored(folder, tmp_path):
     assert run == {
         "rows": rows,
         "kernels": ["conv2d/kernel", "dense/kernel"],
+        "classes": 10,
         "chance": [0.1111, 0.003472],
         "figures": {"horse01": 0.875, "human02": 1.0},
-        "classes": 10,
     }
     # Nothing is in it that the run did not measure.
-    assert restored[FIRST.name][1] == {
-        "rows": [row(1), row(2)],
-        "kernels": [],
-        "chance": [],
-        "figures": {},
-        "classes": 0,
-    }
+    assert restored[FIRST.name][1] == {"rows": [row(1), row(2)], "kernels": [], "classes": 0, **NOTHING}
     for name, (configuration, run) in restored.items():
         store.write_run(tmp_path, name, configuration, run)  # plain JSON
     assert store.read_results(tmp_path).runs[SECOND.name] == restored[SECOND.name][1]
 
 
 def test_a_single_kernel_is_made_again(tmp_path):
-    stored = {"rows": [row(1), row(2)], "kernels": ["dense/kernel"], "chance": [0.25], "figures": {}, "classes": 2}
+    stored = {"rows": [row(1), row(2)], "kernels": ["dense/kernel"], "classes": 2, "chance": [0.25], "figures": {}}
     write_tables({FIRST: stored}, CONFIGURATIONS, tmp_path)
     assert restore_runs(tmp_path) == {FIRST.name: (VERSIONS, stored)}
 

@@ -121,6 +121,18 @@ def test_a_run_that_diverges_says_so():
     assert all(value is None or value == value for row in result["rows"] for value in row.values())  # no NaN in JSON
 
 
+def test_a_run_that_diverges_before_it_is_measured_guesses_every_figure(monkeypatch):
+    whole = training.examples(SMALL.data, SMALL.image_size, SMALL.seed)
+    figures = np.array(["horse01", "human01"] * len(whole.heldout[1]))[: len(whole.heldout[1])]
+    pictured = dataclasses.replace(whole, figures=figures)
+    monkeypatch.setattr(training, "examples", lambda *arguments: pictured)
+    result = training.train(
+        dataclasses.replace(SMALL, optimizer="sgd", learning_rate=1e38, epochs=4, evaluate_last=1, augmentation="none")
+    )
+    assert result["rows"][-1]["status"] == "diverged"
+    assert result["figures"] == {"horse01": 0.1, "human01": 0.1}
+
+
 def test_training_ends_in_the_epoch_whose_loss_is_no_number():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
     inputs = np.ones((12, 2), np.float32)

@@ -1,0 +1,182 @@
+"""How many runs of a study this machine does in an hour, arms taking turns; then what a step could do at most.
+
+    python tests/benchmarks/study_speed.py --rounds 3 --csv gc_tutorial/study/results/study_speed.csv
+
+`runs`: the runs of a plan, trained by a plain loop as a reader would write it (Keras's augmenting layers in
+`tf.data`, a new model each time, `fit` with held-out data), by one process with two threads, by two workers with one
+thread each, and by that one process in bfloat16. Each arm is a process of its own, which first trains one epoch to
+warm up; starting it is not counted. `limits`: floating-point operations a second of a training step, beside those of
+a large matrix product and a large convolution of the same process. `store`: keeping one more run in a folder of many.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import speed  # imports TensorFlow quietly
+import tensorflow as tf
+
+from gc_tutorial import build_cnn
+from gc_tutorial.data.horses_or_humans import NAME as REAL
+from gc_tutorial.study import engine, store
+from gc_tutorial.study.datasets import examples
+from gc_tutorial.study.plan import Run
+
+COUNTS = {94: 4, 150: 2}
+STORED = (10, 100, 1_000, 5_000)
+ARMS = (
+    "a plain loop over fit",
+    "one process, two threads",
+    "two workers, one thread each",
+    "one process, two threads, bfloat16",
+)
+CONVOLUTION = (32, 94, 64, 64)  # images, side, channels in, channels out
+
+
+def plan(size, epochs):
+    run = Run(REAL, 1e-3, epochs, 0, image_size=size)
+    return [replace(run, seed=seed, arm=arm) for seed in range(COUNTS[size] // 2) for arm in ("none", "gradient")]
+
+
+def plain_loop(runs):
+    """What a reader would write: no shared pixels between runs but in memory, Keras's layers, the tuner of tf.data."""
+    for run in runs:
+        data = examples(run.data, run.image_size, run.seed)
+        layers = keras.Sequential(speed.published_layers())
+        batches = tf.data.Dataset.from_tensor_slices(data.train).shuffle(1024).batch(run.batch_size)
+        batches = batches.map(lambda images, labels, layers=layers: (layers(images, training=True), labels))
+        heldout = tf.data.Dataset.from_tensor_slices(data.heldout).batch(run.batch_size)
+        model = build_cnn(run.image_size)
+        model.compile(keras.optimizers.RMSprop(run.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+        model.fit(batches.prefetch(tf.data.AUTOTUNE), validation_data=heldout, epochs=run.epochs, verbose=0)
+
+
+def train_all(arm, runs):
+    """The seconds that an arm takes for the runs, in this process."""
+    if arm == ARMS[0]:
+        plain_loop([replace(runs[0], epochs=1)])
+        began = time.perf_counter()
+        plain_loop(runs)
+        return time.perf_counter() - began
+    options = {"workers": 1, "threads": 2} if arm in (ARMS[1], ARMS[3]) else {"workers": 2, "threads": 1}
+    warm = [replace(run, epochs=1) for run in runs[:2]]  # one for each worker; they end about together
+    began = None
+    for number, _ in enumerate(engine.compute([*warm, *runs], **options), start=1):
+        if number == len(warm):
+            began = time.perf_counter()
+    return time.perf_counter() - began
+
+
+def measure_runs(rounds, epochs):
+    rows = []
+    for size in COUNTS:
+        seconds = {arm: [] for arm in ARMS}
+        for number in range(rounds):
+            first = number % len(ARMS)  # nobody always goes first
+            for arm in ARMS[first:] + ARMS[:first]:
+                seconds[arm].append(_elsewhere(arm, size, epochs))
+        plain = np.median(seconds[ARMS[0]])
+        for arm, taken in seconds.items():
+            each = np.array(taken) / COUNTS[size]
+            figures = {"median": np.median(each), "best": each.min()}
+            rows.append(
+                {"part": "runs", "arm": arm, "image_size": size, "epochs": epochs, "rounds": rounds}
+                | {f"{name}_seconds": round(float(value), 3) for name, value in figures.items()}
+                | {"times_the_first": round(float(COUNTS[size] * np.median(each) / plain), 3)}
+            )
+            print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def _elsewhere(arm, size, epochs):
+    command = [sys.executable, __file__, "--arm", arm, "--size", str(size), "--epochs", str(epochs)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
+
+
+def operations(model):
+    """Multiplications and additions of one image on its way forward, counted in the layers with kernels."""
+    total = 0
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            places = np.prod(layer.output.shape[1:-1]) if len(layer.output.shape) > 2 else 1
+            total += 2 * np.prod(layer.kernel.shape) * places
+    return int(total)
+
+
+def measure_limits(rounds):
+    """A step makes three times the operations of the way forward: forward, towards the input, towards the kernels."""
+    matrix = tf.random.normal((2048, 2048))
+    images, side, inward, outward = CONVOLUTION
+    pictures, kernel = tf.random.normal((images, side, side, inward)), tf.random.normal((3, 3, inward, outward))
+    product, convolve = tf.function(tf.matmul), tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, "VALID"))
+    arms = {"a matrix product": lambda: product(matrix, matrix), "a convolution": lambda: convolve(pictures, kernel)}
+    work = {"a matrix product": 2 * 2048**3, "a convolution": 2 * 9 * inward * outward * images * (side - 2) ** 2}
+    for size, batch in ((150, 32), (300, 128)):
+        name = f"a step at {size} pixels, batches of {batch}"
+        model = speed.compiled(lambda size=size: build_cnn(size))
+        work[name] = 3 * operations(model) * batch
+        data = tf.random.uniform((batch, size, size, 3), maxval=255), tf.ones((batch, 1))
+        arms[name] = lambda model=model, data=data: model.train_on_batch(*data)
+    seconds = speed.take_turns(arms, rounds)
+    rates = {name: work[name] / taken / 1e9 for name, taken in seconds.items()}
+    most = max(np.median(rates[name]) for name in list(arms)[:2])
+    return [
+        {"part": "limits", "arm": name, "rounds": rounds, "median_gflops": round(float(np.median(found)), 1)}
+        | {"best_gflops": round(float(found.max()), 1), "share_of_the_limit": round(float(np.median(found) / most), 3)}
+        for name, found in rates.items()
+    ]
+
+
+def measure_store(rounds):
+    """Milliseconds to keep a run, and to read one at the start, in folders that already hold so many."""
+    rows = [{"epoch": epoch, "loss": 0.1, "clean_loss": 0.2, "heldout_loss": 0.3} for epoch in range(12)]
+    figures = []
+    for count in STORED:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(count):
+                store.write_run(folder, f"run{number}", {"plan": "P"}, {"rows": rows})
+            began = time.perf_counter()
+            store.read_results(folder)
+            reading = (time.perf_counter() - began) / count
+            kept = []
+            for number in range(count, count + 10 * rounds):
+                began = time.perf_counter()
+                store.write_run(folder, f"run{number}", {"plan": "P"}, {"rows": rows})
+                kept.append(time.perf_counter() - began)
+        figures.append(
+            {"part": "store", "arm": f"{count} runs in the folder", "rounds": 10 * rounds}
+            | {"reading_ms_per_run": round(1000 * reading, 3), "median_ms_to_keep": round(1000 * np.median(kept), 3)}
+        )
+    return figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "parts", nargs="*", default=["runs", "limits", "store"], help="of runs, limits, store; all by default"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--csv", help="write the table to this file, too")
+    parser.add_argument("--arm", choices=ARMS, help="measure this arm alone, in this process, and print its seconds")
+    parser.add_argument("--size", type=int, default=94)
+    options = parser.parse_args()
+    if options.arm:
+        if options.arm == ARMS[3]:
+            keras.config.set_dtype_policy("mixed_bfloat16")
+        print(train_all(options.arm, plan(options.size, options.epochs)))
+        return
+    rows = measure_runs(options.rounds, options.epochs) if "runs" in options.parts else []
+    rows += measure_limits(5 * options.rounds) if "limits" in options.parts else []
+    rows += measure_store(options.rounds) if "store" in options.parts else []
+    speed.finish(rows, options.csv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""What the notebooks read out of the findings: the rows of the mechanism, the table of decisions, harms and costs."""
+
+import pandas as pd
+import pytest
+from made_tables import made_table
+
+from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
+from gc_tutorial.study.evidence.decisions import CASES, NAMES, NOT_ASKED, advice, answer, decision_table, harms
+from gc_tutorial.study.evidence.findings import Finding, findings
+from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
+from gc_tutorial.study.evidence.result_rows import general_claims, result_rows
+from gc_tutorial.study.plan import read_plan
+
+CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(300, 320)}
+RULES = read_plan("D").rules
+NULL = "no practical difference"
+
+
+def finding(rows):
+    return Finding("", "", "", pd.DataFrame(rows))
+
+
+# ----- the rows of the mechanism
+
+
+@pytest.fixture(scope="module")
+def mechanism():
+    gain = {"gradient": 0.4, "half": 0.2, "random_direction": 0.0, "conv_only": 0.4, "twice": 0.08, "raw_norm": -0.2}
+    table = pd.concat(
+        [
+            made_table(**CONFIRMING, arms=("none", *gain), gain=gain),
+            made_table(**{**CONFIRMING, "rates": [1.7e-3]}, arms=["none"]),
+            made_table(**CONFIRMING, gain=0.1, scaling="-1..1"),
+            made_table(**CONFIRMING, gain=0.4, network="cnn_bn"),
+            made_table(**CONFIRMING, gain=0.7, schedule="warmup"),
+        ]
+    )
+    rules = {name: RULES[name] for name in ("common_shift", "ablations", "larger_step", "warmup")}
+    return {one.name: one for one in findings(rules, table)}
+
+
+@pytest.mark.parametrize(
+    ("trained", "reading"),
+    [
+        ("half the mean", "inconclusive"),
+        ("random direction", "none of it"),
+        ("convolutions only", "all of it"),
+        ("twice the mean", "little of it"),
+        ("no GC at 1.7 times the rate", "GC is more than a larger step"),
+        ("no GC and GC, inputs [-1, 1]", "at most 50% of it remains"),
+        ("no GC and GC, batch norm", "no change is shown"),
+        ("no GC and GC, warm-up", "the effect grows"),
+        ("GC, raw norm", "it harms"),
+        ("first layer only", "not yet known"),  # it did not run
+    ],
+)
+def test_a_row_for_each_part_of_the_method(mechanism, trained, reading):
+    rows = mechanism_rows(mechanism, RULES).set_index("trained")
+    assert rows.loc[trained, "reading"] == reading
+    if reading != "not yet known":
+        assert "95% interval" in rows.loc[trained, "share"]
+
+
+def test_where_two_measures_of_the_loss_disagree_both_are_said(mechanism):
+    running = mechanism["common_shift"].table.copy()
+    running.loc[running["second"] == "cnn_bn", ["share", "difference", "t_low", "t_high", "p_holm"]] = (
+        0.4,
+        0.2,
+        0.1,
+        0.3,
+        0,
+    )
+    rows = mechanism_rows({**mechanism, "common_shift_running": finding(running)}, RULES).set_index("trained")[
+        "reading"
+    ]
+    assert rows["no GC and GC, inputs [-1, 1]"] == "at most 50% of it remains"
+    assert rows["no GC and GC, batch norm"] == "no change is shown; on the running loss: at most 50% of it remains"
+
+
+def test_diverged_runs_are_counted_beside_the_reading(mechanism):
+    table = mechanism["ablations"].table.copy()
+    table.loc[table["arm"] == "twice", "diverged"] = 8
+    rows = mechanism_rows({"ablations": finding(table)}, RULES).set_index("trained")["reading"]
+    assert rows["twice the mean"] == "little of it, 8 of 20 runs diverged"
+
+
+def test_the_first_row_is_gc_itself(mechanism):
+    first = mechanism_rows(mechanism, RULES).iloc[0]
+    assert first["share"] == "100%"
+    assert first["reading"].startswith("lower by 3")
+
+
+def test_before_the_study_every_row_is_there_and_says_nothing():
+    rows = mechanism_rows({}, RULES)
+    assert set(rows["reading"]) == {"not yet known"} and len(rows) == 13
+    assert set(rows["share"]) == {""}
+
+
+def test_rows_are_of_the_optimizer_asked_for(mechanism):
+    assert set(mechanism_rows(mechanism, RULES, "sgd")["reading"]) == {"not yet known"}
+
+
+def test_no_share_of_an_effect_that_is_not_shown():
+    table = made_table(**CONFIRMING, arms=("none", "gradient", "half", "twice"), gain=0.0)
+    found = {one.name: one for one in findings({"ablations": RULES["ablations"]}, table)}
+    rows = mechanism_rows(found, RULES).set_index("trained")
+    assert rows.loc["half the mean", "reading"] == "no reading"
+    assert "no effect that is shown" in rows.loc["half the mean", "share"]
+
+
+# ----- the table of decisions
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "not yet known"),
+        (["helps", "helps"], "yes"),
+        (["helps", "inconclusive", NULL], "in 1 of 3 settings"),
+        (["helps", "hurts"], "it depends: helps in 1, hurts in 1 of 2"),
+        (["hurts"], "no, it hurts"),
+        (["hurts", NULL], "no, it hurts in 1 of 2"),
+        ([NULL, NULL], NULL),
+        (["inconclusive", NULL], "not shown"),
+    ],
+)
+def test_one_answer_from_several_words(words, said):
+    assert answer(words) == said
+
+
+def test_a_difference_below_the_margin_is_said_to_be_small():
+    assert answer(["hurts", NULL], [True, True]) == "no, it hurts in 1 of 2, but by less than the margin"
+    assert answer(["helps", "helps"], [True, False]) == "yes"
+
+
+def row(word, **columns):
+    known = {"data": "flowers", "network": "cnn", "optimizer": "adam", "weight_decay": 0.0, "primary": True}
+    numbers = {"edge": False, "seeds": 10, "difference": -0.05, "t_low": -0.08, "t_high": -0.02, "scale": ""}
+    limits = {"inner_low": -0.07, "inner_high": -0.03, "margin": 0.02}
+    return {**known, **numbers, **limits, "outcome": "heldout_accuracy", "word": word, **columns}
+
+
+FOUND = {
+    "B": {
+        "training": finding([row("helps"), row("helps")]),
+        "heldout": finding([row("hurts", inner_low=-0.015, inner_high=-0.005), row(NULL)]),
+    },
+    "C": {
+        "training": finding([row("helps"), row("helps", data="horses_or_humans"), row(NULL, network="small_cnn_bn")]),
+        "heldout": finding(
+            [
+                row("helps"),
+                row("hurts", data="digits", edge=True),
+                row("inconclusive", network="vit", primary=False),
+                row("hurts", data="horses_or_humans", weight_decay=0.1, primary=False),
+            ]
+        ),
+    },
+    "E": {"ten_epochs": finding([{"word": "inconclusive", "seeds": 5}])},
+}
+
+
+def test_each_case_gets_its_own_settings():
+    table = decision_table(FOUND, (["helps", "inconclusive"], ["inconclusive"])).set_index("case")
+    assert list(table.index[1:]) == [NAMES[case.name] for case in CASES]
+    answers = {name: (one["training"], one["heldout"]) for name, one in table.iterrows()}
+    assert answers["you do not tune the learning rate"] == ("in 1 of 2 settings", "not shown")
+    assert answers["you tune the learning rate"] == ("yes", "no, it hurts in 1 of 2, but by less than the margin")
+    # One hurts at the edge of its grid, which counts for nothing.
+    assert answers["your data are other than these pictures"] == ("yes", "in 1 of 2 settings")
+    assert answers["your network has batch normalization"] == (NULL, "not yet known")
+    assert answers["your network is a transformer"] == ("not yet known", "not shown")
+    assert answers["you use AdamW with weight decay"] == ("not yet known", "no, it hurts")
+    assert answers["you fine-tune on 100 to 200 pictures"] == (NOT_ASKED, "not yet known")
+    assert answers["you train by the published recipe"] == ("not shown", NOT_ASKED)
+    assert table.loc["you tune the learning rate", "rests_on"] == "study B: 2 settings, 10 seeds"
+    assert table.loc["you fine-tune on 100 to 200 pictures", "rests_on"] == "study C: no results yet"
+
+
+@pytest.mark.parametrize(
+    ("effect", "p_holm", "said"),
+    [
+        ((0.05, 0.01, 0.09), 0.01, "yes"),
+        ((0.05, 0.01, 0.09), 0.06, "not shown"),  # the correction for several arms does not keep it
+        ((-0.05, -0.09, -0.01), 0.01, "no, it hurts"),
+        ((0.001, -0.015, 0.017), 0.9, NULL),
+        ((0.001, -0.05, 0.05), 0.9, "not shown"),
+    ],
+)
+def test_an_effect_without_a_word_gets_one(effect, p_holm, said):
+    numbers = dict(zip(("difference", "t_low", "t_high"), effect, strict=True))
+    inner = {"inner_low": effect[1] + 0.001, "inner_high": effect[2] - 0.001}
+    common = {"outcome": "heldout_accuracy", "seeds": 20, "p_holm": p_holm}
+    rows = [{"arm": "half", **common, **numbers}, {"arm": "gradient", **common, **numbers, **inner}]
+    table = decision_table({"D": {"heldout": finding(rows)}}).set_index("case")
+    found = table.loc["you keep the learning rate that is best without GC"]
+    assert (found["heldout"], found["training"]) == (said, "not yet known")
+    assert found["rests_on"] == "study D: 1 setting, 20 seeds"
+
+
+def test_without_results_nothing_is_advised():
+    table = decision_table({})
+    assert set(table["training"]) | set(table["heldout"]) == {"not yet known", NOT_ASKED}
+    (said,) = advice(table)
+    assert said.startswith("Not yet known") and "if you tune the learning rate, if " in said
+
+
+def test_advice_follows_the_answers():
+    said = advice(decision_table(FOUND))
+    assert any(
+        one.startswith("GC raises the held-out accuracy in some settings, and lowers it in none") for one in said
+    )
+    lower = "GC lowers the held-out accuracy, at least in some settings, if"
+    assert f"{lower} you tune the learning rate or if you use AdamW with weight decay." in said
+    both = "if you tune the learning rate or if your data are other than these pictures"
+    assert f"GC lowers the training loss {both}." in said
+    assert "It is not shown that GC raises the held-out accuracy if your network is a transformer." in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["helps"], "GC raises the held-out accuracy if "),
+        (["helps", NULL], "GC raises the held-out accuracy in some settings, and lowers it in none, if "),
+        (["helps", "hurts"], "GC raises the held-out accuracy in some settings and lowers it in others if "),
+        (["hurts", NULL], "GC lowers the held-out accuracy, at least in some settings, if "),
+        ([NULL, NULL], "GC makes no practical difference to the held-out accuracy if "),
+        ([NULL, "inconclusive"], "It is not shown that GC raises the held-out accuracy if "),
+    ],
+)
+def test_advice_says_a_harm_and_an_equivalence(words, said):
+    found = {"B": {"heldout": finding([row(word, data="horses_or_humans") for word in words])}}
+    assert f"{said}you tune the learning rate." in advice(decision_table(found))
+
+
+def test_harms_of_every_kind_of_rule_are_named():
+    recipe = {"word": "hurts", "outcome": "train_loss", "scale": "", "difference": 0.05, "t_low": 0.01, "t_high": 0.09}
+    slow = {"optimizer": "adam", "data": ["digits", "flowers"], "ratio": 0.8, "slower": [True, False]}
+    said = harms({"E": {"ten": finding([{**recipe, "epoch": 10}])}, "C": {"speed": finding(slow)}})
+    assert said == [
+        "Study E, epoch 10: running training loss higher by 0.050 (95% interval 0.010 to 0.090).",
+        "Study C, Adam: GC is slower; no GC needs 0.80 times its epochs to reach the goal.",
+    ]
+
+
+def test_harms_are_named_one_by_one():
+    said = harms(FOUND)
+    assert len(said) == 3 and all("held-out accuracy lower by 5.0 points" in one for one in said)
+    assert sum("digits" in one for one in said) == 1
+    assert harms({}) == []
+
+
+# ----- rows of results
+
+
+def test_results_as_rows():
+    rows = result_rows(FOUND["C"], {"heldout": "accuracy", "fine_tuning": "fine-tuned"})
+    assert list(rows["outcome"]) == ["accuracy"] * 4 + ["fine-tuned"]
+    assert rows.loc[1, ["setting", "result", "seeds", "word"]].tolist() == [
+        *("digits, plain CNN", "-5.0 points (-8.0 to -2.0)", "10", "hurts †")
+    ]
+    assert rows.loc[4, "word"] == "not yet known"
+    small = result_rows(FOUND["B"], {"heldout": "accuracy"})
+    assert small["word"].tolist() == ["hurts, by less than the margin", NULL]
+    losses = {"outcome": "clean_loss", "difference": -0.2, "t_low": -0.3, "t_high": 0.1}
+    found = {"training": finding([row("helps", **losses, scale="log"), row("helps", **losses)])}
+    said = result_rows(found, {"training": "loss"})["result"].tolist()
+    assert said == ["-18% (-26 to +11)", "-0.20 nats (-0.30 to +0.10)"]
+
+
+def test_claims_about_all_settings_are_found():
+    rule = {"kind": "difference", "outcome": "heldout_accuracy", "by": "heldout_loss", "margin": 0.02, "text": ""}
+    table, tuning = made_table(**CONFIRMING, accuracy=0.05), made_table()
+    for asks, claims in ((True, 1), (False, 0)):
+        further = {"further_sets": 2} if asks else {}
+        (found,) = findings({"heldout": {**rule, **further}}, table, tuning)
+        assert len(general_claims(found)) == claims
+        assert all(claim in found.found and "no general claim" in claim for claim in general_claims(found))
+
+
+# ----- costs
+
+
+def test_costs_as_rows_and_in_one_sentence():
+    columns = {"backend": "jax", "model": "cnn", "optimizer": "RMSprop", "rounds": 15}
+    ratios = {"plain": 1.0, "empty": 1.5, "gradient": 1.013, "update": 1.05}
+    limits = {"ratio_low": 0.99, "ratio_high": 1.04}
+    costs = pd.DataFrame([{**columns, "arm": arm, "ratio": ratio, **limits} for arm, ratio in ratios.items()])
+    costs = pd.concat([costs, costs.assign(backend="torch", ratio=costs["ratio"] - 0.1)])
+    rows = cost_rows(costs)
+    assert list(rows.columns) == ["GC", "GC on the update"]
+    assert list(rows.index) == [("JAX", "the CNN, RMSprop"), ("PyTorch", "the CNN, RMSprop")]
+    assert rows.loc[("JAX", "the CNN, RMSprop"), "GC"] == "1.01 (0.99 to 1.04)"
+    said = "GC adds at most 1% to a training step measured here, and GC on the update at most 5%."
+    assert cost_finding(costs) == said
+
+
+def test_the_costs_of_every_backend_come_with_the_package():
+    costs = measured_costs()
+    assert set(costs["backend"]) == {"tensorflow", "jax", "torch"}
+    assert set(costs["arm"]) == {"plain", "empty", "gradient", "update"}
+    assert cost_rows(costs).notna().all(axis=None)

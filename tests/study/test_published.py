@@ -1,0 +1,101 @@
+"""The planned studies that come with the package."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_tables import made_table
+
+from gc_tutorial.study import published as module
+from gc_tutorial.study.plan import read_plan
+from gc_tutorial.study.published import published
+from gc_tutorial.study.tables import published_tables
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import findings as writer  # noqa: E402
+
+RATE = {"kind": "tuning", "by": ["clean_loss"], "text": "T."}
+PAIRS = {"kind": "difference", "outcome": "clean_loss", "by": "clean_loss", "margin": 0.02, "text": "P."}
+
+
+def test_every_published_study_belongs_to_a_plan():
+    assert all(published(name).table["run"].nunique() for name in published_tables())
+
+
+@pytest.mark.parametrize("name", published_tables())
+def test_the_findings_beside_the_tables_are_those_of_the_rules(name):
+    study, path = published(name), writer.RESULTS / name / "findings.md"
+    assert path.exists() == study.complete, "Run: python tools/findings.py"
+    if study.complete:
+        assert path.read_text(encoding="utf-8") == writer.text(study), "Run: python tools/findings.py"
+
+
+def test_the_readme_says_of_the_mechanism_what_its_rules_found():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = published("D").findings()
+    arms = found["ablations"].table.set_index("arm")
+    loss = [1 - np.exp(-arms.loc["gradient", name]) for name in ("difference", "t_low", "t_high")]
+    accuracy = found["heldout"].table.set_index("arm").loc["gradient"]
+    shares = [
+        [f"{row[name]:.0%}" for name in ("share", "share_low", "share_high")]
+        for row in (arms.loc["conv_only"], found["larger_step"].table.set_index("arm").loc["none_faster"])
+    ]
+    for said in (
+        "lower by {:.0%} (95% interval {:.0%} to {:.0%}".format(*loss)
+        + f", {arms.loc['gradient', 'seeds']:.0f} seeds)",
+        f"higher by {100 * accuracy['difference']:.1f} points (95% interval from "
+        f"{-100 * accuracy['t_low']:.1f} lower to {100 * accuracy['t_high']:.1f} higher)",
+        "has all of the effect ({}, 95% interval {} to {})".format(*shares[0]),
+        "has not ({}, 95% interval {} to {})".format(*shares[1]),
+        "says no on one measure of the training loss, and would say yes on another",
+    ):
+        assert said in readme
+    assert "is refuted" in found["common_shift"].found and "is supported" in found["common_shift_running"].found
+
+
+def test_the_readme_says_what_was_found_with_sgd():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = published("D2").findings()
+    loss, accuracy = (found[rule].table.set_index("arm").loc["gradient"] for rule in ("ablations", "heldout"))
+    lower = [f"{100 * (1 - np.exp(-loss[name])):.2g}%" for name in ("difference", "t_low", "t_high")]
+    points = [f"{100 * accuracy[name]:.2g}" for name in ("difference", "t_low", "t_high")]
+    assert "the training loss is lower by {} (95% interval {} to {})".format(*lower) in readme
+    assert "higher by {} points (95% interval {} to {})".format(*points) in readme
+    assert f"the loss ends at {loss['mean_baseline']:.2f}, where" in readme
+
+
+def test_a_study_of_which_nothing_has_run():
+    study = published("E")
+    assert study.table.empty and not study.complete and study.findings() == {}
+    assert len(study.missing) == len(study.plan.runs)
+    assert f"{len(study.missing)} are missing" in study.progress
+
+
+def _study(missing=(), tuned=True):
+    plan = read_plan("C")  # one that no other study tunes
+    plan = type(plan)(plan.name, plan.title, plan.question, plan.runs, plan.tuned, {"rates": RATE, "pairs": PAIRS})
+    table = made_table()
+    return module.PublishedStudy(plan, table, module.reduce_runs(table), tuple(missing), tuned)
+
+
+TUNING_RUN = next(run for run in read_plan("C").runs if run.stage == "tuning")
+CONFIRMING_RUN, LATER_CONFIRMING = read_plan("D").runs[0], read_plan("D").runs[1]
+
+
+@pytest.mark.parametrize(
+    ("missing", "tuned", "answered"),
+    [
+        ((), True, ["rates", "pairs"]),
+        ((CONFIRMING_RUN,), True, ["rates"]),
+        ((CONFIRMING_RUN, LATER_CONFIRMING), True, ["rates"]),
+        ((TUNING_RUN,), False, []),
+        ((), False, ["rates"]),
+    ],
+)
+def test_a_rule_waits_for_all_of_its_runs(missing, tuned, answered):
+    study = _study(missing, tuned)
+    assert list(study.findings()) == answered
+    assert study.complete == (tuned and not missing)
+    assert ("not complete" in study.progress) != study.complete

@@ -1,0 +1,86 @@
+"""What the rules of the mechanism say together."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_tables import made_table
+
+from gc_tutorial.study.evidence.findings import findings
+from gc_tutorial.study.evidence.synthesis import at_one_rate, synthesis
+from gc_tutorial.study.plan import read_plan
+
+RULES = read_plan("D").rules
+USED = ("common_shift", "ablations", "larger_step", "heldout", "common_shift_running")
+CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(300, 320)}
+
+
+@pytest.fixture(scope="module")
+def found():
+    gain = {"gradient": 0.4, "half": 0.2, "random_direction": 0.0, "conv_only": 0.4, "dense_only": 0.02}
+    table = pd.concat(
+        [
+            made_table(**CONFIRMING, arms=("none", *gain), gain=gain),
+            made_table(**{**CONFIRMING, "rates": [1.7e-3]}, arms=["none"]),
+            made_table(**CONFIRMING, gain=0.1, scaling="-1..1"),
+            made_table(**CONFIRMING, gain=0.4, network="cnn_bn"),
+        ]
+    )
+    return {one.name: one for one in findings({name: RULES[name] for name in USED}, table)}
+
+
+def test_arms_are_sorted_by_what_they_have_of_the_effect(found):
+    said = synthesis(found, RULES)
+    assert said[0] == "Most of GC's effect, or all of it, is there with: convolutions only."
+    assert said[1] == (
+        "Less than half of it is there with: dense layers only, random direction and no GC at 1.7 times the rate."
+    )
+    assert said[2] == "Undecided: half the mean."
+
+
+@pytest.mark.parametrize(
+    ("clean", "running", "said"),
+    [
+        ("supported", "supported", "The account of a common shift is supported on both measures of the training loss."),
+        (
+            "refuted",
+            "supported",
+            "refuted on the clean training loss and supported on the running one, so it stays open.",
+        ),
+    ],
+)
+def test_where_two_measures_disagree_the_account_stays_open(found, clean, running, said):
+    changed = dict(found)
+    for rule, account in (("common_shift", clean), ("common_shift_running", running)):
+        table = found[rule].table.copy()
+        table.attrs["account"] = {"rmsprop": account}
+        changed[rule] = dataclasses.replace(found[rule], table=table)
+    assert synthesis(changed, RULES)[-1].endswith(said)
+
+
+def test_the_account_that_a_table_keeps_is_the_one_that_is_said(found):
+    for rule in ("common_shift", "common_shift_running"):
+        assert f"the account of a common shift is {found[rule].table.attrs['account']['rmsprop']}." in found[rule].found
+
+
+def test_at_one_rate_both_outcomes_are_said(found):
+    (said,) = at_one_rate(found)
+    loss = found["ablations"].table.set_index("arm").loc["gradient"]
+    assert said.startswith(
+        "RMSprop at the rate 1e-3, which is best without GC, 20 seeds: with GC the training loss is lower by "
+    )
+    assert f"lower by {-100 * np.expm1(-loss['difference']):.0f}% (95% interval" in said
+    assert "and the held-out accuracy is " in said
+
+
+@pytest.mark.parametrize("missing", ["ablations", "heldout", "common_shift_running", "larger_step"])
+def test_before_a_rule_is_applied_nothing_is_said(found, missing):
+    less = {name: one for name, one in found.items() if name != missing}
+    assert missing == "heldout" or not synthesis(less, RULES)
+    assert missing not in ("ablations", "heldout") or not at_one_rate(less)
+
+
+def test_nothing_is_said_of_another_optimizer(found):
+    assert not at_one_rate(found, "sgd")
+    assert not synthesis(found, RULES, "sgd")
