@@ -11,8 +11,7 @@
 # %% [markdown]
 # # 1. The images
 #
-# **Meet the images that every later notebook trains on, and the one property of them that decides how its results
-# may be read.**
+# **See the images that every later notebook trains on, and the one property of them that decides how to read the results.**
 #
 # Takes about a minute; no GPU needed.
 #
@@ -20,9 +19,9 @@
 #
 # In this notebook you will
 #
-# - load *Horses or Humans* with one call, and see what TensorFlow Datasets (TFDS) hands over;
-# - look at the training images and at the *held-out* images, on which nothing is trained (in the code they are called `test`);
-# - measure how the two differ, and learn why that difference is a trap.
+# - load *Horses or Humans* with one call, and see what TensorFlow Datasets (TFDS) returns;
+# - look at the training images and at the *held-out* images, on which no model is trained (the code calls them `test`);
+# - measure how the two differ, and see why that matters.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -47,8 +46,8 @@ settings = gc_tutorial.start()
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
 # ```
 #
-# `load_data` makes that call, decodes every picture once, resizes it, and keeps it in memory. Where the data set cannot
-# be downloaded, it uses synthetic images instead, and says so.
+# `load_data` makes that call, decodes every picture once, resizes it, and keeps it in memory. If the data set cannot
+# be downloaded, `load_data` uses synthetic images instead, and says so.
 
 # %%
 from gc_tutorial import load_data
@@ -56,37 +55,47 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 
 # %% [markdown]
-# The line that the first cell printed names the **profile**, which sets how much is computed: `quick`, `standard` (the default) or `full`.
-# Only `full` has the published settings. The others use smaller pictures and batches, and fewer epochs. The environment variable
-# `GC_TUTORIAL_PROFILE` chooses the profile.
+# The first cell printed the name of the **profile**, which sets how much is computed: `quick`, `standard` (the default) or `full`.
+# Only `full` has the published settings. The other two use smaller pictures, smaller batches and fewer epochs (an epoch is one pass over
+# the training pictures). The environment variable `GC_TUTORIAL_PROFILE` chooses the profile.
 #
 # *Published*, here and in the notebooks that follow, means the
 # [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
-# It was changed in 2025; [notebook 4](04_gradient_centralization.ipynb) tells what is known.
+# It was changed in 2025, and [notebook 4](04_gradient_centralization.ipynb) lists the changes that we know of.
 #
 # The result of `load_data` has the two splits as `tf.data` pipelines, and the data set's own description.
 
 # %%
+from gc_tutorial import text
+
 names = data.info.features["label"].names
 for split in ("train", "test"):
-    print(f"{split:>5}: {data.info.splits[split].num_examples:,} images")
-print("classes:", dict(enumerate(names)))
+    print(text("{split:>5}: {count:,} images", split=split, count=data.info.splits[split].num_examples))
+print(text("classes: {classes}", classes=dict(enumerate(names))))
 
 # %% [markdown]
-# Each element is one picture and its label. The picture is made of whole numbers from 0 to 255 (`uint8`), one byte for
-# each of red, green and blue in each pixel. We keep it that way until it reaches the model: as `float32` it would need four
-# times the memory.
+# Each element is one picture and its label. A picture consists of whole numbers from 0 to 255 (`uint8`): each pixel has one byte each for
+# red, green and blue. We keep this form until the picture reaches the model, because `float32` would need four times the memory.
 
 # %%
 image, label = next(iter(data.train))
-print(f"image: shape {image.shape}, {image.dtype.name}, values {image.numpy().min()} to {image.numpy().max()}")
-print(f"label: {label.numpy()}, which means {names[label.numpy()]!r}")
+low, high = image.numpy().min(), image.numpy().max()
+print(
+    text(
+        "image: shape {shape}, {kind}, values {low} to {high}",
+        shape=image.shape,
+        kind=image.dtype.name,
+        low=low,
+        high=high,
+    )
+)
+print(text("label: {label}, which means {name!r}", label=label.numpy(), name=names[label.numpy()]))
 
 # %% [markdown]
 # ## Are the classes balanced?
 #
-# Count before you train. With about as many horses as humans, a model that guesses is right about half of the time. So an accuracy of one
-# half means that the model has learnt nothing.
+# Count before you train. Where there are about as many horses as humans, a model that guesses is right about half of the time. So an
+# accuracy of one half means that the model has learnt nothing.
 
 # %%
 import numpy as np
@@ -128,9 +137,9 @@ show(
 )
 
 # %% [markdown]
-# ## The trap
+# ## How they differ
 #
-# The two sets of pictures have different backgrounds. We can measure this: how much of each picture is white?
+# The training pictures and the held-out pictures have different backgrounds. We can measure this: how much of each picture is white?
 
 
 # %%
@@ -144,65 +153,81 @@ white = {split: white_share(split) for split in ("train", "test")}
 # %%
 import matplotlib.pyplot as plt
 from IPython.display import Markdown
-from gc_tutorial.plotting import SPLIT_COLOURS
+from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title
 
-figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-for split, colour in SPLIT_COLOURS.items():
-    axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=colour, alpha=0.8, label=f"{split} images")
-half = {split: (values > 0.5).mean() for split, values in white.items()}
+splits = {"train": text("training images"), "test": text("held-out images")}
+counted = {
+    split: text("{mostly:,} of {count:,} {name}", mostly=(white[split] > 0.5).sum(), count=len(white[split]), name=name)
+    for split, name in splits.items()
+}
+figure, axis = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
+for split, name in splits.items():
+    axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=SPLIT_COLOURS[split], label=name)
 axis.set(xlabel="white pixels in the picture (%)", ylabel="pictures")
-axis.set_title(f"{half['test']:.0%} of held-out pictures are mostly white, {half['train']:.0%} of training pictures")
+set_title(figure, text("More than half white: {test}, {train}", **counted))
 axis.legend()
 show(
     figure,
-    alt="Histogram of the share of white pixels: near zero for training images, well above half for test images.",
+    alt=text("Histogram of the share of white pixels. It is above one half in {test}, {train}.", **counted),
 )
 
 # %%
 Markdown(
-    f"In the median training picture **{np.median(white['train']):.0%}** of the pixels are white, in the median held-out "
-    f"picture **{np.median(white['test']):.0%}**."
+    text(
+        "In the median training picture **{train:.0%}** of the pixels are white, in the median held-out picture **{test:.0%}**.",
+        **{split: np.median(values) for split, values in white.items()},
+    )
 )
 
 # %% [markdown]
 # A model is trained on one kind of picture and evaluated on another. This is called a **domain shift**. It has two consequences. The
-# published example does not measure held-out images, and so it shows neither.
+# published example does not measure held-out images, so it shows neither.
 #
 # 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on pictures with these backgrounds, and badly
-#    on others. Every comparison here therefore includes the held-out images.
-# 2. **Held-out accuracy is noisy.** It can jump from one epoch to the next, as notebook 3 shows, so one run proves little. Notebook 5
+#    on others. So every comparison here includes the held-out images.
+# 2. **Held-out accuracy is noisy.** It can jump from one epoch to the next, as notebook 3 shows. So one run proves little. Notebook 5
 #    repeats each run with several seeds (starting points of the random numbers) and gives intervals.
 
 # %% [markdown]
 # ## Exercise
 #
-# Can a model tell the classes apart without looking at any shape? Compute the mean colour of each training picture,
-# give each picture the class whose average colour is nearest, and see how often that is right in each split.
+# Can a program tell the classes apart without looking at any shape? Compute the mean colour of each training picture. Give each picture
+# the class whose average colour is nearest. How often is this right in each split?
 #
-# <details><summary>Solution</summary>
-#
-# ```python
-# def mean_colours(split):
-#     return np.array([image.mean(axis=(0, 1)) for image, _ in getattr(data, split).as_numpy_iterator()])
-#
-# colours = {split: mean_colours(split) for split in ("train", "test")}
-# centres = np.array([colours["train"][labels["train"] == k].mean(axis=0) for k in range(len(names))])
-# for split in ("train", "test"):
-#     distances = np.linalg.norm(colours[split][:, None] - centres, axis=2)
-#     print(split, (distances.argmin(axis=1) == labels[split]).mean(), np.bincount(distances.argmin(axis=1), minlength=2))
-# ```
-#
-# On the training pictures, the part above one half comes from colour alone. Now look at the counts for the held-out pictures. White is a
-# bright colour. Where brightness decides, all of them may get the same class, and the accuracy is then exactly 50%. This is how a
-# domain shift hurts.
-#
-# </details>
+# The next cell is the solution. It is folded: try first, then open it.
+
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+def mean_colours(split):
+    return np.array([image.mean(axis=(0, 1)) for image, _ in getattr(data, split).as_numpy_iterator()])
+
+
+colours = {split: mean_colours(split) for split in labels}
+centres = np.array([colours["train"][labels["train"] == k].mean(axis=0) for k in range(len(names))])
+given = {split: np.linalg.norm(values[:, None] - centres, axis=2).argmin(axis=1) for split, values in colours.items()}
+right = {split: (given[split] == labels[split]).mean() for split in given}
+counts = np.bincount(given["test"], minlength=len(names))
+most, total, name = counts.max(), counts.sum(), names[counts.argmax()]
+print(
+    text(
+        "Answer: colour alone is right for {train:.0%} of the training and {test:.0%} of the held-out images.", **right
+    )
+)
+print(text("It calls {most} of the {total} held-out images {name}.", most=most, total=total, name=name))
+if most > 0.9 * total:
+    print(text("White is a bright colour, so nearly all held-out images get the class that is brighter in training."))
+    print(
+        text(
+            "This is how a domain shift hurts: what was learnt from the backgrounds is of no use on other backgrounds."
+        )
+    )
 
 # %% [markdown]
 # ## What you have seen
 #
-# - One call loads the images as `uint8`, decoded once, with the data set's own facts beside them.
-# - Training pictures stand on busy backgrounds and held-out pictures on white: a domain shift.
+# - One call loads the images as `uint8`, decoded once, together with the data set's own description.
+# - Training pictures have busy backgrounds, and held-out pictures have white ones. This is a domain shift.
 # - So judge results on held-out pictures, and over several runs.
 #
 # Next: [2. Augmentation](02_augmentation.ipynb), which makes the training pictures more varied.

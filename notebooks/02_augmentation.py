@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 2. Augmentation
 #
-# **Turn, mirror and zoom the training images at random, with the published ranges, but sharper and faster.**
+# **Flip, turn and zoom the training images at random, as the published example does, but get sharper pictures in less time.**
 #
 # Takes about a minute; no GPU needed.
 #
@@ -20,8 +20,8 @@
 # In this notebook you will
 #
 # - apply the published augmentation with three Keras layers, and see what it does to a picture;
-# - see why three layers in a row are slow, and blur;
-# - replace all three by one affine map, and measure what that saves.
+# - see why three layers, one after the other, are slow and blur the picture;
+# - replace all three by one affine map, and measure the time that this saves.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -45,12 +45,13 @@ images, labels = data.train_images, data.train_labels
 # %% [markdown]
 # ## Why augment at all
 #
-# A mirrored horse is still a horse. Showing the model the same picture in ever new positions keeps it from learning
-# pictures by heart. Only *training* images are augmented: the held-out ones measure how the model does on pictures as
-# they are.
+# A flipped horse is still a horse. If the model sees a picture in a new position every time, it cannot easily memorize the picture. Only
+# *training* images are augmented. Held-out images, on which no model is trained, stay as they are.
 #
 # ## The published way: three layers
 #
+# *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last
+# modified on 2023-07-25 ([notebook 1](01_data.ipynb)).
 # First the values are rescaled from 0...255 to 0...1. Then each batch passes through three layers: a flip both ways, a
 # rotation by up to ±0.3 of a full turn (±108°), and a zoom by up to ±20%.
 
@@ -69,11 +70,12 @@ published = keras.Sequential(
 )
 
 # %% [markdown]
-# A picture, and eleven random draws of it. Where a turned picture leaves a corner empty, the layers mirror the picture at its
-# edge (`fill_mode="reflect"`).
+# The figure shows a picture and eleven random draws of it. Where a turned picture leaves a corner empty, the layers fill the corner with
+# a reflection of the picture (`fill_mode="reflect"`).
 
 # %%
 import numpy as np
+from gc_tutorial import text
 from gc_tutorial.plotting import image_grid, show
 
 picture = images[0]
@@ -82,7 +84,7 @@ grid = [picture / 255, *augmented]
 show(
     image_grid(
         grid,
-        ["original", *[f"draw {n}" for n in range(1, 12)]],
+        [text("original"), *[text("draw {number}", number=number) for number in range(1, 12)]],
         title="No two draws alike: one picture and eleven augmentations",
     ),
     alt="One training picture and eleven versions of it, each flipped, turned and zoomed at random.",
@@ -91,16 +93,15 @@ show(
 # %% [markdown]
 # ## What it costs
 #
-# Rotation and zoom each *resample* the picture: every new pixel is mixed from four old ones. Doing so twice mixes the
-# mixtures, which blurs; and it moves every picture through memory again and again as `float32`, four bytes where one
-# was enough.
+# Rotation and zoom each *resample* the picture: every new pixel is a mixture of four old ones. Two resamplings mix twice, and that
+# blurs. Each layer also moves every picture through memory as `float32`, with four bytes for each value, where one byte is enough.
 #
-# Yet a flip $F$, a rotation $R$ and a zoom $Z$ are each an **affine map** of the coordinates $p = (x, y)$ around the picture's
-# centre $c$, that is, a 2×2 matrix; and one matrix after another is again a matrix:
+# One resampling can do all of it. A flip $F$, a rotation $R$ and a zoom $Z$ are each an **affine map** of the coordinates
+# $p = (x, y)$ around the picture's centre $c$. Each is a 2×2 matrix, and the product of the three is a 2×2 matrix, too:
 #
 # $$p_{\text{in}} = c + F\,R\,Z\,(p_{\text{out}} - c)$$
 #
-# The map leads from the new picture back to the old one, because for each *new* pixel we ask where its colour comes from.
+# The map leads from the new picture back to the old one, because we look up the colour of each *new* pixel in the old picture.
 
 # %%
 angle, zoom = 2 * np.pi * 0.1, 1.2  # a tenth of a turn; the field of view 1.2 times as wide
@@ -110,8 +111,8 @@ fused = flip @ rotation @ (zoom * np.eye(2))
 fused.round(3)
 
 # %% [markdown]
-# Now one call of OpenCV's `warpAffine` does all three at once, on `uint8`. Next to it the same three maps one after
-# another, each with its own resampling:
+# One call of OpenCV's `warpAffine` does all three at once, on `uint8`. For comparison, the cell also applies the same three maps one after
+# the other, each with its own resampling.
 
 # %%
 import cv2
@@ -129,7 +130,7 @@ once = resample(picture, fused)
 thrice = resample(resample(resample(picture, flip), rotation), zoom * np.eye(2))
 
 # %% [markdown]
-# How sharp is each? The variance of the Laplacian, a usual measure, is high where neighbouring pixels differ.
+# How sharp is each result? A common measure is the variance of the Laplacian. It is high where neighbouring pixels differ.
 
 # %%
 from IPython.display import Markdown
@@ -137,27 +138,32 @@ from IPython.display import Markdown
 middle = slice(picture.shape[0] // 3, -(picture.shape[0] // 3))  # away from the mirrored edges
 crops = [crop[middle, middle] for crop in (once, thrice)]
 sharpness = [cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var() for crop in crops]
+lost = 1 - sharpness[1] / sharpness[0]
 show(
     image_grid(
         crops,
-        ["one resampling", "one after another"],
+        [text("one resampling"), text("three, one after the other")],
         columns=2,
-        side=3.2,
-        title=f"In steps, the same map loses {1 - sharpness[1] / sharpness[0]:.0%} of the sharpness",
+        side=2.7,
+        title=text("Three resamplings instead of one lose {lost:.0%} of the sharpness", lost=lost),
     ),
-    alt="The middle of the same picture, resampled once and resampled in steps; the second is softer.",
+    alt="The middle of the same picture, resampled once, and resampled three times; the second is less sharp.",
 )
 Markdown(
-    f"Sharpness: **{sharpness[0]:.0f}** with one resampling, **{sharpness[1]:.0f}** in steps, "
-    f"{1 - sharpness[1] / sharpness[0]:.0%} less."
+    text(
+        "Sharpness: **{one:.0f}** with one resampling and **{three:.0f}** with three, which is {lost:.0%} less.",
+        one=sharpness[0],
+        three=sharpness[1],
+        lost=lost,
+    )
 )
 
 # %% [markdown]
 # ## The pipeline
 #
-# `training_batches` does this for whole batches: it shuffles, draws a matrix for each picture from the published ranges,
-# and resamples each picture once. Everything it draws follows from the `seed`: that will let us train with and without
-# gradient centralization on exactly the same pixels.
+# `training_batches` does this for whole batches. It shuffles, draws a matrix for each picture from the published ranges,
+# and resamples each picture once. All random draws follow from the `seed`. So we can later train with and without gradient
+# centralization on exactly the same pixels.
 
 # %%
 from gc_tutorial import training_batches
@@ -173,7 +179,7 @@ show(
 )
 
 # %% [markdown]
-# Two pipelines with one seed give the same bytes, epoch after epoch; the epochs differ from one another:
+# Two pipelines with the same seed give the same bytes in each epoch. Within one pipeline, the epochs differ:
 
 # %%
 import hashlib
@@ -187,18 +193,21 @@ def fingerprint(pipeline):
     return digest.hexdigest()[:12]
 
 
-for run in ("first run", "second run"):
+for run in (text("first run"), text("second run")):
     batches = training_batches(images, labels, settings.batch_size, seed=1)
-    print(f"{run}: epoch 1 {fingerprint(batches)}, epoch 2 {fingerprint(batches)}")
+    digests = [fingerprint(batches) for epoch in (1, 2)]
+    print(text("{run}: epoch 1 {first}, epoch 2 {second}", run=run, first=digests[0], second=digests[1]))
 
 # %% [markdown]
 # ## Where the time goes
 #
-# Both pipelines run on the same images, in turn, three times each. The figure shows the fastest of the three, since everything that
-# disturbs a measurement makes it slower; the medians are printed below it. The published pipeline is written from its description: shuffled, batched, rescaled to `float32`,
-# then the three layers. (As described, it rescales before it batches; the order here favours it.) It runs `without_autotune`, as ours
-# does: `tf.data` can tune itself while it runs, but the end of an epoch then often waits for the tuner, and this wait can last as
-# long as the epoch itself.
+# Both pipelines run on the same images, in turn, three times each. The figure shows the fastest of the three runs, since every
+# disturbance makes a run slower. The medians are printed below the figure. The published pipeline is written from its description:
+# shuffle, batch, rescale to `float32`, then the three layers. (The example rescales before it batches. The order here is faster, which
+# favours the published pipeline.)
+#
+# Both pipelines run `without_autotune`. With autotuning, the end of an epoch often waits for `tf.data` to finish its tuning, and this wait
+# can last as long as the epoch itself.
 
 # %%
 import time
@@ -214,8 +223,8 @@ def published_layers(batch, labels):
 timed = images[:512], labels[:512]
 shuffled = tf.data.Dataset.from_tensor_slices(timed).shuffle(1024).batch(settings.batch_size)
 pipelines = {
-    "published: three layers, float32": without_autotune(shuffled.map(published_layers, THREADS).prefetch(2)),
-    "ours: one affine map, uint8": training_batches(*timed, settings.batch_size, seed=1),
+    text("published: three layers, float32"): without_autotune(shuffled.map(published_layers, THREADS).prefetch(2)),
+    text("ours: one affine map, uint8"): training_batches(*timed, settings.batch_size, seed=1),
 }
 
 
@@ -234,89 +243,106 @@ best = {name: max(values) for name, values in speeds.items()}
 
 # %%
 import matplotlib.pyplot as plt
+from gc_tutorial.plotting import WIDTH, set_title
 
 slow, fast = best.values()
-figure, axis = plt.subplots(figsize=(7, 1.8), layout="constrained")
-bars = axis.barh(list(best), list(best.values()), color=["#999999", "#009E73"])
+figure, axis = plt.subplots(figsize=(WIDTH, 2.2), layout="constrained")
+bars = axis.barh([name.replace(": ", ":\n") for name in best], list(best.values()), color=["#999999", "#009E73"])
 axis.bar_label(bars, fmt="{:,.0f}", padding=3)
 axis.invert_yaxis()
-axis.set(
-    xlabel="images per second (more is better)",
-    title=f"Our pipeline gives {fast / slow:.1f} times as many images per second here",
-)
-axis.margins(x=0.12)
-show(figure, alt=f"Bar chart: the published pipeline gives {slow:,.0f} images per second, ours {fast:,.0f}.")
+axis.set_xlabel("images per second (more is better)")
+axis.margins(x=0.15)
+set_title(figure, text("Our pipeline gives {ratio:.1f} times as many images per second here", ratio=fast / slow))
+alt = "Bar chart: the published pipeline gives {slow:,.0f} images per second, ours {fast:,.0f}."
+show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
-    print(f"{name}: median {np.median(values):,.0f} images per second")
+    print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
 # %% [markdown]
-# The two differ in three ways: one resampling instead of several, bytes instead of floats, and OpenCV's code instead of
-# TensorFlow's. We did not measure each of them alone. The benchmark of the package has one arm in between, TensorFlow's own projective
-# operation on bytes, with one resampling. It gives 472 images per second, where the published layers give 156 and OpenCV gives 1,678
-# ([results](../gc_tutorial/study/results/README.md)).
+# The two pipelines differ in three ways: in the number of resamplings, in the type of the values (bytes or floats), and in the code
+# (OpenCV or TensorFlow). We did not measure each of these alone. The package's benchmark at 300×300 pixels has one variant in between:
+# TensorFlow's own projective operation on bytes, with one resampling. It gives 472 images per second, where the published layers
+# give 156 and OpenCV gives 1,678 ([results](../gc_tutorial/study/results/README.md)).
 #
 # ## What it means for training
 #
-# Training as a whole gains less than this factor, since the network's own work stays the same. The next table shows a measured epoch of
-# the published recipe (300×300 pixels, batches of 128): the network alone, on images in memory; with the published pipeline, which also
-# decodes each picture again; and with ours. The numbers come with the package, from a benchmark on two processor cores in which the
-# three took turns. The figure shows the best of three rounds.
+# Training as a whole gains less than this factor, because the network's own work stays the same. The next table shows one epoch of
+# the published recipe (300×300 pixels, batches of 128) in three variants: the network alone, on images in memory; the network with the
+# published pipeline, which also decodes each picture again; and the network with our pipeline. The numbers come from a benchmark of the
+# package on two processor cores. The three variants took turns.
 
 # %%
+import pandas as pd
 from gc_tutorial.study.analysis import load_study
 
 speed = load_study("speed")
 epochs = speed[(speed["part"] == "epoch") & speed["arm"].str.endswith("float32")].set_index("arm").iloc[:3]
 alone, with_published, with_ours = epochs["best_seconds"]
-columns = {"best_seconds": "seconds, best of three", "median_seconds": "seconds, median of three"}
-epochs[list(columns)].rename(columns=columns).round(1)
+rows = [text("network alone"), text("with the published pipeline"), text("with our pipeline")]
+columns = {"best_seconds": text("best of three (s)"), "median_seconds": text("median of three (s)")}
+epochs[list(columns)].set_axis(pd.Index(rows, name=text("one epoch"))).rename(columns=columns).round(1)
 
 # %%
-figure, axis = plt.subplots(figsize=(7, 2.2), layout="constrained")
-rows = ["network alone", "with the published pipeline", "with ours"]
-pipeline = [seconds - alone for seconds in (alone, with_published, with_ours)]
-axis.barh(rows, [alone] * 3, color="#56B4E9")
-bars = axis.barh(rows, pipeline, left=alone, color=["#56B4E9", "#999999", "#009E73"])
-axis.bar_label(bars, [f"{alone + added:.1f} s" for added in pipeline], padding=3)
+figure, axis = plt.subplots(figsize=(WIDTH, 2.6), layout="constrained")
+added = [seconds - alone for seconds in (alone, with_published, with_ours)]
+places = [row.replace("with the", "with the\n") for row in rows]
+axis.barh(places, [alone] * 3, color="#56B4E9")
+bars = axis.barh(places, added, left=alone, color=["#56B4E9", "#999999", "#009E73"])
+axis.bar_label(bars, [text("{seconds:.1f} s", seconds=alone + seconds) for seconds in added], padding=3)
 axis.invert_yaxis()
-axis.set(
-    xlabel="seconds for an epoch (blue: the network's own; less is better)",
-    title=f"Around the network, the published pipeline adds {with_published / alone - 1:.0%}, ours {with_ours / alone - 1:.0%}",
+axis.set_xlabel("seconds for one epoch (blue: network alone)")
+axis.margins(x=0.15)
+set_title(
+    figure,
+    text(
+        "The published pipeline makes an epoch {published:.0%} longer, ours {ours:.0%} longer (best of three)",
+        published=with_published / alone - 1,
+        ours=with_ours / alone - 1,
+    ),
 )
-axis.margins(x=0.12)
 show(
     figure,
-    alt=f"Bar chart: an epoch takes {alone:.1f} seconds with the network alone, {with_published:.1f} with the published "
-    f"pipeline and {with_ours:.1f} with ours.",
+    alt=text(
+        "Bar chart: an epoch takes {alone:.1f} seconds with the network alone, {published:.1f} with the published pipeline "
+        "and {ours:.1f} with ours.",
+        alone=alone,
+        published=with_published,
+        ours=with_ours,
+    ),
 )
 
 # %% [markdown]
-# So on this processor most of the time goes into the network, and our pipeline adds little. On a GPU the network is faster, so the
-# pipeline should matter more. We did not measure that.
+# On this processor the network takes most of the time, and our pipeline adds little. On a GPU the network is faster, so the pipeline
+# should matter more. We did not measure that.
 
 # %% [markdown]
 # ## Exercise
 #
-# Pictures of horses are seldom upside down. Make a pipeline that mirrors left to right only and turns by at most 5%
-# of a full turn, and look at a batch.
+# Pictures of horses are seldom upside down. Make a pipeline that flips left to right only and turns by at most 5% of a full turn.
+# Look at a batch. How many times is each picture resampled now?
 #
-# <details><summary>Solution</summary>
-#
-# ```python
-# from gc_tutorial import AugmentationRanges
-#
-# gentle = AugmentationRanges(vertical_flip=False, rotation=0.05)
-# batch, batch_labels = next(iter(training_batches(images, labels, settings.batch_size, seed=1, ranges=gentle)))
-# show(image_grid(batch[:12].numpy(), [names[k] for k in batch_labels[:12]]), alt="Twelve gently augmented pictures.")
-# ```
-#
-# </details>
+# The next cell is the solution. It is folded: try first, then open it.
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+from gc_tutorial import AugmentationRanges
+
+gentle = AugmentationRanges(vertical_flip=False, rotation=0.05)
+batch, batch_labels = next(iter(training_batches(images, labels, settings.batch_size, seed=1, ranges=gentle)))
+show(
+    image_grid(
+        batch[:12].numpy(), [names[k] for k in batch_labels[:12]], title="Turned by at most 18°, never upside down"
+    ),
+    alt="Twelve training pictures, slightly turned and zoomed; none is upside down.",
+)
+print(text("Answer: pass AugmentationRanges(vertical_flip=False, rotation=0.05) to training_batches as `ranges`."))
+print(text("All of it is still one affine map, so each picture is still resampled once."))
 
 # %% [markdown]
 # ## What you have seen
 #
-# - Flip, rotation and zoom are affine maps, and so is their product: one resampling serves for all three.
-# - That keeps pictures sharper, stays in `uint8`, and is faster.
-# - Order and augmentation follow from a seed, so that two trainings can see the very same pixels.
+# - Flip, rotation and zoom are affine maps, and so is their product. One resampling does all three.
+# - One resampling keeps pictures sharper, works on `uint8`, and is faster.
+# - Order and augmentation follow from a seed, so two trainings can see exactly the same pixels.
 #
 # Next: [3. The CNN](03_cnn.ipynb), which learns from these batches.

@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   accelerator: GPU
 #   jupytext:
 #     formats: ipynb,py:percent
 #   kernelspec:
@@ -11,18 +12,21 @@
 # %% [markdown]
 # # 3. The CNN
 #
-# **Build the network of the published example, train it without gradient centralization, and watch it on pictures it
-# has never seen.**
+# **Build the network of the published example, train it without gradient centralization (GC), and evaluate it on pictures that it
+# has not seen in training.**
 #
-# In the `standard` profile it takes one to two minutes on two processor cores; no GPU needed.
+# In the `standard` profile it takes about two minutes on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/03_cnn.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/03_cnn.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/03_cnn.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/03_cnn.ipynb) · [日本語](ja/03_cnn.ipynb)
 #
 # In this notebook you will
 #
-# - build a convolutional network (CNN) of five blocks, and follow the shapes through it;
-# - train it with RMSprop, with held-out images evaluated after every epoch;
-# - see how far one held-out curve may be trusted.
+# - build a convolutional network (CNN) of five blocks, and see the shapes of its outputs and weights;
+# - train it with RMSprop, and evaluate it on *held-out* images, on which it is not trained, after every epoch;
+# - see how far you can trust one held-out curve.
+#
+# *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last
+# modified on 2023-07-25 ([notebook 1](01_data.ipynb)).
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -45,11 +49,11 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown]
 # ## The network
 #
-# Five times a 3×3 convolution and a 2×2 pooling: each convolution (without padding) takes one pixel off every edge, each
-# pooling halves what is left. Dropout, in three places, switches off half of the activations at random during training.
-# At the end a dense layer of 512 units and one output: the probability that the picture shows a human.
+# The network has five blocks. Each has a 3×3 convolution and a 2×2 pooling. A convolution (without padding) takes one pixel off every
+# edge, and a pooling halves both sides of what is left. Dropout, in three places, switches off half of the activations at random during
+# training. At the end there are a dense layer of 512 units and one output, the probability that the picture shows a human.
 #
-# The images arrive as whole numbers from 0 to 255; the first layer scales them to 0...1, on the processor or GPU that trains.
+# The images arrive as whole numbers from 0 to 255. The first layer scales them to 0...1, on the processor or GPU that trains.
 
 # %%
 import keras
@@ -80,40 +84,44 @@ model = keras.Sequential(
 )
 
 # %% [markdown]
-# Which kernels does it have? The last axis of each counts the layer's output units; all other axes together make up the
-# **weight vector** of one unit. Remember this table: gradient centralization works on just these vectors.
+# The next table lists the kernels. The last axis of a kernel counts the layer's output units. All other axes together make up the
+# **weight vector** of one unit. Remember this table: gradient centralization works on these vectors.
 
 # %%
 import pandas as pd
+from gc_tutorial import text
 
 shapes = [
     (layer.name, layer.output.shape[1:], layer.kernel.shape) for layer in model.layers if hasattr(layer, "kernel")
 ]
-kernels = pd.DataFrame(shapes, columns=["layer", "output", "kernel"])
-kernels["weight vectors"] = [kernel[-1] for kernel in kernels["kernel"]]
-kernels["length of each"] = [int(pd.Series(kernel[:-1]).prod()) for kernel in kernels["kernel"]]
+kernels = pd.DataFrame(shapes, columns=[text("layer"), text("output"), "kernel"])
+kernels[text("weight vectors")] = [kernel[-1] for kernel in kernels["kernel"]]
+kernels[text("length of each")] = [int(pd.Series(kernel[:-1]).prod()) for kernel in kernels["kernel"]]
 kernels
 
 # %% [markdown]
-# The later notebooks import this network as `build_cnn`. At the published size, 300×300 pixels, it has the same number of parameters as
-# the published one. Most of them are in the first dense layer, because each of its 512 units has a weight for every number
-# that the last pooling leaves. That count grows with the size of the picture:
+# The later notebooks import this network as `build_cnn`. At the published size, 300×300 pixels, it has as many parameters as the published
+# network. Most of them are in the first dense layer, because each of its 512 units has a weight for every number that the last pooling
+# leaves. There are more of these numbers in a larger picture:
 
 # %%
 from gc_tutorial import build_cnn
 
-print(f"at {settings.image_size}×{settings.image_size}: {model.count_params():,} parameters")
 at_300 = build_cnn(300)
-print(f"at 300×300: {at_300.count_params():,} parameters")
+for size, network in ((settings.image_size, model), (300, at_300)):
+    print(text("at {size}×{size}: {count:,} parameters", size=size, count=network.count_params()))
 largest = max(at_300.layers, key=lambda layer: layer.count_params())
-print(f"most of them in one layer: {largest.count_params():,} in the one of {largest.units} units")
+said = {"units": largest.units, "count": largest.count_params()}
+print(text("of these in the dense layer of {units} units: {count:,}", **said))
 
 # %% [markdown]
 # ## Training
 #
-# RMSprop, binary cross-entropy and accuracy, as published. The published learning rate, 0.0001, belongs to the profile `full`; with
-# the smaller batches of the others we take 0.001, so that a few epochs show learning. `validation_data` makes Keras evaluate the held-out pictures after every epoch,
-# which the published example leaves out. `TimeHistory` notes how long each epoch trained.
+# The optimizer is RMSprop, the loss is binary cross-entropy, and the measure is accuracy, all as published. The profile `full` has the
+# published learning rate, 0.0001. The other profiles have smaller batches, and 0.001, so that a few epochs show learning.
+#
+# `validation_data` makes Keras evaluate the held-out pictures after every epoch. The published example does not do this. `TimeHistory`
+# records how long each epoch trained.
 
 # %%
 from gc_tutorial import TimeHistory, training_batches
@@ -122,6 +130,7 @@ model.compile(
     optimizer=keras.optimizers.RMSprop(settings.learning_rate), loss="binary_crossentropy", metrics=["accuracy"]
 )
 times = TimeHistory()
+print(text("learning rate: {rate:g}", rate=settings.learning_rate))
 history = model.fit(
     training_batches(data.train_images, data.train_labels, settings.batch_size, seed=0),
     validation_data=data.test.batch(128),
@@ -136,58 +145,75 @@ history = model.fit(
 
 # %%
 import matplotlib.pyplot as plt
-from gc_tutorial.plotting import COLOURS, show
+from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title, show
 
 epochs = range(1, settings.epochs + 1)
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-for axis, measure in zip(axes, ("loss", "accuracy")):
-    axis.plot(epochs, history.history[measure], "o-", color=COLOURS["none"], label="training images")
-    axis.plot(epochs, history.history[f"val_{measure}"], "s--", color=COLOURS["none"], label="held-out images")
-    axis.set(xlabel="epoch", ylabel=measure, xticks=epochs)
+figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True, layout="constrained")
+for axis, measure, name in zip(axes, ("loss", "accuracy"), (text("loss"), text("accuracy"))):
+    axis.plot(epochs, history.history[measure], "o-", color=SPLIT_COLOURS["train"], label="training images")
+    axis.plot(epochs, history.history[f"val_{measure}"], "s--", color=SPLIT_COLOURS["test"], label="held-out images")
+    axis.set(ylabel=name, xticks=epochs)
     axis.grid(alpha=0.3)
-axes[0].legend()
-right = history.history["val_accuracy"][-1]
-figure.suptitle(f"Without GC: {right:.0%} of the held-out pictures right after {settings.epochs} epochs")
-show(figure, alt="Loss and accuracy of each epoch, on training images and on held-out images.")
+axes[1].axhline(0.5, color="black", lw=1, ls=":", label="guessing")
+axes[1].set_xlabel("epoch")
+figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+right, count = history.history["val_accuracy"][-1], settings.epochs
+title = "Without GC, the model is right for {right:.0%} of the held-out pictures after {count} epochs"
+set_title(figure, text(title, right=right, count=count))
+alt = "Loss and accuracy by epoch, on training and on held-out images; held-out accuracy ends at {right:.0%}."
+show(figure, alt=text(alt, right=right))
 
 # %%
 from IPython.display import Markdown
 
 accuracy = history.history["val_accuracy"]
 Markdown(
-    f"After {settings.epochs} epochs ({sum(times.train_seconds):.0f} seconds of training on this machine) the model is right "
-    f"on **{accuracy[-1]:.0%}** of the held-out pictures; from epoch to epoch that figure lay between {min(accuracy):.0%} and "
-    f"{max(accuracy):.0%}. Guessing would give about 50%."
+    text(
+        "After {epochs} epochs ({seconds:.0f} seconds of training on this machine) the model is right for **{last:.0%}** of the "
+        "held-out pictures. After single epochs it was right for {least:.0%} to {most:.0%}. Guessing is right for about 50%.",
+        epochs=settings.epochs,
+        seconds=sum(times.train_seconds),
+        last=accuracy[-1],
+        least=min(accuracy),
+        most=max(accuracy),
+    )
 )
 
 # %% [markdown]
-# Two notes on reading such curves. The training curve is an average *over* the epoch, of a network with
-# dropout, on augmented pictures; the held-out curve is taken at the *end* of the epoch, without dropout, on pictures as they are. So
-# the two need not agree even without any overfitting. An accuracy of exactly 50% usually means that the model calls every picture the
-# same.
+# Two notes on such curves:
 #
-# ## How far can one curve be trusted?
+# - The training curve is an average *over* the epoch, with dropout, on augmented pictures. The held-out curve is measured at the *end* of
+#   the epoch, without dropout, on pictures as they are. So the two can differ even without overfitting.
+# - An accuracy of exactly 50% usually means that the model gives the same answer for every picture.
 #
-# This was *one* run. The next figure shows the runs without GC of the study that comes with the package (150×150 pixels, the real
-# images; notebook 5 has all of it): the same method, a line for each seed.
+# ## How far can you trust one curve?
 #
-# Where does this spread come from? The runs differ only in their initial weights, the order of the pictures and the augmentation. Why
-# that changes held-out accuracy so much is not measured here; the white background of the held-out pictures is one possible reason.
+# This was *one* run. The next figure shows runs of the same method, without GC, from a study that comes with the package (150×150 pixels,
+# the real images; notebook 5 has all of it). There is one line for each seed. The runs differ only in their initial weights, in the order
+# of the pictures and in the augmentation. Why this changes held-out accuracy so much is not measured here. The white background of the
+# held-out pictures is one possible reason.
 
 # %%
+from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.analysis import load_study
 
 study = load_study("rmsprop")
 repeats = study[study["arm"] == "none"].pivot(index="epoch", columns="seed", values="test_accuracy")
 jump = 100 * repeats.diff().abs().max().max()
-figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-axis.plot(repeats.index, 100 * repeats, color=COLOURS["none"], alpha=0.4)
-axis.set(xlabel="epoch", ylabel="held-out accuracy (%)")
-axis.set_title(f"One method, {repeats.shape[1]} seeds: jumps of up to {jump:.0f} points between epochs")
-show(figure, alt="Held-out accuracy by epoch for every seed of the study without GC; the lines cross and jump.")
+figure, axis = plt.subplots(figsize=(WIDTH, 3.2), layout="constrained")
+axis.plot(repeats.index, 100 * repeats, color=COLOURS["none"], alpha=0.35, lw=1)
+axis.plot(repeats.index, 100 * repeats.mean(axis=1), "o-", color=COLOURS["none"], lw=2.5, label="mean of the seeds")
+axis.axhline(50, color="black", lw=1, ls=":", label="guessing")
+axis.set(xlabel="epoch", ylabel="held-out accuracy (%)", ylim=(40, 100))
+axis.legend(loc="lower right", ncols=2, frameon=False)
+seeds = repeats.shape[1]
+title = "One method, {seeds} seeds: accuracy changes by up to {jump:.0f} points from one epoch to the next"
+set_title(figure, text(title, seeds=seeds, jump=jump))
+alt = "Held-out accuracy by epoch for {seeds} seeds without GC. The lines cross often and jump."
+show(figure, alt=text(alt, seeds=seeds))
 
 # %% [markdown]
-# ## What does it say about single pictures?
+# ## What does the model say about single pictures?
 
 # %%
 import numpy as np
@@ -196,41 +222,55 @@ from gc_tutorial.plotting import image_grid
 pictures, truth = next(iter(data.test.shuffle(256, seed=1).batch(12)))
 probability = model.predict(pictures, verbose=0)[:, 0]
 names = data.info.features["label"].names
-titles = [f"{names[k]}\nmodel: {names[int(p > 0.5)]}, {max(p, 1 - p):.0%}" for k, p in zip(truth.numpy(), probability)]
+titles = [
+    text("{truth}\nmodel: {answer}\n({sure:.0%})", truth=names[k], answer=names[int(p > 0.5)], sure=max(p, 1 - p))
+    for k, p in zip(truth.numpy(), probability)
+]
 right = int(np.sum((probability > 0.5) == truth.numpy()))
-show(
-    image_grid(pictures.numpy(), titles, title=f"Right on {right} of these 12 held-out pictures"),
-    alt=f"Twelve held-out pictures with their class and what the model says; {right} of them are right.",
-)
+title = text("The model is right for {right} of these 12 held-out pictures", right=right)
+alt = "Twelve held-out pictures with their class and the answer of the model; {right} of the answers are right."
+show(image_grid(pictures.numpy(), titles, title=title), alt=text(alt, right=right))
 
 # %% [markdown]
 # ## Exercise
 #
-# Train the same network again with another seed (weights *and* batches), and compare the last held-out accuracy. How large
-# would an improvement have to be before you believed it from one run each?
+# Train the same network again with another seed (weights *and* batches), and compare the last held-out accuracies. Suppose that you have
+# one run of each of two methods. How large must the difference be before you believe it? The table `repeats` can tell.
 #
-# <details><summary>Solution</summary>
-#
-# ```python
-# keras.utils.set_random_seed(1)
-# again = build_cnn(settings.image_size)  # a new model: compile alone would keep the old weights
-# again.compile(keras.optimizers.RMSprop(settings.learning_rate), "binary_crossentropy", metrics=["accuracy"])
-# second = again.fit(
-#     training_batches(data.train_images, data.train_labels, settings.batch_size, seed=1),
-#     validation_data=data.test.batch(128), epochs=settings.epochs, shuffle=False, verbose=0,
-# )
-# print(accuracy[-1], second.history["val_accuracy"][-1])
-# ```
-#
-# The difference comes from the seeds alone. Believe only an improvement that is larger, and seen over several seeds.
-#
-# </details>
+# The next cell is the solution. It is folded: try first, then open it.
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+keras.utils.set_random_seed(1)
+again = build_cnn(settings.image_size)  # a new model: compile alone would keep the old weights
+again.compile(keras.optimizers.RMSprop(settings.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+second = again.fit(
+    training_batches(data.train_images, data.train_labels, settings.batch_size, seed=1),
+    validation_data=data.test.batch(128),
+    epochs=settings.epochs,
+    shuffle=False,
+    verbose=0,
+)
+last = repeats.iloc[-1].to_numpy()
+gaps = np.abs(last[:, None] - last)[np.triu_indices(len(last), k=1)]  # between every two seeds of one method
+first_run, second_run = 100 * accuracy[-1], 100 * second.history["val_accuracy"][-1]
+spread = {"seeds": len(last), "low": 100 * last.min(), "high": 100 * last.max()}
+print(
+    text(
+        "Answer: the two runs end at {first:.0f}% and {second:.0f}%. Only their seeds differ.",
+        first=first_run,
+        second=second_run,
+    )
+)
+print(text("In the study, {seeds} seeds of one method end at {low:.0f}% to {high:.0f}%,", **spread))
+print(text("and half of all pairs of seeds differ by more than {gap:.0f} points.", gap=100 * np.median(gaps)))
+print(text("So do not believe a difference of that size from one run each. Compare several seeds."))
 
 # %% [markdown]
 # ## What you have seen
 #
-# - The published CNN, and its weight vectors: one for each output unit of each kernel.
-# - Training watched on held-out pictures, which stand on white while the training pictures do not.
+# - The published CNN has one weight vector for each output unit of each kernel.
+# - Held-out pictures, evaluated after every epoch, show what the training pictures cannot show.
 # - One run proves little.
 #
 # Next: [4. Gradient centralization](04_gradient_centralization.ipynb), the method itself.

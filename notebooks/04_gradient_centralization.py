@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   accelerator: GPU
 #   jupytext:
 #     formats: ipynb,py:percent
 #   kernelspec:
@@ -21,8 +22,8 @@
 # In this notebook you will
 #
 # - see what gradient centralization (GC) does to a gradient, in a formula and in a picture;
-# - write an optimizer that does it, through the one method that Keras calls;
-# - prove that yours runs and that the published one does not, and train with and without it.
+# - write an optimizer that applies GC in the one method that Keras calls;
+# - prove that GC runs in your optimizer and not in the published one, and train with and without GC.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -45,25 +46,29 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown]
 # ## The formula
 #
-# Take one output unit of a layer, with its weight vector $w$ of $M$ numbers, and the gradient $g$ of the loss with respect
-# to it. Gradient centralization subtracts from the gradient its mean
+# Take one output unit of a layer. Its weight vector $w$ has $M$ numbers, and $g$ is the gradient of the loss with respect to $w$.
+# Gradient centralization subtracts the mean of the gradient from the gradient
 # ([Yong et al. 2020](https://arxiv.org/abs/2004.01461), equation 1):
 #
-# $$\mathrm{GC}(g) = g - \frac{1}{M}\sum_{i=1}^{M} g_i = P\,g, \qquad P = I - e\,e^{\mathsf T}, \quad
-# e = \tfrac{1}{\sqrt M}(1, \dots, 1)^{\mathsf T}$$
+# $$\mathrm{GC}(g) = g - \frac{1}{M}\sum_{i=1}^{M} g_i = P\,g$$
+#
+# $$P = I - e\,e^{\mathsf T}, \quad e = \tfrac{1}{\sqrt M}(1, \dots, 1)^{\mathsf T}$$
 #
 # $P$ projects onto the plane of vectors whose numbers sum to zero. In Keras's dense and convolutional layers the last
 # axis of a kernel counts the output units, so the mean is taken over all other axes.
 #
 # Two kinds of variables are left alone. A unit has only one bias, so its gradient minus its mean would be zero, and the bias would
 # never learn. An embedding has a row for each token, and centralizing would move the rows of tokens that are not even in the batch.
-# (Depthwise and attention layers have other axes; [notebook 7](07_any_optimizer.ipynb) shows them.)
+# (Depthwise and attention layers have other axes. [Notebook 7](07_any_optimizer.ipynb) shows them.)
 #
-# Why would anyone do this? The paper gives two reasons. The first holds for plain gradient descent (SGD): the sum of a unit's weights
-# cannot move. Then the unit's reaction to a shift $c$ that all its inputs share cannot move either, because
-# $w^{\mathsf T}(x + c\,\mathbf 1) - w^{\mathsf T}x = c\sum_i w_i$. Training cannot use it to fit the data, and the paper calls this
-# a regularization. Under RMSprop and Adam the sum does move ([notebook 5](05_comparison.ipynb)), so the first reason does not apply to
-# them as it stands. The second reason: along the remaining directions the loss is smoother, which should make training steadier.
+# Why would anyone do this? The paper gives two reasons.
+#
+# 1. With GC, plain gradient descent (SGD) cannot change the sum of a unit's weights. Suppose that all inputs of the unit shift by the
+#    same $c$. The output then changes by $w^{\mathsf T}(x + c\,\mathbf 1) - w^{\mathsf T}x = c\sum_i w_i$, and training cannot change this
+#    reaction. The paper calls this a regularization. Under RMSprop and Adam the sum does change
+#    ([notebook 7](07_any_optimizer.ipynb)), so this reason does not apply to them directly.
+# 2. Along the remaining directions the loss is smoother, which should make training steadier.
+#
 # The gains that the paper reports are modest. On ImageNet with ResNet-50 the top-1 error falls from 23.71% to 23.21%.
 
 # %%
@@ -71,7 +76,7 @@ from keras import ops
 
 
 def centralize(gradient):
-    """Subtract from the gradient of each weight vector its mean."""
+    """Subtract the mean from the gradient of each weight vector."""
     axes = list(range(len(gradient.shape) - 1))
     return gradient - ops.mean(gradient, axis=axes, keepdims=True)
 
@@ -81,47 +86,47 @@ def centralize(gradient):
 
 # %%
 import numpy as np
+from gc_tutorial import text
 
 gradient = ops.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
 print(ops.convert_to_numpy(centralize(gradient)))
-print("column means:", ops.convert_to_numpy(ops.mean(centralize(gradient), axis=0)))
+print(text("column means: {means}", means=ops.convert_to_numpy(ops.mean(centralize(gradient), axis=0))))
 
 # %% [markdown]
 # ## The picture
 #
-# With only two weights we can draw it. A step against the raw gradient may change both the difference of the two weights and
-# their sum. The centralized step keeps the sum: it stays on the dashed line on which $w_1 + w_2$ has the value it
-# began with.
+# With only two weights we can draw it. A step along the negative gradient can change both the difference and the sum of the two weights.
+# The centralized step keeps the sum. It stays on the dashed line, on which $w_1 + w_2$ has its starting value.
 
 # %%
 import matplotlib.pyplot as plt
 from gc_tutorial.plotting import COLOURS, show
 
 w, g = np.array([0.6, 0.4]), np.array([-0.9, -0.1])
-figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+figure, axis = plt.subplots(figsize=(5, 4.8), layout="constrained")
 line = np.array([-0.2, 1.6])
-axis.plot(line, w.sum() - line, "k--", lw=1, label=r"$w_1 + w_2$ unchanged")
+axis.plot(line, w.sum() - line, "k--", lw=1, label="the sum $w_1 + w_2$ is unchanged")
 for step, colour, name in (
-    (-g, COLOURS["none"], "step along $-g$"),
-    (g.mean() - g, COLOURS["gradient"], "step along $-$GC$(g)$"),
+    (-g, COLOURS["none"], text("no GC: step along $-g$")),
+    (g.mean() - g, COLOURS["gradient"], text("GC: step along $-$GC$(g)$")),
 ):
     axis.annotate("", w + step, w, arrowprops={"arrowstyle": "->", "color": colour, "lw": 2})
     axis.plot([], [], color=colour, lw=2, label=name)
-axis.plot(*w, "ko")
+axis.plot(*w, "ko", label="the weights before the step")
 axis.set(
     xlabel="$w_1$", ylabel="$w_2$", xlim=line, ylim=(-0.3, 1.2), aspect="equal", title="GC keeps the sum of the weights"
 )
-axis.legend(fontsize=8, loc="upper right")
+figure.legend(loc="outside lower center", ncols=1, frameon=False)
 show(
     figure,
-    alt="Two arrows from one point: the raw step leaves the dashed line of constant sum, the centralized one follows it.",
+    alt="Two arrows from one point. The step without GC leaves the dashed line of constant sum; the step with GC follows it.",
 )
 
 # %% [markdown]
 # ## The optimizer
 #
 # Every Keras optimizer receives its gradients through one method, `apply`. `fit` calls it on every backend (TensorFlow, JAX or
-# PyTorch), and custom training loops call it, too. So we centralize there, and then let the optimizer work as before.
+# PyTorch), and custom training loops call it, too. So we centralize in `apply`, and then let the optimizer work as before.
 
 # %%
 import keras
@@ -138,22 +143,25 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # %% [markdown]
 # ## The published optimizer
 #
-# *Published* means here: the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) as it was last modified
-# on 2023-07-25, and the code copied from it. It overrides another method, `get_gradients`, which Keras 3 does not have.
+# *Published* means the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) as it was last modified on
+# 2023-07-25, and the code copied from it. It overrides another method, `get_gradients`. Keras 3 does not have this method.
 #
-# Others found problems before us. A user of the package `gctf` reported in 2021 that its GC does not run
-# ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)). The Keras example was corrected in 2025:
-# [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (merged 2025-01-30) fixed errors,
-# [issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) reported that its comparison is unfair, and
-# [pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (2025) gave each run a model of its own. We could not see what the
-# page says today, so what follows is about the version of 2023-07-25.
+# Other people found problems before us:
 #
-# The optimizers of `gctf` set `get_gradients` on the finished optimizer instead of overriding it. We write both in outline:
+# - A user of the package `gctf` reported in 2021 that its GC does not run
+#   ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)).
+# - [Pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (merged 2025-01-30) fixed errors in the Keras example.
+# - [Issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) reported that the comparison in the example is unfair.
+# - [Pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (2025) gave each run a model of its own.
+#
+# We could not see what the page says today, so the following is about the version of 2023-07-25.
+#
+# The optimizers of `gctf` do not override `get_gradients`. They set it on the finished optimizer. The next cell has both in outline:
 
 
 # %%
 class PublishedGCRMSprop(keras.optimizers.RMSprop):
-    """How the published optimizer is built; the counter is ours."""
+    """The published optimizer in outline, with a counter that is ours."""
 
     calls = 0
 
@@ -168,13 +176,14 @@ def like_gctf(optimizer):
     return optimizer
 
 
-print("Does Keras's own RMSprop have a method `get_gradients`?", hasattr(keras.optimizers.RMSprop, "get_gradients"))
+has = hasattr(keras.optimizers.RMSprop, "get_gradients")
+print(text("Does Keras's own RMSprop have a method `get_gradients`? {has}", has=has))
 
 # %% [markdown]
 # ## A first check: do the weights differ?
 #
-# If GC runs, training with it must end in other weights than training without. We train the same network from the
-# same initial weights, on the same 128 pictures in the same order, once with each optimizer.
+# If GC runs, training with GC must give other weights than training without GC. We train the same network once with each optimizer. It has
+# the same initial weights each time, and sees the same 128 pictures in the same order.
 
 # %%
 from gc_tutorial import build_cnn, training_batches
@@ -191,12 +200,14 @@ def train_briefly(optimizer, callbacks=()):
 
 
 # %%
+AGAIN, PUBLISHED = text("RMSprop, run again"), text("published `get_gradients`")
+GCTF, OURS = text("the way of `gctf`"), text("ours, `apply`")
 weights = {
     "RMSprop": train_briefly(keras.optimizers.RMSprop(1e-3)),
-    "RMSprop once more": train_briefly(keras.optimizers.RMSprop(1e-3)),
-    "published `get_gradients`": train_briefly(PublishedGCRMSprop(1e-3)),
-    "the way of `gctf`": train_briefly(like_gctf(keras.optimizers.RMSprop(1e-3))),
-    "ours, `apply`": train_briefly(GCRMSprop(1e-3)),
+    AGAIN: train_briefly(keras.optimizers.RMSprop(1e-3)),
+    PUBLISHED: train_briefly(PublishedGCRMSprop(1e-3)),
+    GCTF: train_briefly(like_gctf(keras.optimizers.RMSprop(1e-3))),
+    OURS: train_briefly(GCRMSprop(1e-3)),
 }
 
 # %%
@@ -208,32 +219,36 @@ def largest_difference(first, second):
 
 
 differences = {name: largest_difference(trained, weights["RMSprop"]) for name, trained in weights.items()}
-pd.Series(differences, name="largest difference from RMSprop's weights").map("{:.2g}".format).to_frame()
+pd.Series(differences, name=text("largest difference from RMSprop's weights")).map("{:.2g}".format).to_frame()
 
 # %%
 from IPython.display import Markdown
+from gc_tutorial.language import sentences
 
-published, repeated = differences["published `get_gradients`"], differences["RMSprop once more"]
-if published == 0:
-    finding = "**the same to the last bit** as plain RMSprop's: it *is* plain RMSprop."
+if differences[PUBLISHED] == 0:
+    finding = "Its weights are **the same to the last bit** as those of plain RMSprop."
 else:  # a GPU may round differently in every run
-    finding = f"off by {published:.2g}, where plain RMSprop, run once more, is off by {repeated:.2g}: see proof 1."
-Markdown(
-    f"The published optimizer's `get_gradients` was called **{PublishedGCRMSprop.calls}** times, and its weights are {finding} "
-    f"The way of `gctf` differs from plain RMSprop by {differences['the way of `gctf`']:.2g}, ours by up to "
-    f"{differences['ours, `apply`']:.2g}."
-)
+    finding = (
+        "Its weights differ from plain RMSprop's by {published:.2g}. Plain RMSprop, run again, differs by {again:.2g}."
+    )
+others = "The weights with the way of `gctf` differ from plain RMSprop's by {gctf:.2g}, and ours by up to {ours:.2g}."
+found = [
+    text("The published `get_gradients` was called **{calls}** times.", calls=PublishedGCRMSprop.calls),
+    text(finding, published=differences[PUBLISHED], again=differences[AGAIN]),
+    text(others, gctf=differences[GCTF], ours=differences[OURS]),
+]
+Markdown(sentences(found))
 
 # %% [markdown]
-# We also ran the package itself: `gctf` 0.0.3, installed without its dependencies, since it asks for Keras 2.4. With Keras 3.15.1
+# We also ran the package itself: `gctf` 0.0.3, installed without its dependencies, because `gctf` asks for Keras 2.4. With Keras 3.15.1
 # (checked on 2026-11-24), a small network trained with its RMSprop had exactly the weights of plain RMSprop. The test
 # `tests/against_gctf.py` repeats this.
 #
 # ## Proof 1: what reaches the update?
 #
-# Equal weights show that GC did not run. Different weights do not show that it did: any mistake makes them differ. So let us look at
-# the gradients themselves, just before they are used. `update_step` is the method in which an optimizer changes one variable.
-# (`run_eagerly` lets plain Python code see them.)
+# Equal weights show that GC did not run. Different weights do not show that GC did run, because any mistake makes them differ. So we look
+# at the gradients themselves, just before the optimizer uses them. An optimizer changes each variable in its method `update_step`.
+# (`run_eagerly` lets plain Python code read the gradients.)
 
 
 # %%
@@ -256,23 +271,19 @@ def largest_mean_at_update(optimizer_class):
 
 
 # %%
-rows = {
-    "RMSprop": keras.optimizers.RMSprop,
-    "published `get_gradients`": PublishedGCRMSprop,
-    "ours, `apply`": GCRMSprop,
-}
+rows = {"RMSprop": keras.optimizers.RMSprop, PUBLISHED: PublishedGCRMSprop, OURS: GCRMSprop}
 means = {name: f"{largest_mean_at_update(optimizer):.1e}" for name, optimizer in rows.items()}
-pd.Series(means, name="largest mean of a gradient at the update").to_frame()
+pd.Series(means, name=text("largest mean of a gradient at the update")).to_frame()
 
 # %% [markdown]
-# ## Proof 2: the paper's invariant (what training cannot change)
+# ## Proof 2: a mean that training cannot change
 #
 # Plain gradient descent (SGD), with or without momentum, only adds multiples of gradients to the weights. If every gradient has mean
-# zero, then the mean of each weight vector never moves. The weights alone show this. So it is the best test of whether GC runs
-# in a project that trains with SGD, without `weight_decay` and `clipvalue`, which act after GC and move the mean.
-# `WeightMeanDrift` records the largest shift.
+# zero, then the mean of each weight vector never moves. (The paper calls this an invariant.) You can see it from the weights alone. So it
+# is the best test of whether GC runs in a project that trains with SGD. The project must not use `weight_decay` or `clipvalue`, which act
+# after GC and move the mean. `WeightMeanDrift` records the largest shift.
 #
-# For SGD we take the package's ready-made `GCSGD`, written the same way.
+# For SGD we use `GCSGD` from the package. It is written in the same way.
 
 # %%
 from gc_tutorial import GCSGD, WeightMeanDrift
@@ -281,20 +292,21 @@ drifts = {}
 for name, optimizer in {"SGD": keras.optimizers.SGD(0.01, momentum=0.9), "GCSGD": GCSGD(0.01, momentum=0.9)}.items():
     drifts[name] = WeightMeanDrift()
     train_briefly(optimizer, [drifts[name]])
-pd.Series(
-    {name: f"{d.drift[-1]:.1e}" for name, d in drifts.items()}, name="largest shift of a weight vector's mean"
-).to_frame()
+shifts = {name: f"{one.drift[-1]:.1e}" for name, one in drifts.items()}
+pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame()
 
 # %% [markdown]
-# What is left under `GCSGD` is rounding.
+# The shift that is left under `GCSGD` is rounding.
 #
-# RMSprop and Adam divide each number of the gradient by a different scale. Under them the invariant does not hold, even though
-# GC runs. [Notebook 5](05_comparison.ipynb) measures this, and shows the variant of GC that keeps the means.
+# RMSprop and Adam divide each number of the gradient by a different scale. So under them the means move, even though GC runs.
+# [Notebook 7](07_any_optimizer.ipynb) measures this, and shows the variant of GC that keeps the means.
 #
 # ## With and without
 #
-# Now we compare, with **a new model for each run**: `compile` keeps the weights, so compiling the same model again would give the
-# second run a head start. Both runs have the same initial weights and the same batches, and both are evaluated on held-out pictures.
+# Now we compare the two. Each variant in a comparison is called an *arm*, and the arm without GC is the *baseline*. The two runs are
+# *paired*: they have the same initial weights and the same batches. Both are evaluated on held-out pictures, on which no model is trained.
+#
+# Each run gets **a new model**. `compile` keeps the weights, so a second run of the same model would go on where the first one stopped.
 
 # %%
 from gc_tutorial import TimeHistory
@@ -327,7 +339,7 @@ with_gc = train(GCRMSprop(settings.learning_rate)).assign(arm="gradient")
 runs = pd.concat([without, with_gc])
 
 # %%
-from gc_tutorial.plotting import LABELS
+from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 
 summary = runs.groupby("arm", sort=False).agg(
     train_loss=("train_loss", "last"),
@@ -336,56 +348,69 @@ summary = runs.groupby("arm", sort=False).agg(
     test_accuracy=("test_accuracy", "last"),
     seconds=("seconds", "sum"),
 )
-change = summary.loc["gradient"] - summary.loc["none"]
-accuracy = 100 * change["test_accuracy"]
-summary.rename(index=LABELS).round(3)
+summary.rename(index=LABELS, columns={**MEASURES, "seconds": text("seconds of training")}).round(2)
 
 # %%
-from gc_tutorial.plotting import learning_curves
+from gc_tutorial.study.evidence.wording import changed_by
 
+change = summary.loc["gradient"] - summary.loc["none"]
+changes = {
+    "loss": changed_by(change["train_loss"]),
+    "accuracy": changed_by(100 * change["test_accuracy"], text(" points")),
+}
+title = text("One run each. With GC: training loss {loss}, held-out accuracy {accuracy}", **changes)
 show(
-    learning_curves(
-        runs,
-        ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "seconds"),
-        title=f"One pair of runs: training loss {change['train_loss']:+.3f}, held-out accuracy {accuracy:+.1f} points with GC",
+    learning_curves(runs, title=title),
+    alt=text(
+        "Training loss, held-out loss and held-out accuracy by epoch, for one run without and one with GC. At the end, the "
+        "training loss with GC is {loss}, and the held-out accuracy is {accuracy}.",
+        **changes,
     ),
-    alt="Loss and accuracy on training and held-out images, and seconds, by epoch, for one run without and one with GC.",
 )
 
 # %%
 Markdown(
-    f"In this one pair of runs GC changed the final training loss by {change['train_loss']:+.3f} and the held-out accuracy by "
-    f"{accuracy:+.1f} percentage points. **One pair proves nothing either way**: notebook 3 shows how far "
-    "runs of the *same* method lie apart. Notebook 5 repeats this over several seeds."
+    text(
+        "In this one pair of runs, the final training loss with GC is {loss}, and the held-out accuracy is {accuracy}. "
+        "**One pair proves nothing.** Notebook 3 shows how much runs of the *same* method differ. Notebook 5 repeats the "
+        "comparison with several seeds.",
+        **changes,
+    )
 )
 
 # %% [markdown]
 # ## Exercise
 #
 # Someone gives you a project whose optimizer is called `GCAdam`. Write a short check that tells whether gradient centralization
-# runs in it, without reading its code.
+# runs in it, without reading its code. (Proof 2 does not help, because the means move under Adam.)
 #
-# <details><summary>Solution</summary>
-#
-# Adam does not keep the invariant of proof 2, so use proof 1. Give one kernel a gradient with a large mean, and see what reaches the
-# update. The simplest such gradient has equal numbers. Its mean is all there is, so GC leaves zero, and the weights must not move.
-#
-# ```python
-# from gc_tutorial import GCAdam
-#
-# for optimizer in (GCAdam(0.1), keras.optimizers.Adam(0.1)):
-#     kernel = keras.Variable(np.zeros((3, 2)), name="kernel")
-#     optimizer.apply([ops.ones((3, 2))], [kernel])
-#     print(type(optimizer).__name__, "centralizes:", bool(ops.all(kernel == 0)))
-# ```
-#
-# </details>
+# The next cell is the solution. It is folded: try first, then open it.
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+from gc_tutorial import GCAdam
+
+moved = {}
+for optimizer in (GCAdam(0.1), keras.optimizers.Adam(0.1)):
+    kernel = keras.Variable(np.zeros((3, 2)), name="kernel")
+    optimizer.apply([ops.ones((3, 2))], [kernel])  # all numbers equal, so GC leaves a gradient of zero
+    moved[type(optimizer).__name__] = float(ops.max(ops.abs(kernel)))
+print(
+    text(
+        "Answer: give a kernel a gradient of equal numbers. If GC runs, zero is left of it, and the kernel does not move."
+    )
+)
+for name, distance in moved.items():
+    said = "{name} moved the kernel by {distance:.2g}, so GC does not run in it."
+    if distance == 0:
+        said = "{name} moved the kernel by {distance:.2g}, so GC runs in it."
+    print(text(said, name=name, distance=distance))
 
 # %% [markdown]
 # ## What you have seen
 #
-# - GC subtracts from the gradient of each weight vector its mean. It takes ten lines, and its place is `Optimizer.apply`.
-# - Overriding `get_gradients`, as the published example did, changes nothing: Keras 3 never calls it.
-# - Two proofs that GC runs: zero means at the update, and under SGD weight means that never move.
+# - GC subtracts the mean from the gradient of each weight vector. It takes ten lines, and its place is `Optimizer.apply`.
+# - Overriding `get_gradients`, as the published example did, changes nothing, because Keras 3 never calls it.
+# - Two proofs show that GC runs: the gradients at the update have mean zero, and under SGD the means of the weights never move.
 #
 # Next: [5. The comparison](05_comparison.ipynb), with several seeds, intervals, and a verdict.

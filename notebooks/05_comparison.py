@@ -11,18 +11,18 @@
 # %% [markdown]
 # # 5. The comparison
 #
-# **Compare training with and without gradient centralization: several seeds, the same pixels for both, held-out pictures,
-# intervals, and a verdict written from the numbers. And see how one untuned learning rate limits what such a study can say.**
+# **Compare training with and without gradient centralization (GC) so that the result can be believed: each method at its own best learning
+# rate, several seeds, held-out pictures. And see two ways in which a comparison misleads.**
 #
-# In the `standard` profile it takes two to four minutes on two processor cores; no GPU needed.
+# In the `standard` profile it takes one to three minutes on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/05_comparison.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/05_comparison.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/05_comparison.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/05_comparison.ipynb) · [日本語](ja/05_comparison.ipynb)
 #
 # In this notebook you will
 #
 # - run a small paired comparison on your own machine;
-# - read the results of a larger one on the real images, with intervals over seeds, and a verdict written from its numbers;
-# - see a gain like the published one arise without any GC, and what becomes of the paper's invariant under RMSprop.
+# - read the study: what GC does where every method has the learning rate that suits it;
+# - see how one untuned setting misleads, and how a gain like the published one arises without any GC.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -45,204 +45,219 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown]
 # ## What makes a comparison fair
 #
-# - **Paired.** An *arm* is one of the methods compared: without GC (the *baseline*), with GC on the gradient, with GC on the update.
-#   *Paired* means: within a seed, every arm starts from the same weights and sees the same batches with the same augmentation, bit
-#   for bit. So each arm can be subtracted from the baseline, seed by seed.
+# An *arm* is one of the methods compared. The *baseline* is the arm without GC. *GC on the gradient* is what
+# [notebook 4](04_gradient_centralization.ipynb) writes. *GC on the update* centralizes not the gradient but the step that the optimizer makes
+# of it. The paper's authors advise this for RMSprop and Adam, which rescale every number of the gradient.
+#
+# - **Paired.** Within a seed every arm starts from the same weights and sees the same batches, bit for bit. So the baseline can be
+#   subtracted from each arm, seed by seed.
 # - **Fresh.** Each run has a new model and a new optimizer.
-# - **Held out.** Loss and accuracy are measured on pictures that no run trains on.
-# - **Repeated.** Several seeds, and an interval for the difference.
-# - **Tuned.** Each arm has the learning rate that suits it best. **The study below does not do this**: it takes one learning rate for all
-#   arms. A study with tuned rates is planned and running. Its plans are in `gc_tutorial/study/plans/`. Its rules were
-#   written before its results were looked at.
+# - **Held out.** Loss and accuracy are measured on pictures that no run trains on. In the live comparison these are the pictures on
+#   white. The planned studies below also hold out horses and humans among the training pictures.
+# - **Repeated.** Several seeds give an interval for the difference.
+# - **Tuned.** Each arm has the learning rate that suits it best, chosen on seeds that are then not used again.
 #
-# The third arm is the paper's authors' own advice for optimizers that rescale every number of the gradient, such as RMSprop:
-# they centralize not the gradient but the *update* that the optimizer makes of it.
-#
-# `compare` does all of this, except the tuning. Here it runs a small comparison on your machine:
+# `compare` does all of this except the tuning. Here it runs two arms with RMSprop:
 
 # %%
 from gc_tutorial import compare
 
 live = compare(
     data,
-    optimizer="rmsprop",
     learning_rate=settings.learning_rate,
-    arms=("none", "gradient", "update"),
+    arms=("none", "gradient"),
     seeds=settings.seeds,
     image_size=settings.image_size,
     batch_size=settings.batch_size,
     epochs=settings.epochs,
     progress=False,
 )
-live[["arm", "seed", "epoch", "train_loss", "test_loss", "test_accuracy", "seconds"]].tail(3).round(3)
+live[["arm", "seed", "epoch", "train_loss", "test_loss", "test_accuracy"]].tail(2).round(3)
 
-# %%
+# %% tags=["hide-input"]
+from gc_tutorial import text
 from gc_tutorial.plotting import learning_curves, show
 
+title = text("On this machine: {seeds} seeds, {epochs} epochs", seeds=settings.seeds, epochs=settings.epochs)
 show(
-    learning_curves(
-        live, title=f"On this machine: {settings.seeds} seeds, {settings.epochs} epochs (bands: lowest to highest)"
-    ),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms, from the small live comparison.",
+    learning_curves(live, ("train_loss", "test_accuracy"), title=title),
+    alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
 # %% [markdown]
-# These are far too few seeds and epochs for a verdict. A longer study comes with the package.
+# These are far too few seeds and epochs for a statement.
 #
-# ## The study
+# ## The study: each arm at its own best rate
 #
-# The same function ran on the real *Horses or Humans* images, from the command line. Each finished run is kept, so the study can be
-# stopped and resumed. The tables are in `gc_tutorial/study/results/`, with the commands that made them.
+# The study has two parts. **A** chooses the rates: every arm runs at seven learning rates, on five seeds, with pictures of 94 pixels. **B**
+# answers, with pictures of 150 pixels: it first tries the three rates around the best one again, on other seeds, and then runs no GC and GC
+# on the gradient on 60 fresh seeds, each at its best rate. The plans and the rules that decide were committed before the runs that they judge
+# ([plans](../gc_tutorial/study/plans), [dates and commands](../gc_tutorial/study/results/README.md)). Held-out pictures show other horses and
+# humans than those trained on. A rule is applied only when all its runs are finished.
 
 # %%
+from gc_tutorial.study.published import published
+
+tuning, confirmation = published("A"), published("B")
+answers = {**tuning.findings(), **confirmation.findings()}
+print(tuning.progress, confirmation.progress, sep="\n")
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.figures import answer, answer_alt
+from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
+
+if "heldout" in answers:
+    heldout = answers["heldout"].table
+    show(answer(tuning.runs, heldout, narrow=True), alt=answer_alt(tuning.runs, heldout))
+else:
+    show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+
+# %% [markdown]
+# Each dot is a run, lines are means over seeds, and a star marks the best rate of an arm. The arms have the same rates; they are drawn a
+# little to the side of one another. One run in which the loss explodes can decide the mean at a high rate. *Clean* training loss is measured
+# without dropout and augmentation.
+#
+# The rules use four words. GC *helps* or *hurts* where the 95% interval of the difference excludes zero, also after a correction for several
+# tests. There is *no practical difference* where the 90% interval lies within a margin: two points of accuracy, or 0.02 of the loss.
+# Everything else is *inconclusive*, which does not mean that there is no difference.
+
+# %% tags=["hide-input"]
 from IPython.display import Markdown
-from gc_tutorial.study.analysis import finding, load_study, paired_differences
+from gc_tutorial.study.evidence.synthesis import at_one_rate
 
-study = load_study("rmsprop")
-seeds = study["seed"].nunique()
-
-
-def describe(study):
-    """The settings of a study and its size, from its own table."""
-    setting, runs = study.iloc[0], study.groupby(["arm", "seed"])["status"].first()
-    return Markdown(
-        f"{setting['data']}, {setting['image_size']}×{setting['image_size']} pixels, batches of {setting['batch_size']}, "
-        f"{setting['optimizer']} at a learning rate of {setting['learning_rate']:g}, {setting['epochs']} epochs; "
-        f"{study['arm'].nunique()} arms, **{study['seed'].nunique()} seeds**. Runs that diverged: {(runs == 'diverged').sum()}."
-    )
-
-
-describe(study)
-
-# %%
-differences = paired_differences(study)
-show(
-    learning_curves(study, title=f"RMSprop with GC on the gradient, {seeds} seeds: {finding(differences)}"),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms of the study, with bands over seeds.",
-)
+questions = {
+    "speed": text("Does GC train faster?"),
+    "training": text("Does GC fit the training pictures better?"),
+    "learning_rate": text("Is GC no more than a larger step?"),
+    "heldout": text("Does GC help on horses and humans never seen?"),
+    "shifted": text("And on the pictures on white?"),
+    "exchange": text("Does the answer depend on the choice of the rate?"),
+}
+lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
+one_rate = at_one_rate(published("D").findings()) + at_one_rate(published("D2").findings(), "sgd")
+lines += [f"- **{text('And at the rate that is best without GC?')}** {said}" for said in one_rate]
+waiting = " ".join(asked for name, asked in questions.items() if name not in answers)
+if waiting:
+    lines.append(text("- Not answered yet, because runs are missing: {waiting}", waiting=waiting))
+Markdown("\n".join(lines))
 
 # %% [markdown]
-# Lines are means over seeds. Bands reach from the lowest to the highest seed. Seeds differ a lot, which is why the runs are paired.
-# The next figure shows the mean differences, each with two 95% intervals over the seeds (a range in which the mean over many more
-# seeds plausibly lies): a bootstrap, thick, and Student's t, thin. A bootstrap over few seeds is too narrow. So the titles of the
-# figures report a difference only where both intervals leave out zero.
+# The best rates, by training loss and by held-out loss. (These can differ, because a rate that fits the training pictures best need not be best
+# for new ones.)
 
-# %%
-from gc_tutorial import plotting
-from gc_tutorial.study.analysis import OUTCOMES
+# %% tags=["hide-input"]
+import pandas as pd
+from gc_tutorial.study.evidence.names import arm_name, value_name
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.evidence.wording import rate
 
-show(
-    plotting.interval_plot(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
-    alt="For each outcome, the mean difference of both GC arms from no GC with its interval, against a line at zero.",
+twelve_epochs = tuning.runs[tuning.runs["epochs"] == 12]
+best = {
+    text("by training loss"): tuned_rates(twelve_epochs, "clean_loss"),
+    text("by held-out loss"): tuned_rates(twelve_epochs, "heldout_loss"),
+}
+best = {name: table.set_index(["optimizer", "arm"])["learning_rate"].map(rate) for name, table in best.items()}
+best = (
+    pd.DataFrame(best).rename(index=lambda one: value_name("optimizer", one), level=0).rename(index=arm_name, level=1)
 )
+best.rename_axis([text("optimizer"), text("method")])
 
-# %%
-table = differences.assign(outcome=differences["outcome"].map(OUTCOMES), arm=differences["arm"].map(plotting.LABELS))
-table.set_index(["arm", "outcome"]).round(3)
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title The numbers behind the answers
+
+tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted") if name in answers]
+columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
+pd.concat(tables)[columns].round(3) if tables else text("The numbers behind the answers follow with the answers.")
 
 # %% [markdown]
-# ### The verdict
+# ## How one setting misleads
 #
-# The cell below writes it from the table. Student's t decides the word. Where its interval leaves out zero, GC *helps* or *hurts*.
-# Where accuracy surely changes by less than two points, there is *no practical difference*. Otherwise the result is *inconclusive*.
+# The first study of this tutorial took **one learning rate for all arms, not tuned**. It ran in three settings: RMSprop, SGD with momentum,
+# and the settings of the published example. (*Published* means here, as in notebook 4, the Keras example of GC as last
+# modified on 2023-07-25.)
 
 # %%
-from gc_tutorial.study.analysis import final_training_loss, verdict
+from gc_tutorial.study.analysis import load_study, paired_differences
 
+studies = {name: load_study(name) for name in ("rmsprop", "sgd", "published_recipe")}
+differences = {name: paired_differences(study) for name, study in studies.items()}
+losses = {
+    name: table.query("arm == 'gradient' and outcome == 'train_loss'").iloc[0] for name, table in differences.items()
+}
 
-def verdicts(differences):
-    """One line for each arm and outcome."""
-    lines = []
-    for arm, rows in differences.groupby("arm", sort=False):
-        lines.append(f"\n**{plotting.LABELS[arm]}**, against no GC:\n")
-        lines += [f"- {OUTCOMES[row['outcome']]}: {verdict(row)}" for _, row in rows.iterrows()]
-    return Markdown("\n".join(lines))
+# %% tags=["hide-input"]
+from gc_tutorial.study.analysis import verdict
+from gc_tutorial.study.evidence.settings_figure import settings_figure
 
-
-goal = final_training_loss(study)
-print(f"The training-loss goal is {goal:.3f}, where runs without GC end on average.")
-verdicts(differences)
-
-# %% [markdown]
-# There are ten differences. If nothing differed at all and they were independent, at least one interval would still leave out zero in
-# 1 - 0.95¹⁰ = 40% of such tables. A single interval that barely leaves out zero is a hint, not a finding.
-#
-# Two outcomes need care. The training-loss goal is the mean in which the baseline's *own* runs end. So some of them never reach it, and
-# those count as one epoch more than they had. The seconds per epoch were measured on a machine that did other work as well, and a
-# difference there says little. `make benchmark` measures the cost of GC better.
-#
-# ## The same with SGD
-#
-# This is stochastic gradient descent with momentum 0.9, the optimizer of the paper's theory:
-
-# %%
-sgd = load_study("sgd")
-describe(sgd)
-
-# %%
-sgd_differences = paired_differences(sgd)
-show(
-    learning_curves(
-        sgd, title=f"SGD with GC on the gradient, {sgd['seed'].nunique()} seeds: {finding(sgd_differences)}"
-    ),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms under SGD with momentum.",
+called = {"rmsprop": "RMSprop", "sgd": "SGD", "published_recipe": text("published recipe")}
+rows = {}
+for name, study in studies.items():
+    size = {"rate": rate(study["learning_rate"].iloc[0]), "seeds": study["seed"].nunique()}
+    rows[text("{name},\nrate {rate}, {seeds} seeds", name=called[name], **size)] = differences[name]
+lower = sum(loss["t_high"] < 0 for loss in losses.values())
+title = text(
+    "One rate each: lower training loss with GC in {lower} of {count} settings", lower=lower, count=len(losses)
 )
-verdicts(sgd_differences)
-
-# %% [markdown]
-# Under SGD the gradient *is* the direction of the update. So centralizing one or the other is the same, up to rounding. Training
-# amplifies rounding, so single runs differ, but their averages should not. This checks the experiment itself.
+alt = "Differences from no GC with 95% intervals, for both GC arms in three settings. Training loss, GC on the gradient: {found}"
+found = text("; ").join(f"{called[name]} {verdict(loss)}" for name, loss in losses.items())
+show(settings_figure(rows, title=title), alt=text(alt, found=found))
 
 # %%
-update_or_gradient = (
-    paired_differences(sgd, baseline="gradient").query("arm == 'update' and outcome == 'train_loss'").iloc[0]
-)
-Markdown(f"Final training loss of GC on the update, against GC on the gradient: {verdict(update_or_gradient)}.")
-
-# %% [markdown]
-# ## The published recipe
-#
-# These are the settings of the published example (*published* as in [notebook 4](04_gradient_centralization.ipynb): the Keras example of GC as last modified on
-# 2023-07-25):
+lines = []
+for name, study in studies.items():
+    size = study.iloc[0]
+    values = {"name": called[name], "verdict": verdict(losses[name]), **size[["image_size", "batch_size", "epochs"]]}
+    said = "- {name} ({image_size} pixels, batches of {batch_size}, {epochs} epochs): {verdict}."
+    lines.append(text(said, **values))
+Markdown(text("Training loss, GC on the gradient against no GC:") + "\n\n" + "\n".join(lines))
 
 # %%
-recipe = load_study("published_recipe")
-describe(recipe)
-
-# %%
-recipe_differences = paired_differences(recipe)
-recipe_title = f"Published recipe with GC, {recipe['seed'].nunique()} seeds: {finding(recipe_differences)}"
-show(
-    learning_curves(recipe, title=recipe_title),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms at the published recipe.",
-)
-verdicts(recipe_differences)
-
-# %%
-first, here = (
-    rows[(rows["arm"] == "gradient") & (rows["outcome"] == "train_loss")].iloc[0]
-    for rows in (differences, recipe_differences)
-)
-excluded = here["t_low"] > first["difference"]
+excluded = losses["published_recipe"]["t_low"] > losses["rmsprop"]["difference"]
 Markdown(
-    f"In the first study, GC on the gradient changed the final training loss by {first['difference']:.2f}. At the published recipe "
-    f"the interval is {here['t_low']:.2f} to {here['t_high']:.2f}, from {here['seeds']:.0f} seeds: "
-    f"an effect as large as in the first study is **{'excluded' if excluded else 'not excluded'}**."
+    text(
+        "At the published recipe an effect on the training loss as large as with RMSprop in the first setting is **excluded**."
+        if excluded
+        else "At the published recipe an effect on the training loss as large as with RMSprop in the first setting is "
+        "**not excluded**."
+    )
 )
 
 # %% [markdown]
-# The two studies differ in the learning rate, the batch size, the size of the images and the number of steps. Which of these
-# decides is not tested here. Plan E of the study that is running, `gc_tutorial/study/plans/E_recipe.toml`, trains this recipe for longer.
+# A study of one setting reports one of these lines as the answer. The settings differ in more than one thing, so they cannot tell what
+# decides. ([Plan E](../gc_tutorial/study/plans/E_recipe.toml) trains the published recipe for longer.) The tuning runs of A differ in the
+# rate alone. So they show what a study at one rate would have reported, at the baseline's best rate and at its neighbours:
+
+# %%
+from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.rates_figure import tuning_runs
+from gc_tutorial.study.evidence.wording import amount
+
+runs = tuning_runs(tuning.runs, "rmsprop")
+loss = runs.pivot_table(index="seed", columns=["arm", "learning_rate"], values="clean_loss")
+by_rate = (loss["gradient"] - loss["none"]).dropna()
+best = by_rate.columns.get_loc(loss["none"].mean().idxmin())
+lines = []
+for one in by_rate.columns[max(0, best - 1) : best + 2]:
+    found = estimate(by_rate[one])
+    difference = amount(found["difference"], found["t_low"], found["t_high"])
+    lines.append(text("- at the rate {rate}: {difference}", rate=rate(one), difference=difference))
+title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
+Markdown(title + "\n\n" + "\n".join(lines))
+
+# %% [markdown]
+# This describes the tuning runs and decides nothing, because these runs chose the rates.
 #
 # ## How a gain like the published one arises without GC
 #
 # The [published example](https://keras.io/examples/vision/gradient_centralization/) reported: loss 0.53 without GC and 0.40 with it,
 # accuracy 0.76 and 0.82, 112 and 98 seconds. (The progress lines that it prints, drawn below, end at 0.62 and 0.46. Its first version,
-# of 2021, reported 0.55 and 0.41, and 76% and 82%.) All are measured on training images. Which version of Keras printed these numbers is
-# not known. Under Keras 3 its GC never runs (notebook 4).
+# of 2021, [pull request 497](https://github.com/keras-team/keras-io/pull/497), reported 0.55 and 0.41, and 76% and 82%.) All are measured on
+# training images. Which version of Keras printed these numbers is not known. Under Keras 3 its GC never runs (notebook 4).
 #
-# Between its two trainings it only calls `compile` again. Another reader reported this in 2025
-# ([issue 2111](https://github.com/keras-team/keras-io/issues/2111)), and
+# Readers found this before us. In 2021, [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) of the package
+# `gctf` said that its GC never runs. In 2025, [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) corrected errors in the example;
+# what exactly, we could not see. Between its two trainings the example only called `compile` again:
+# [issue 2111](https://github.com/keras-team/keras-io/issues/2111) reported that the comparison was unfair, and
 # [pull request 2113](https://github.com/keras-team/keras-io/pull/2113) gave each run a model of its own. `compile` **keeps the weights**:
 
 # %%
@@ -252,22 +267,22 @@ from gc_tutorial import build_cnn
 model = build_cnn(settings.image_size)
 before = model.get_weights()
 model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
-print("compile changed a weight:", any((a != b).any() for a, b in zip(before, model.get_weights())))
+changed = any((a != b).any() for a, b in zip(before, model.get_weights()))
+print(text("compile changed a weight: {changed}", changed=changed))
 
 # %% [markdown]
-# So the second training goes on where the first one stopped.
-#
-# We repeat that experiment without any GC: plain RMSprop for ten epochs, `compile` again, plain RMSprop for ten more. The figure
-# shows it beside the training loss that the published example printed.
+# So the second training goes on where the first one stopped. We repeat that experiment without any GC: plain RMSprop for ten epochs,
+# `compile` again, plain RMSprop for ten more. The figure shows our one run beside the training loss that the published example printed.
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
+from gc_tutorial import plotting
 
 control, progress = load_study("control"), load_study("published_progress")
 half = progress["epoch"].max() // 2
-figure, axis = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
 plotting.draw_control(axis, control, progress)
-axis.set_title("Training on without any GC gives a “gain”, too")
+axis.set_title("More training without GC lowers the loss, too (one run)")
 show(
     figure,
     alt="Two curves of the training loss over twenty epochs, one published and one ours without GC; both fall on after compile.",
@@ -279,14 +294,44 @@ last_five = control.assign(half=(control["epoch"] - 1) // half, place=(control["
     f"place >= {half - 5}"
 )
 held_out = last_five.groupby("half")["test_accuracy"]
+values = {
+    "half": half,
+    "loss": at["train_loss"][half],
+    "later_loss": at["train_loss"][2 * half],
+    "accuracy": at["train_accuracy"][half],
+    "later_accuracy": at["train_accuracy"][2 * half],
+    "median": held_out.median()[0],
+    "later_median": held_out.median()[1],
+    "low": held_out.min().min(),
+    "high": held_out.max().max(),
+    "seeds": control["seed"].nunique(),
+}
 Markdown(
-    f"Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile`: training loss "
-    f"**{at['train_loss'][half]:.3f}** to **{at['train_loss'][2 * half]:.3f}**, training accuracy "
-    f"**{at['train_accuracy'][half]:.3f}** to **{at['train_accuracy'][2 * half]:.3f}**. The published example does not look at held-out "
-    f"accuracy. Here its median over the last five epochs of each half is **{held_out.median()[0]:.3f}** and "
-    f"**{held_out.median()[1]:.3f}**; single ones of these epochs lie between {held_out.min().min():.3f} and "
-    f"{held_out.max().max():.3f}. Number of seeds: {control['seed'].nunique()}, too few for a statement about held-out pictures."
+    text(
+        "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile`: training loss "
+        "**{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. The published "
+        "example does not look at held-out accuracy. Here its median over the last five epochs of each half is **{median:.2f}** and "
+        "**{later_median:.2f}**; single ones of these epochs lie between {low:.2f} and {high:.2f}. Number of seeds: {seeds}, too few "
+        "for a statement about held-out pictures.",
+        **values,
+    )
 )
+
+# %% [markdown]
+# One run is not enough to say how large such a "gain" is. Study E repeats it on fresh seeds, and also asks whether the published recipe trains
+# long enough to show a difference:
+
+# %%
+recipe = published("E")
+asked = {
+    "control": text("How much does a second training without GC gain?"),
+    "too_few_steps": text("Are ten epochs too few?"),
+}
+found = recipe.findings()
+lines = [
+    f"- **{question}** {found[rule].found if rule in found else recipe.progress}" for rule, question in asked.items()
+]
+Markdown("\n".join(lines))
 
 # %% [markdown]
 # ## What becomes of the invariant
@@ -296,7 +341,6 @@ Markdown(
 # instead, the mean stays. `WeightMeanDrift` measures it on your machine:
 
 # %%
-import pandas as pd
 from gc_tutorial import WeightMeanDrift, centralized, training_batches
 
 
@@ -318,72 +362,60 @@ makers = {
 }
 drifts = {
     name: {
-        "no GC": drift(make(**arguments)),
-        "GC on the gradient": drift(centralized(make)(**arguments)),
-        "GC on the update": drift(centralized(make)(**arguments, centralize="update")),
+        plotting.LABELS["none"]: drift(make(**arguments)),
+        plotting.LABELS["gradient"]: drift(centralized(make)(**arguments)),
+        plotting.LABELS["update"]: drift(centralized(make)(**arguments, centralize="update")),
     }
     for name, (make, arguments) in makers.items()
 }
 pd.DataFrame(drifts).map("{:.1e}".format)
 
 # %% [markdown]
-# ## What this study cannot say
+# ## What this notebook cannot say
 #
-# - **One learning rate for each optimizer**, not tuned, and the same for all arms. GC changes the size of a step, so another arm may
-#   need another rate. A rate that is too low for the baseline makes anything faster look better.
-# - **One data set**, of about a thousand computer-rendered pictures. The paper measured its gains on others. On ImageNet, for instance,
-#   the top-1 error is 23.71% without and 23.21% with GC (ResNet-50). Half a percentage point would not show here.
-# - **A domain shift.** Held-out pictures stand on white, and training pictures do not. The study says nothing about held-out pictures of
-#   the same kind as the training pictures.
-# - **256 held-out pictures, always the same.** The intervals are over seeds. Other pictures could give another result. With 256
-#   independent pictures one accuracy would be uncertain by about six percentage points ($1.96\sqrt{0.25/256}$). These pictures are
-#   not independent: they show about 11 rendered figures from many sides, so the uncertainty is larger.
-# - **The last epoch.** Accuracy jumps between epochs, and we take the last one.
-# - **A small network without batch normalization**, trained for a few epochs. The paper's networks are deep and normalized, and were
-#   trained to the end.
-
-# %% [markdown]
-# ## Should you use it?
-
-# %%
-lines = [f"- {plotting.LABELS[arm]}: {finding(differences, arm)}." for arm in ("gradient", "update")]
-unseen = differences[(differences["arm"] == "gradient") & (differences["outcome"] == "test_accuracy")].iloc[0]
-Markdown(
-    f"On these pictures, with RMSprop, against no GC, {seeds} seeds:\n\n"
-    + "\n".join(lines)
-    + "\n\nSo at this one learning rate, which was not tuned, GC changes how the training loss falls. Whether it helps on pictures "
-    f"that the network has not seen is **not answered** here: the interval for the accuracy is {100 * (unseen['t_high'] - unseen['t_low']):.0f} "
-    "points wide. A study with tuned rates is planned and running. Until then, compare on *your* held-out data, with tuned rates and "
-    "several seeds, before you believe a gain."
-)
+# - **One data set and one small network** without batch normalization, trained for a few epochs. The paper measured its gains on others. On
+#   ImageNet, for instance, the top-1 error of ResNet-50 is 23.71% without and 23.21% with GC. Half a point would not show here.
+# - **Few rendered horses and humans.** The pictures show 50 horses and 17 humans, and those on white about 11 more. The intervals are
+#   over seeds; for other horses and humans the result could differ.
+# - **The old study** has one rate that was not tuned, takes the last epoch, and is held out on the pictures on white alone, so it says
+#   nothing about pictures of the same kind as those trained on.
+# - **Small effects on held-out pictures.** 60 seeds give an interval of about two points to either side. A smaller effect would not show.
+#
+# Other data, other networks, cost, and what to do in your own project: [9. Should you use it?](09_should_you_use_it.ipynb)
 
 # %% [markdown]
 # ## Exercise
 #
 # How many seeds would be enough? The width of the interval for the held-out accuracy falls with the square root of the number of
-# seeds. From the study, estimate how many seeds you need to show a difference of two percentage points.
+# seeds. From the RMSprop study, estimate how many seeds you need to show a difference of two percentage points.
 #
-# <details><summary>Solution</summary>
-#
-# ```python
-# import numpy as np
-# from gc_tutorial.study.analysis import outcomes
-#
-# accuracy = outcomes(study, goal)["test_accuracy"].unstack("arm")
-# spread = (accuracy["gradient"] - accuracy["none"]).std()
-# print("seeds needed:", int(np.ceil((2.8 * spread / 0.02) ** 2)))
-# ```
-#
-# A standard error is `spread / sqrt(seeds)`. The interval reaches about two of them to either side (more with few seeds), and the
-# estimate itself varies by one: 2.8 gives four chances in five of an interval that leaves out zero, where 1.96 gives an even chance.
-#
-# </details>
+# The next cell is the solution. It is folded: try first, then open it.
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+import numpy as np
+from gc_tutorial.study.analysis import final_training_loss, outcomes
+
+study = studies["rmsprop"]
+accuracy = outcomes(study, final_training_loss(study))["test_accuracy"].unstack("arm")
+spread = (accuracy["gradient"] - accuracy["none"]).std()
+needed = int(np.ceil((2.8 * spread / 0.02) ** 2))
+answer = "Answer: about {needed} seeds. The difference spreads by {spread:.0f} points from seed to seed."
+print(text(answer, needed=needed, spread=100 * spread))
+print(
+    text(
+        "A standard error is spread / sqrt(seeds). The interval reaches about two of them to either side, and the estimate\n"
+        "itself varies by one of them. 2.8 gives four chances in five of an interval that excludes zero; 1.96 gives an\n"
+        "even chance, which is about what the 60 seeds of plan B give."
+    )
+)
 
 # %% [markdown]
 # ## What you have seen
 #
-# - A paired comparison over several seeds, with intervals, and a verdict that follows from the numbers. It holds for one untuned rate.
-# - A gain like the published one, without any GC: it comes from training the same model twice.
+# - A fair comparison is paired, fresh, held out, repeated and tuned, and its rules are written before its runs.
+# - One untuned setting can show a gain, and another one none.
+# - A gain like the published one needs no GC: it comes from training the same model twice.
 # - Under RMSprop the weight means move although GC runs; centralizing the update keeps them.
 #
-# Next: [6. Your own images](06_your_own_images.ipynb), or [7. Any optimizer](07_any_optimizer.ipynb), to use GC in your own code.
+# Next: [6. Your own images](06_your_own_images.ipynb). What follows for your own project: [9. Should you use it?](09_should_you_use_it.ipynb)

@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 7. Any optimizer
 #
-# **Use gradient centralization in your own code: with Adam or another optimizer, with your layers, and on your backend.**
+# **Use gradient centralization (GC) in your own code, with your optimizer, your layers and your backend.**
 #
 # Takes about one minute on two processor cores; no GPU needed.
 #
@@ -19,9 +19,9 @@
 #
 # In this notebook you will
 #
-# - add gradient centralization (GC) to any Keras optimizer with one call;
-# - see which optimizers keep the means of the weights, with GC on the gradient and with GC on the update;
-# - learn which axes of a kernel are averaged, layer by layer, and what to do where an optimizer cannot know.
+# - add GC to any Keras optimizer with one call;
+# - see which optimizers keep the means of the weights without GC, with GC on the gradient, and with GC on the update;
+# - see which axes of each kernel are averaged, and what to do if an optimizer cannot know them.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -44,9 +44,9 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown]
 # ## Use it in your own code
 #
-# `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready. `centralized` makes the same from any other Keras optimizer. They take the
-# arguments of the optimizer itself. If you do not want to install anything, copy the one file `gc_tutorial/optimizers.py`: it needs
-# only Keras.
+# `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready to use. `centralized` adds GC to any other Keras optimizer. They take the
+# arguments of the optimizer itself. If you do not want to install the package, copy its file `gc_tutorial/optimizers.py`. It needs only
+# Keras.
 
 # %%
 import keras
@@ -58,16 +58,17 @@ optimizer = GCNadam(learning_rate=1e-3)
 # %% [markdown]
 # ## Gradient or update
 #
-# Notebook 4 showed that under SGD the mean of each weight vector never moves, since every step is made of gradients with mean zero.
-# RMSprop and Adam divide each number of the gradient by a scale of its own, and Lion keeps only the sign of each number of its
-# moving average. So the mean of the update is not zero, even if the mean of the gradient is. There are two ways to centralize:
+# Notebook 4 showed that under SGD with GC the mean of each weight vector never moves, because every step is made of gradients with mean
+# zero. RMSprop and Adam divide each number of the gradient by a scale of its own. Lion keeps only the sign of each number of its
+# moving average. So the mean of their update is not zero, even if the mean of the gradient is. There are two ways to centralize:
 #
-# - `centralize="gradient"`, the default, is the paper's: the mean is subtracted from the *gradient* before the optimizer sees it;
-# - `centralize="update"`: the mean is subtracted from the change that the optimizer makes to the weights. The paper's authors write in
-#   the notes to their code that this usually works better for adaptive optimizers. In our study with RMSprop, at one untuned learning
-#   rate, it is not known which is better: see [notebook 5](05_comparison.ipynb).
+# - `centralize="gradient"`, the default, is the way of the paper. The mean is subtracted from the *gradient*, before the optimizer uses it.
+# - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors write in
+#   the notes to their code that this usually works better for adaptive optimizers. In our study with RMSprop, at one learning rate that was
+#   not tuned, it is not known which is better ([notebook 5](05_comparison.ipynb)).
 #
-# Which of them keeps the means, and under which optimizer? We train a small network on a few small pictures.
+# `centralize=None` is the optimizer without GC. Which of the three keeps the means, and under which optimizer? We train a small network on
+# 64 small pictures.
 
 # %%
 import numpy as np
@@ -95,54 +96,63 @@ def drift(optimizer, epochs=3):
 
 
 # %%
+from gc_tutorial import text
+
+WITH_MOMENTUM = text("SGD with momentum")
 optimizers = {
-    "SGD with momentum": (keras.optimizers.SGD, {"learning_rate": 0.1, "momentum": 0.9}),
+    WITH_MOMENTUM: (keras.optimizers.SGD, {"learning_rate": 0.1, "momentum": 0.9}),
     "RMSprop": (keras.optimizers.RMSprop, {"learning_rate": 1e-3}),
     "Adam": (keras.optimizers.Adam, {"learning_rate": 1e-3}),
     "AdamW": (keras.optimizers.AdamW, {"learning_rate": 1e-3, "weight_decay": 0.1}),
     "Lion": (keras.optimizers.Lion, {"learning_rate": 1e-3}),
 }
 drifts = {
-    mode: {name: drift(centralized(one)(**arguments, centralize=mode)) for name, (one, arguments) in optimizers.items()}
-    for mode in ("gradient", "update")
+    arm: {name: drift(centralized(one)(**arguments, centralize=mode)) for name, (one, arguments) in optimizers.items()}
+    for arm, mode in {"none": None, "gradient": "gradient", "update": "update"}.items()
 }
 
 # %%
 import matplotlib.pyplot as plt
-from gc_tutorial.plotting import COLOURS, LABELS, show
+from gc_tutorial.plotting import COLOURS, LABELS, MARKERS, WIDTH, set_title, show
 
-figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
-for mode, marker in {"gradient": "o", "update": "s"}.items():
-    axis.plot(drifts[mode].values(), drifts[mode].keys(), marker, ms=8, color=COLOURS[mode], label=LABELS[mode])
-axis.set(xscale="log", xlabel="largest shift of a weight vector's mean", title="Only GC on the update holds every mean")
+figure, axis = plt.subplots(figsize=(WIDTH, 3.6), layout="constrained")
+for arm, shifts in drifts.items():
+    axis.plot(shifts.values(), shifts.keys(), MARKERS[arm], ms=9, color=COLOURS[arm], label=LABELS[arm], alpha=0.8)
+axis.set(xscale="log", xlabel="largest shift of a weight vector's mean")
 axis.invert_yaxis()
 axis.grid(axis="x", alpha=0.3)
-axis.legend(loc="center", fontsize=9)
-spread = "; ".join(f"{name} {drifts['gradient'][name]:.0e} and {drifts['update'][name]:.0e}" for name in optimizers)
-show(
-    figure,
-    alt=f"Shift of the means with GC on the gradient and with GC on the update, on a logarithmic scale: {spread}.",
-)
+figure.legend(loc="outside lower center", ncols=3, frameon=False, columnspacing=1, handletextpad=0.2)
+set_title(figure, "Only GC on the update keeps the means under every optimizer")
+spread = "; ".join(f"{name} " + ", ".join(f"{drifts[arm][name]:.0e}" for arm in drifts) for name in optimizers)
+alt = "Shift of the means without GC, with GC on the gradient and with GC on the update, on a logarithmic scale: {spread}."
+show(figure, alt=text(alt, spread=spread))
 
 # %%
 from IPython.display import Markdown
 
-adaptive = [drifts["gradient"][name] for name in optimizers if name != "SGD with momentum"]
+adaptive = [drifts["gradient"][name] for name in optimizers if name != WITH_MOMENTUM]
 Markdown(
-    f"With GC on the gradient, SGD moved no mean by more than {drifts['gradient']['SGD with momentum']:.0e}, which is "
-    f"rounding; the other four moved one by {min(adaptive):.0e} to {max(adaptive):.0e}, though GC ran in all of them. "
-    f"With GC on the update the largest shift under any optimizer was {max(drifts['update'].values()):.0e}."
+    text(
+        "Without GC, every optimizer moves a mean by at least {none:.0e}. With GC on the gradient, SGD moves no mean by more than "
+        "{sgd:.0e}, which is rounding. The other four move one by {least:.0e} to {most:.0e}, although GC runs in all of them. With "
+        "GC on the update, no optimizer moves a mean by more than {update:.0e}.",
+        none=min(drifts["none"].values()),
+        sgd=drifts["gradient"][WITH_MOMENTUM],
+        least=min(adaptive),
+        most=max(adaptive),
+        update=max(drifts["update"].values()),
+    )
 )
 
 # %% [markdown]
-# So under SGD, and under any of these optimizers with `centralize="update"`, you can see from the means that GC runs. Under Adam with GC on
-# the gradient the means move, although GC runs. This is about the method, not about accuracy. Whether either way trains a *better*
-# network is a question for measurements like those in [notebook 5](05_comparison.ipynb).
+# So the means show that GC runs under SGD, and under any of these optimizers with `centralize="update"`. Under Adam with GC on the
+# gradient the means move, although GC runs. These measurements say nothing about accuracy. Whether one of the ways trains a *better*
+# network is a question for comparisons such as those in [notebook 5](05_comparison.ipynb).
 #
 # ## Which axes are averaged
 #
-# GC is defined for the weight vector of one output unit. Where that vector lies in a kernel depends on the layer. `layer_axes` reads the
-# axes from a model's layers, and the table below is computed with it.
+# GC is defined for the weight vector of one output unit. Which axes of a kernel make up that vector depends on the layer. `layer_axes` reads
+# the axes from a model's layers. The next cells compute a table with it.
 
 # %%
 import pandas as pd
@@ -162,34 +172,35 @@ examples = {
 }
 
 # %%
-rows = []
+rows, columns = [], [text("layer"), text("variable"), text("shape"), text("averaged over")]
 for name, (layer, shape) in examples.items():
     inputs = keras.Input(shape)
     model = keras.Model(inputs, layer(inputs))
     for variable, axes in zip(model.trainable_variables, layer_axes(model).values()):
         if axes is not None or len(variable.shape) > 1:
-            averaged = "left alone" if axes is None else ", ".join(map(str, axes))
+            averaged = text("left alone") if axes is None else ", ".join(map(str, axes))
             variable_name = "/".join(variable.path.split("/")[1:])
-            rows.append({"layer": name, "variable": variable_name, "shape": variable.shape, "averaged over": averaged})
-pd.DataFrame(rows).set_index("layer")
+            rows.append([name, variable_name, variable.shape, averaged])
+pd.DataFrame(rows, columns=columns).set_index(columns[0])
 
 # %% [markdown]
-# - A depthwise kernel holds one small filter for each channel: only the window, axes 0 and 1, is averaged.
-# - Attention's query, key and value kernels have the features first, then the heads: axis 0.
+# - A depthwise kernel has one small filter for each channel. Only the two axes of the window, 0 and 1, are averaged.
+# - Attention's query, key and value kernels have the features first, then the heads. Axis 0 is averaged.
 # - A transposed convolution has the output channels before the input channels. The window and the inputs are averaged, as the paper's
 #   definition says. (The authors' own code averages the weights of one *input* channel instead.)
-# - Biases are left alone, also the GRU's and attention's, which have two axes; so are normalization and embeddings.
+# - Biases are left alone. This includes the biases of GRU and attention, which have two axes. Normalization and embeddings are left alone,
+#   too. [Notebook 4](04_gradient_centralization.ipynb) says why.
 #
-# An optimizer receives variables, not layers. When it is built, it looks for the layer that holds each variable, and takes the axes
-# from the class of the layer. It cannot know what the weights of a layer of your own mean, if they are not called `kernel`. It leaves
-# them alone, and a warning names them:
+# An optimizer receives variables, not layers. When it is built, it finds the layer of each variable, and takes the axes
+# from the class of the layer. It cannot know what the weights of your own layer mean, if they are not called `kernel`. It leaves
+# such weights alone, and a warning names them:
 
 # %%
 import warnings
 
 
 class Stem(layers.Layer):
-    """A layer of our own: one 3×3 filter for each channel."""
+    """A custom layer: one 3×3 filter for each channel."""
 
     def build(self, shape):
         self.filters = self.add_weight(shape=(3, 3, shape[-1]), name="filters")
@@ -213,34 +224,35 @@ def channel_means(axes):
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    print("without `axes`:", channel_means(None))
+    print(text("without `axes`: {means}", means=channel_means(None)))
 print(caught[0].message)
-print("with `axes`:", channel_means({"filters": (0, 1)}))
+print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
 # %% [markdown]
-# Without `axes`, neither change has mean zero: GC left the filters alone. With `axes={"filters": (0, 1)}`, both have mean zero. The key is a
-# variable's path or a pattern in it, and `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
-# `optimizer.exclude_from_centralization(var_names=["stem"])` before training. `conv_only=True` limits GC to convolutions, as the
-# authors' code can.
+# Without `axes`, neither change has mean zero, because GC left the filters alone. With `axes={"filters": (0, 1)}`, both have mean zero.
+# The key is a variable's path or a pattern in it. `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
+# `optimizer.exclude_from_centralization(var_names=["stem"])` before training. `conv_only=True` limits GC to convolutions. The authors'
+# code has this option, too.
 #
 # ## On another backend
 #
-# Keras runs on TensorFlow, JAX and PyTorch, and chooses one when it is imported. So the program below runs here, and then in a process
-# of its own for each other backend **that is installed**. The lines are the same for all of them. `make test-backends` installs
-# JAX and PyTorch, and runs the optimizers' tests on both.
+# Keras runs on TensorFlow, JAX or PyTorch. It chooses one of these backends when it is imported. So the program below runs here first, and
+# then in a process of its own for each other backend **that is installed**. The program is the same each time. `make test-backends`
+# installs JAX and PyTorch, and runs the optimizers' tests on both.
 
 # %%
 program = """
 import keras, numpy as np
-from gc_tutorial import GCSGD
+from gc_tutorial import GCSGD, text
 keras.utils.set_random_seed(0)
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Dense(1)])
 model.compile(GCSGD(learning_rate=0.1, momentum=0.9), "mse")
 before = model.get_weights()[0]
 model.fit(np.random.rand(64, 8), np.random.rand(64, 1), epochs=5, verbose=0)
 after = model.get_weights()[0]
-shift = np.abs((after - before).mean(axis=0)).max()
-print(f"{keras.backend.backend()}: weights moved by up to {np.abs(after - before).max():.2f}, their means by {shift:.0e}")
+moved, shift = np.abs(after - before).max(), np.abs((after - before).mean(axis=0)).max()
+said = "{backend}: weights moved by up to {moved:.2f}, their means by {shift:.0e}"
+print(text(said, backend=keras.backend.backend(), moved=moved, shift=shift))
 """
 
 # %%
@@ -258,38 +270,40 @@ for backend in sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()}
         done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
         print(done.stdout or done.stderr, end="")
     else:
-        print(f"{backend}: not installed here; `pip install {backend}` and run this cell again")
+        print(text("{backend}: not installed here; `pip install {backend}` and run this cell again", backend=backend))
 
 # %% [markdown]
 # ## Exercise
 #
 # Weight decay shrinks all weights a little in every step. Does it move their means? Use `drift` to find out for SGD with
-# momentum and `weight_decay=0.1`: without decay, with it, and with it and `centralize="update"`. Explain what you see.
+# momentum and `weight_decay=0.1`: with GC on the gradient and no decay, with decay, and with decay and `centralize="update"`. Explain what
+# you see.
 #
-# <details><summary>Solution</summary>
-#
-# ```python
-# from gc_tutorial import GCSGD
-#
-# common = {"learning_rate": 0.1, "momentum": 0.9}
-# print(drift(GCSGD(**common)))
-# print(drift(GCSGD(**common, weight_decay=0.1)))
-# print(drift(GCSGD(**common, weight_decay=0.1, centralize="update")))
-# ```
-#
-# In Keras `weight_decay` is decoupled: it is applied to the weights themselves and is no part of the gradient. GC on the
-# gradient comes before it and cannot undo it, so the second drift is far larger than the first. GC on the update comes after
-# everything else and puts the means back. An L2 penalty (`kernel_regularizer`) is different: it is part of the loss,
-# therefore of the gradient, and is centralized with it.
-#
-# </details>
+# The next cell is the solution. It is folded: try first, then open it.
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+from gc_tutorial import GCSGD
+
+common = {"learning_rate": 0.1, "momentum": 0.9}
+no_decay = drift(GCSGD(**common))
+decay = drift(GCSGD(**common, weight_decay=0.1))
+update = drift(GCSGD(**common, weight_decay=0.1, centralize="update"))
+answer = "Answer: the means move by {no:.0e} without decay, by {decay:.0e} with it, and by {update:.0e} with GC on the update."
+print(text(answer, no=no_decay, decay=decay, update=update))
+print(
+    text(
+        "Keras applies weight decay to the weights themselves, after GC on the gradient. So GC on the gradient cannot undo it."
+    )
+)
+print(text("GC on the update comes after weight decay, and removes the shift of the means."))
 
 # %% [markdown]
 # ## What you have seen
 #
 # - `centralized(AnyOptimizer)` adds GC to any Keras optimizer, through the one method that all of them share.
 # - Of the five optimizers here, only SGD keeps the means of the weights with GC on the gradient. With GC on the update all five do.
-# - What is averaged depends on the layer. The optimizer finds the layer of each variable, and `axes` tells it what it cannot know.
+# - Which axes are averaged depends on the layer. The optimizer finds the layer of each variable, and `axes` tells it what it cannot know.
 # - The same code is tested on TensorFlow (`make test`), and on JAX and PyTorch (`make test-backends`).
 #
-# Back to [the comparison](05_comparison.ipynb), or use GC in your own project.
+# Next: [8. Why it works](08_why_it_works.ipynb). Or go back to [the comparison](05_comparison.ipynb), or use GC in your own project.

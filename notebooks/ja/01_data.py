@@ -8,10 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="7f572ab6929d"
+# %% [markdown] translates="a932203f902d"
 # # 1. 画像
 #
-# **このあとのノートブックすべてで訓練に使う画像と、結果の読み方を左右するその 1 つの性質を知りましょう。**
+# **このあとのすべてのノートブックで訓練に使う画像を見て、結果の読み方を決めるその 1 つの性質を知りましょう。**
 #
 # 所要時間は約 1 分です。GPU は要りません。
 #
@@ -19,9 +19,9 @@
 #
 # このノートブックで行うこと
 #
-# - *Horses or Humans*（馬か人か）を 1 回の呼び出しで読み込み、TensorFlow Datasets（TFDS）が何を渡してくれるかを見ます。
+# - *Horses or Humans*（馬か人か）を 1 回の呼び出しで読み込み、TensorFlow Datasets（TFDS）が何を返すかを見ます。
 # - 訓練用画像（training images）と、訓練に使わずに取り分けた評価用画像（held-out images、コードの中では `test`）を見ます。
-# - 両者がどう違うかを測り、その違いがなぜ落とし穴になるのかを学びます。
+# - 両者がどう違うかを測り、その違いがなぜ重要なのかを見ます。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -34,49 +34,60 @@ if not find_spec("gc_tutorial"):
     raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
 import gc_tutorial
 
-settings = gc_tutorial.start()
+settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="bcf54ce2d209"
+# %% [markdown] translates="d4e309b31718"
 # ## 1 回の呼び出し
 #
-# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、コンピュータで描かれた馬と人の画像のデータセット（data set）です。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入ります。補助の関数がなければ、次のように書くところです。
+# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、CG で作られた馬と人の画像のデータセットです。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入ります。補助の関数がなければ、次のように書くところです。
 #
 # ```python
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
 # ```
 #
-# `load_data` はこの呼び出しを行い、すべての画像を一度だけデコードして大きさをそろえ、メモリに置きます。データセットが手に入らないときは、代わりに馬と人を描き、そのことを表示します。
+# `load_data` はこの呼び出しを行い、すべての画像を一度だけデコードして大きさをそろえ、メモリに置きます。データセットをダウンロードできないときは、代わりに描いた画像（synthetic images）を使い、そのことを表示します。
 
 # %%
 from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="c0a271e0f4f5"
-# 最初のセルが出力した行には、**プロファイル**（profile）の名前が出ています。どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開されている例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチ（batch）も小さく、エポック（epoch）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
+# %% [markdown] translates="a5710a1d74b5"
+# 最初のセルは、**プロファイル**の名前を出力しました。プロファイルは、どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチも小さく、エポック（訓練用画像をひととおり使うこと）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
 #
-# ここから先のノートブックで「公開されている」（published）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配集中化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。この例は 2025 年に変更されました。分かっていることは[ノートブック 4](04_gradient_centralization.ipynb) で述べます。
+# ここから先のノートブックで「公開例」（the published example）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配中心化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。公開例は 2025 年に変更されました。分かっている変更は[ノートブック 4](04_gradient_centralization.ipynb) に挙げます。
 #
-# `load_data` の結果には、訓練用と評価用の 2 つの分割（split）が `tf.data` のパイプライン（pipeline）として入っていて、データセット自身の説明も付いています。
+# `load_data` の結果には、訓練用と評価用の 2 つの分割（split）が `tf.data` のパイプラインとして入っていて、データセット自身の説明も付いています。
 
 # %%
+from gc_tutorial import text
+
 names = data.info.features["label"].names
 for split in ("train", "test"):
-    print(f"{split:>5}: {data.info.splits[split].num_examples:,} images")
-print("classes:", dict(enumerate(names)))
+    print(text("{split:>5}: {count:,} images", split=split, count=data.info.splits[split].num_examples))
+print(text("classes: {classes}", classes=dict(enumerate(names))))
 
-# %% [markdown] translates="638bc6b38755"
-# どの要素も、画像 1 枚とそのラベル（label）です。画像は 0 から 255 までの整数（`uint8`）でできていて、各画素の赤、緑、青がそれぞれ 1 バイトです。モデルに渡す直前まで、このままの形で持っておきます。`float32` にすると、4 倍のメモリが必要になるからです。
+# %% [markdown] translates="6ab92e1607e3"
+# どの要素も、画像 1 枚とそのラベルです。画像は 0 から 255 までの整数（`uint8`）でできていて、どの画素でも赤、緑、青がそれぞれ 1 バイトです。モデルに渡すまで、このままの形で持っておきます。`float32` にすると、4 倍のメモリが必要になるからです。
 
 # %%
 image, label = next(iter(data.train))
-print(f"image: shape {image.shape}, {image.dtype.name}, values {image.numpy().min()} to {image.numpy().max()}")
-print(f"label: {label.numpy()}, which means {names[label.numpy()]!r}")
+low, high = image.numpy().min(), image.numpy().max()
+print(
+    text(
+        "image: shape {shape}, {kind}, values {low} to {high}",
+        shape=image.shape,
+        kind=image.dtype.name,
+        low=low,
+        high=high,
+    )
+)
+print(text("label: {label}, which means {name!r}", label=label.numpy(), name=names[label.numpy()]))
 
-# %% [markdown] translates="0b9606539b7a"
+# %% [markdown] translates="dc53003766ed"
 # ## クラスごとの枚数は釣り合っているか
 #
-# 訓練する前に、まず数えましょう。馬と人がほぼ同数なら、でたらめに答えるモデルでも約半分は当たります。ですから、正解率（accuracy）が半分なら、モデルは何も学習していません。
+# 訓練する前に、まず数えましょう。馬と人がほぼ同数なら、でたらめに答えるモデルでも約半分は当たります。ですから、正解率（accuracy）が半分なら、モデルは何も学習していないということです。
 
 # %%
 import numpy as np
@@ -91,7 +102,7 @@ counts
 # %% [markdown] translates="951691d4b36f"
 # ## 画像を見る
 #
-# 訓練に使う画像を 12 枚見てみましょう。図の見出しは「訓練用画像、背景はにぎやか」という意味です。
+# 訓練に使う画像を 12 枚見てみましょう。
 
 # %%
 from gc_tutorial.plotting import image_grid, show
@@ -109,7 +120,7 @@ show(
 )
 
 # %% [markdown] translates="e389fe3c9416"
-# 次は、評価用画像 12 枚です。図の見出しは「評価用画像、背景は白」という意味です。
+# 次は、評価用画像 12 枚です。
 
 # %%
 show(
@@ -117,12 +128,10 @@ show(
     alt="Twelve held-out images of horses and humans, each in front of a plain white background.",
 )
 
-# %% [markdown] translates="d276eb9abfb8"
-# ## 落とし穴
+# %% [markdown] translates="8bf33d9f2e3f"
+# ## どう違うか
 #
-# 2 組の画像は、背景が違います。それぞれの画像のどれだけが白いのか、測ってみましょう。
-#
-# 次の図は、白い画素の割合（横軸、%）ごとに画像の枚数（縦軸）を示したものです。見出しは、大部分が白い画像の割合を、評価用画像（held-out）、訓練用画像（training）の順に述べています。図の下の文は、中央値（median）にあたる画像で画素の何 % が白いかを、訓練用画像、評価用画像の順に述べています。
+# 訓練用画像と評価用画像では、背景が違います。この違いは測ることができます。それぞれの画像のどれだけが白いでしょうか。
 
 
 # %%
@@ -136,59 +145,77 @@ white = {split: white_share(split) for split in ("train", "test")}
 # %%
 import matplotlib.pyplot as plt
 from IPython.display import Markdown
-from gc_tutorial.plotting import SPLIT_COLOURS
+from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title
 
-figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-for split, colour in SPLIT_COLOURS.items():
-    axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=colour, alpha=0.8, label=f"{split} images")
-half = {split: (values > 0.5).mean() for split, values in white.items()}
+splits = {"train": text("training images"), "test": text("held-out images")}
+counted = {
+    split: text("{mostly:,} of {count:,} {name}", mostly=(white[split] > 0.5).sum(), count=len(white[split]), name=name)
+    for split, name in splits.items()
+}
+figure, axis = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
+for split, name in splits.items():
+    axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=SPLIT_COLOURS[split], label=name)
 axis.set(xlabel="white pixels in the picture (%)", ylabel="pictures")
-axis.set_title(f"{half['test']:.0%} of held-out pictures are mostly white, {half['train']:.0%} of training pictures")
+set_title(figure, text("More than half white: {test}, {train}", **counted))
 axis.legend()
 show(
     figure,
-    alt="Histogram of the share of white pixels: near zero for training images, well above half for test images.",
+    alt=text("Histogram of the share of white pixels. It is above one half in {test}, {train}.", **counted),
 )
 
 # %%
 Markdown(
-    f"In the median training picture **{np.median(white['train']):.0%}** of the pixels are white, in the median held-out "
-    f"picture **{np.median(white['test']):.0%}**."
+    text(
+        "In the median training picture **{train:.0%}** of the pixels are white, in the median held-out picture **{test:.0%}**.",
+        **{split: np.median(values) for split, values in white.items()},
+    )
 )
 
-# %% [markdown] translates="4c66e8167b81"
-# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**（domain shift）と呼びます。ここから 2 つのことが導かれます。公開されている例は評価用画像で測っていないので、どちらも分かりません。
+# %% [markdown] translates="8b5300dbe6b5"
+# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**と呼びます。ここから 2 つのことが導かれます。公開例は評価用画像で測っていないので、どちらも公開例からは分かりません。
 #
 # 1. **訓練正解率（training accuracy）からは、あまり多くは分かりません。** モデルは背景を覚えてしまうかもしれません。そうすると、その背景がある画像ではよく当たり、ほかの画像では外れます。そのため、このチュートリアルの比較には必ず評価用画像も含めます。
-# 2. **評価正解率（held-out accuracy）は大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあるので、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（seed、乱数の出発点）で訓練を繰り返し、区間（interval）を示します。
+# 2. **テスト正解率（held-out accuracy）は大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあります。そのため、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（乱数の出発点）で訓練を繰り返し、区間（interval）を示します。
 
-# %% [markdown] translates="543688e8e20c"
+# %% [markdown] translates="1674d099cc69"
 # ## 練習問題
 #
-# モデルは、形をまったく見なくてもクラスを見分けられるでしょうか。訓練用画像それぞれの平均の色を計算し、どの画像にも、平均の色がいちばん近いクラスを割り当ててください。それぞれの分割で、どのくらいの割合が当たるでしょうか。
+# プログラムは、形をまったく見なくてもクラスを見分けられるでしょうか。訓練用画像それぞれの平均の色を計算してください。次に、どの画像にも、平均の色がいちばん近いクラスを割り当てます。それぞれの分割で、どのくらいの割合が当たるでしょうか。
 #
-# <details><summary>解答例</summary>
-#
-# ```python
-# def mean_colours(split):
-#     return np.array([image.mean(axis=(0, 1)) for image, _ in getattr(data, split).as_numpy_iterator()])
-#
-# colours = {split: mean_colours(split) for split in ("train", "test")}
-# centres = np.array([colours["train"][labels["train"] == k].mean(axis=0) for k in range(len(names))])
-# for split in ("train", "test"):
-#     distances = np.linalg.norm(colours[split][:, None] - centres, axis=2)
-#     print(split, (distances.argmin(axis=1) == labels[split]).mean(), np.bincount(distances.argmin(axis=1), minlength=2))
-# ```
-#
-# 訓練用画像での割合が半分を上回る分は、色だけから来ています。次に、評価用画像での枚数を見てください。白は明るい色です。明るさで決まるなら、すべての画像が同じクラスになることもあり、そのとき正解率はちょうど 50% です。ドメインシフトはこのように害を及ぼします。
-#
-# </details>
+# 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
 
-# %% [markdown] translates="229289c0889b"
-# ## この章のまとめ
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+def mean_colours(split):
+    return np.array([image.mean(axis=(0, 1)) for image, _ in getattr(data, split).as_numpy_iterator()])
+
+
+colours = {split: mean_colours(split) for split in labels}
+centres = np.array([colours["train"][labels["train"] == k].mean(axis=0) for k in range(len(names))])
+given = {split: np.linalg.norm(values[:, None] - centres, axis=2).argmin(axis=1) for split, values in colours.items()}
+right = {split: (given[split] == labels[split]).mean() for split in given}
+counts = np.bincount(given["test"], minlength=len(names))
+most, total, name = counts.max(), counts.sum(), names[counts.argmax()]
+print(
+    text(
+        "Answer: colour alone is right for {train:.0%} of the training and {test:.0%} of the held-out images.", **right
+    )
+)
+print(text("It calls {most} of the {total} held-out images {name}.", most=most, total=total, name=name))
+if most > 0.9 * total:
+    print(text("White is a bright colour, so nearly all held-out images get the class that is brighter in training."))
+    print(
+        text(
+            "This is how a domain shift hurts: what was learnt from the backgrounds is of no use on other backgrounds."
+        )
+    )
+
+# %% [markdown] translates="8bd5e24b7de6"
+# ## このノートブックのまとめ
 #
-# - 1 回の呼び出しで、画像が `uint8` のまま、一度だけデコードされて読み込まれ、データセット自身の情報も付いてきます。
+# - 1 回の呼び出しで、画像が `uint8` のまま、一度だけデコードされて読み込まれ、データセット自身の説明も付いてきます。
 # - 訓練用画像の背景はにぎやかで、評価用画像の背景は白です。これがドメインシフトです。
-# - 結果は評価用画像で、しかも何回もの訓練から判断してください。
+# - ですから、結果は評価用画像で、しかも何回もの訓練から判断してください。
 #
 # 次は [2. データ拡張](02_augmentation.ipynb) です。訓練用画像の種類を増やします。

@@ -8,20 +8,20 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="875e8519cdcf"
+# %% [markdown] translates="214d9a25fe11"
 # # 5. 比較
 #
-# **勾配集中化（Gradient Centralization、GC）を使った訓練と使わない訓練を比べます。いくつものシード（seed）で訓練し、どちらにも同じ画素を見せ、訓練に使わずに取り分けた評価用画像（held-out images）で測り、区間（interval）を付け、数値から判定（verdict）を書きます。また、調整していない学習率が 1 つだけでは、このような実験で言えることがどう限られるかを見ます。**
+# **勾配中心化（GC）を使った訓練と使わない訓練を、結果を信じられるように比べましょう。どの方法にもその方法にいちばんよい学習率を使い、いくつものシードで訓練し、評価用画像で測ります。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
 #
-# `standard` プロファイルでは、プロセッサ 2 コアで 2〜4 分かかります。GPU は要りません。
+# `standard` プロファイルでは、CPU 2 コアで 1〜3 分かかります。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/05_comparison.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/05_comparison.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/05_comparison.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/05_comparison.ipynb) · [English](../05_comparison.ipynb)
 #
 # このノートブックで行うこと
 #
 # - 小さな対応のある比較（paired comparison）を、自分の環境で実行します。
-# - 本物の画像で行った大きな比較の結果を、シードについての区間と、数値から書かれた判定とともに読みます。
-# - 公開されているような改善（gain）が GC をまったく使わなくても生じること、論文の不変量（invariant）が RMSprop ではどうなるかを見ます。
+# - どの方法にもその方法に合った学習率を使ったときに GC で何が変わるのか、実験の結果を読みます。
+# - 調整していない設定が 1 つだけだとどう誤るか、公開例のような改善が GC をまったく使わずにどう生じるかを見ます。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -34,208 +34,214 @@ if not find_spec("gc_tutorial"):
     raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
 import gc_tutorial
 
-settings = gc_tutorial.start()
+settings = gc_tutorial.start(language="ja")
 
 # %%
 from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="519c3a20871c"
+# %% [markdown] translates="c0ae2e545a5f"
 # ## 公平な比較とは
 #
-# - **対応があること（paired）。** 群（arm）とは、比べる方法の 1 つです。GC なし（基準、baseline）、勾配（gradient）への GC、更新量（update）への GC があります。対応があるとは、同じシードの中で、どの群も同じ初期の重み（weight）から始まり、同じデータ拡張（augmentation）をかけた同じバッチ（batch）を受け取ることです。すべて、ビット単位で同じです。ですから、シードごとに、どの群からも基準を引けます。
-# - **毎回新しく始めること。** 1 回の訓練（run）ごとに、モデルもオプティマイザ（optimizer）も新しく作ります。
-# - **評価用画像で測ること。** 損失（loss）と正解率（accuracy）は、どの訓練にも使わない評価用画像で測ります。
+# 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**（baseline）とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配ではなく、オプティマイザが勾配から作るステップのほうを中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
+#
+# - **対応があること。** 同じシードなら、どの群も同じ重みから始まり、同じバッチを受け取ります。どちらもビット単位で同じです。ですから、シードごとに、どの群からも基準を引けます。
+# - **毎回新しく始めること。** 訓練のたびに、モデルもオプティマイザも新しく作ります。
+# - **評価用画像で測ること。** 損失と正解率は、どの訓練にも使わない画像で測ります。このノートブックで実行する比較では、背景の白い画像がそれに当たります。あとに出てくる計画した実験では、訓練用画像に写っている馬と人の一部も、評価用に取り分けます。
 # - **繰り返すこと。** いくつものシードで訓練し、差に区間を付けます。
-# - **調整すること。** どの群にも、その群にいちばん合う学習率（learning rate）を使います。**次の実験では、これを行っていません。** すべての群に同じ 1 つの学習率を使っています。調整した学習率による実験を計画し、実行しているところです。計画は `gc_tutorial/study/plans/` にあり、その規則は結果を見る前に書かれました。
+# - **調整すること。** どの群にも、その群にいちばん合う学習率を使います。学習率を選ぶのに使ったシードは、あとの比較には使いません。
 #
-# 3 番目の群は、RMSprop のように勾配の成分ごとに縮尺を変えるオプティマイザのために、論文の著者自身が勧めている方法です。勾配ではなく、オプティマイザが勾配から作る**更新量**を中心化（centralize）します。
-#
-# `compare` は、調整のほかはすべて行います。ここでは、小さな比較を自分の環境で実行してみましょう。
-#
-# 表のあとの図は、左から訓練損失（training loss）、評価損失（held-out loss）、評価正解率（held-out accuracy）で、横軸はエポック（epoch）です。凡例は、no GC が GC なし、GC on the gradient が勾配への GC、GC on the update が更新量への GC です。見出しは「この環境での結果」という意味で、シードとエポックの数、そして帯（bands）が最低から最高までを表すことを述べています。
+# `compare` は、調整のほかはすべて行います。ここでは、RMSprop で 2 つの群を訓練してみましょう。
 
 # %%
 from gc_tutorial import compare
 
 live = compare(
     data,
-    optimizer="rmsprop",
     learning_rate=settings.learning_rate,
-    arms=("none", "gradient", "update"),
+    arms=("none", "gradient"),
     seeds=settings.seeds,
     image_size=settings.image_size,
     batch_size=settings.batch_size,
     epochs=settings.epochs,
     progress=False,
 )
-live[["arm", "seed", "epoch", "train_loss", "test_loss", "test_accuracy", "seconds"]].tail(3).round(3)
+live[["arm", "seed", "epoch", "train_loss", "test_loss", "test_accuracy"]].tail(2).round(3)
 
-# %%
+# %% tags=["hide-input"]
+from gc_tutorial import text
 from gc_tutorial.plotting import learning_curves, show
 
+title = text("On this machine: {seeds} seeds, {epochs} epochs", seeds=settings.seeds, epochs=settings.epochs)
 show(
-    learning_curves(
-        live, title=f"On this machine: {settings.seeds} seeds, {settings.epochs} epochs (bands: lowest to highest)"
-    ),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms, from the small live comparison.",
+    learning_curves(live, ("train_loss", "test_accuracy"), title=title),
+    alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="612b65d1f2b7"
-# 判定を下すには、シードもエポックもまったく足りません。それには、もっと長い実験（study）が必要です。そのような実験の結果が、パッケージに付属しています。
+# %% [markdown] translates="c0e1ecef12a4"
+# 何かを結論するには、シードもエポックもまったく足りません。
 #
-# ## 実験
+# ## 群ごとにいちばんよい学習率を使う実験
 #
-# 同じ関数を、本物の *Horses or Humans* の画像に、コマンドラインから使いました。終わった訓練は 1 回ごとに保存されるので、途中で止めて、あとで再開できます。結果の表は、それを作ったコマンドとともに `gc_tutorial/study/results/` にあります。
+# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使って、問いに答えます。まず、いちばんよい学習率とその両隣の 3 つを別のシードで試し直し、それから、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。計画も、判定に使う規則も、それで判定する訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)、[日付とコマンド](../../gc_tutorial/study/results/README.md)）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人です。規則を適用するのは、必要な訓練がすべて終わってからです。
 #
-# 最初に出力される行は、データセット（data set）、画像のサイズ、バッチの大きさ、オプティマイザと学習率、エポックの数、群の数、シードの数、発散した（diverged）訓練の数を述べています。次の図の見出しは、RMSprop に勾配への GC を加えたとき、最後の訓練損失（final training loss）と最後の評価正解率（final held-out accuracy）がどうなったかを述べています。lower は「低くなった」、higher は「高くなった」、no difference shown は「差は示されなかった」という意味です。
+# 次の出力は、A と B がそれぞれどこまで進んだかを述べています。
 
 # %%
+from gc_tutorial.study.published import published
+
+tuning, confirmation = published("A"), published("B")
+answers = {**tuning.findings(), **confirmation.findings()}
+print(tuning.progress, confirmation.progress, sep="\n")
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.figures import answer, answer_alt
+from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
+
+if "heldout" in answers:
+    heldout = answers["heldout"].table
+    show(answer(tuning.runs, heldout, narrow=True), alt=answer_alt(tuning.runs, heldout))
+else:
+    show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+
+# %% [markdown] translates="0f12c8a8c695"
+# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均で、星印はその群でいちばんよい学習率です。群の学習率は同じで、図では互いに少し横にずらして描いています。学習率が高いところでは、損失が爆発した訓練が 1 回あるだけで、平均が決まってしまうことがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。
+#
+# 規則が使う言葉は 4 つあります。差の 95% 信頼区間（confidence interval、もっと多くのシードで訓練したときの平均がありそうな範囲）が、多重検定の補正をしてもゼロを含まなければ、GC は**役に立つ**（helps）か、**害になる**（hurts）かのどちらかです。90% 信頼区間が許容幅（正解率なら 2 ポイント、損失なら 0.02）の中に収まれば、**実用上の違いはない**（no practical difference）とします。そのほかはすべて**結論が出ない**（inconclusive）です。これは、違いがないという意味ではありません。
+#
+# 次の出力では、規則が答える問いを太字で、答えをそのあとに示しています。
+
+# %% tags=["hide-input"]
 from IPython.display import Markdown
-from gc_tutorial.study.analysis import finding, load_study, paired_differences
+from gc_tutorial.study.evidence.synthesis import at_one_rate
 
-study = load_study("rmsprop")
-seeds = study["seed"].nunique()
+questions = {
+    "speed": text("Does GC train faster?"),
+    "training": text("Does GC fit the training pictures better?"),
+    "learning_rate": text("Is GC no more than a larger step?"),
+    "heldout": text("Does GC help on horses and humans never seen?"),
+    "shifted": text("And on the pictures on white?"),
+    "exchange": text("Does the answer depend on the choice of the rate?"),
+}
+lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
+one_rate = at_one_rate(published("D").findings()) + at_one_rate(published("D2").findings(), "sgd")
+lines += [f"- **{text('And at the rate that is best without GC?')}** {said}" for said in one_rate]
+waiting = " ".join(asked for name, asked in questions.items() if name not in answers)
+if waiting:
+    lines.append(text("- Not answered yet, because runs are missing: {waiting}", waiting=waiting))
+Markdown("\n".join(lines))
 
+# %% [markdown] translates="f64824a83e15"
+# いちばんよい学習率は、次の表のとおりです。左の列は訓練損失で、右の列はテスト損失で選んだ値です。（訓練用画像にいちばんよく適合する学習率が、新しい画像にもいちばんよいとは限らないので、両者は違うことがあります。）
 
-def describe(study):
-    """The settings of a study and its size, from its own table."""
-    setting, runs = study.iloc[0], study.groupby(["arm", "seed"])["status"].first()
-    return Markdown(
-        f"{setting['data']}, {setting['image_size']}×{setting['image_size']} pixels, batches of {setting['batch_size']}, "
-        f"{setting['optimizer']} at a learning rate of {setting['learning_rate']:g}, {setting['epochs']} epochs; "
-        f"{study['arm'].nunique()} arms, **{study['seed'].nunique()} seeds**. Runs that diverged: {(runs == 'diverged').sum()}."
-    )
+# %% tags=["hide-input"]
+import pandas as pd
+from gc_tutorial.study.evidence.names import arm_name, value_name
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.evidence.wording import rate
 
-
-describe(study)
-
-# %%
-differences = paired_differences(study)
-show(
-    learning_curves(study, title=f"RMSprop with GC on the gradient, {seeds} seeds: {finding(differences)}"),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms of the study, with bands over seeds.",
+twelve_epochs = tuning.runs[tuning.runs["epochs"] == 12]
+best = {
+    text("by training loss"): tuned_rates(twelve_epochs, "clean_loss"),
+    text("by held-out loss"): tuned_rates(twelve_epochs, "heldout_loss"),
+}
+best = {name: table.set_index(["optimizer", "arm"])["learning_rate"].map(rate) for name, table in best.items()}
+best = (
+    pd.DataFrame(best).rename(index=lambda one: value_name("optimizer", one), level=0).rename(index=arm_name, level=1)
 )
+best.rename_axis([text("optimizer"), text("method")])
 
-# %% [markdown] translates="d0a15bd6db30"
-# 線はシードについての平均、帯は最低のシードから最高のシードまでの範囲です。結果はシードによって大きく違います。だからこそ、訓練に対応をつけてあるのです。次の図は差の平均で、それぞれに、シードについての 95% 信頼区間（confidence interval、もっと多くのシードで訓練したときの平均がありそうな範囲）が 2 種類付いています。太い線はブートストラップ（bootstrap）、細い線はスチューデントの t（Student's t）による区間です。シードが少ないと、ブートストラップの区間は狭すぎます。そこで図の見出しは、どちらの区間もゼロを含まないときにだけ、差があると述べます。
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title The numbers behind the answers
+
+tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted") if name in answers]
+columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
+pd.concat(tables)[columns].round(3) if tables else text("The numbers behind the answers follow with the answers.")
+
+# %% [markdown] translates="d80c09bfdd8a"
+# ## 1 つの設定だけではどう誤るか
 #
-# 図の見出しは「GC なしとの、対応のある差とその区間」という意味です。横軸は左から、最後の訓練損失、最後の評価正解率、評価損失の曲線の下の面積（area under the held-out loss、損失 × エポック）、訓練損失の目標（training-loss goal）に達するまでのエポックの数、1 エポックあたりの秒数（seconds per epoch）の差です。図の下の表は同じ結果を数値で示していて、baseline は GC なしの平均、difference は差、low と high はブートストラップの区間、t_low と t_high は t の区間の両端です。
+# このチュートリアルの最初の実験では、**調整していない 1 つの学習率を、すべての群に**使いました。設定は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。（「公開例」とは、ノートブック 4 と同じく、最後に変更された 2023-07-25 の時点での、Keras にある GC の例です。）
+#
+# 次の図の横に延びる線は信頼区間、縦の破線は GC なしです。
 
 # %%
-from gc_tutorial import plotting
-from gc_tutorial.study.analysis import OUTCOMES
+from gc_tutorial.study.analysis import load_study, paired_differences
 
-show(
-    plotting.interval_plot(differences, title=f"Difference from no GC, paired, {seeds} seeds, 95% intervals"),
-    alt="For each outcome, the mean difference of both GC arms from no GC with its interval, against a line at zero.",
+studies = {name: load_study(name) for name in ("rmsprop", "sgd", "published_recipe")}
+differences = {name: paired_differences(study) for name, study in studies.items()}
+losses = {
+    name: table.query("arm == 'gradient' and outcome == 'train_loss'").iloc[0] for name, table in differences.items()
+}
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.analysis import verdict
+from gc_tutorial.study.evidence.settings_figure import settings_figure
+
+called = {"rmsprop": "RMSprop", "sgd": "SGD", "published_recipe": text("published recipe")}
+rows = {}
+for name, study in studies.items():
+    size = {"rate": rate(study["learning_rate"].iloc[0]), "seeds": study["seed"].nunique()}
+    rows[text("{name},\nrate {rate}, {seeds} seeds", name=called[name], **size)] = differences[name]
+lower = sum(loss["t_high"] < 0 for loss in losses.values())
+title = text(
+    "One rate each: lower training loss with GC in {lower} of {count} settings", lower=lower, count=len(losses)
 )
+alt = "Differences from no GC with 95% intervals, for both GC arms in three settings. Training loss, GC on the gradient: {found}"
+found = text("; ").join(f"{called[name]} {verdict(loss)}" for name, loss in losses.items())
+show(settings_figure(rows, title=title), alt=text(alt, found=found))
 
 # %%
-table = differences.assign(outcome=differences["outcome"].map(OUTCOMES), arm=differences["arm"].map(plotting.LABELS))
-table.set_index(["arm", "outcome"]).round(3)
-
-# %% [markdown] translates="aaacc4e821c9"
-# ### 判定
-#
-# 次のセルが、表から判定を書きます。言葉を決めるのはスチューデントの t です。その区間がゼロを含まなければ、GC は役に立つ（helps）か、害になる（hurts）かです。正解率の変化が確かに 2 ポイントより小さければ、実用上の違いはありません（no practical difference）。そのほかのときは、結論が出ません（inconclusive）。
-#
-# 最初に出力される行は、訓練損失の目標、つまり GC なしの訓練の最後の値の平均を示しています。続く各行は、図の横軸と同じ項目について、判定の言葉と、GC なしに比べてどれだけ低い（lower by）か、高い（higher by）かを述べています。かっこの中は t の区間（interval）、最後はシードの数（seeds）です。正解率の差はポイント（points）で書かれています。
+lines = []
+for name, study in studies.items():
+    size = study.iloc[0]
+    values = {"name": called[name], "verdict": verdict(losses[name]), **size[["image_size", "batch_size", "epochs"]]}
+    said = "- {name} ({image_size} pixels, batches of {batch_size}, {epochs} epochs): {verdict}."
+    lines.append(text(said, **values))
+Markdown(text("Training loss, GC on the gradient against no GC:") + "\n\n" + "\n".join(lines))
 
 # %%
-from gc_tutorial.study.analysis import final_training_loss, verdict
-
-
-def verdicts(differences):
-    """One line for each arm and outcome."""
-    lines = []
-    for arm, rows in differences.groupby("arm", sort=False):
-        lines.append(f"\n**{plotting.LABELS[arm]}**, against no GC:\n")
-        lines += [f"- {OUTCOMES[row['outcome']]}: {verdict(row)}" for _, row in rows.iterrows()]
-    return Markdown("\n".join(lines))
-
-
-goal = final_training_loss(study)
-print(f"The training-loss goal is {goal:.3f}, where runs without GC end on average.")
-verdicts(differences)
-
-# %% [markdown] translates="0251e959e717"
-# 差は 10 個あります。仮に違いがまったくなく、10 個が互いに独立だとしても、このような表の 1 - 0.95¹⁰ = 40% では、少なくとも 1 つの区間がゼロから外れます。ゼロからかろうじて外れた区間が 1 つあっても、それは手がかりであって、結論ではありません。
-#
-# 注意の要る項目が 2 つあります。訓練損失の目標は、基準となる GC なしの訓練**自身**の最後の値の平均です。そのため、GC なしの訓練のいくつかは目標に達しません。達しなかった訓練は、行ったエポックの数より 1 つ多くかかったものとして数えます。1 エポックあたりの秒数は、ほかの仕事もしているマシンで測りました。そこに差があってもほとんど何も言えません。GC にかかる時間は、`make benchmark` のほうがよく測れます。
-#
-# ## SGD での同じ比較
-#
-# モーメンタム（momentum）が 0.9 の確率的勾配降下法（stochastic gradient descent、SGD）です。論文の理論が対象とするオプティマイザです。
-
-# %%
-sgd = load_study("sgd")
-describe(sgd)
-
-# %%
-sgd_differences = paired_differences(sgd)
-show(
-    learning_curves(
-        sgd, title=f"SGD with GC on the gradient, {sgd['seed'].nunique()} seeds: {finding(sgd_differences)}"
-    ),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms under SGD with momentum.",
-)
-verdicts(sgd_differences)
-
-# %% [markdown] translates="028a608ad7c4"
-# SGD では勾配が**そのまま**更新の方向になるので、どちらを中心化しても、丸め誤差（rounding）を除けば同じことです。訓練は丸め誤差を増幅するので、1 回ごとの訓練は互いに離れていきますが、その平均は離れないはずです。これで、実験そのものを検査できます。
-#
-# 次の出力は、更新量への GC の最後の訓練損失を、勾配への GC と比べた判定です。
-
-# %%
-update_or_gradient = (
-    paired_differences(sgd, baseline="gradient").query("arm == 'update' and outcome == 'train_loss'").iloc[0]
-)
-Markdown(f"Final training loss of GC on the update, against GC on the gradient: {verdict(update_or_gradient)}.")
-
-# %% [markdown] translates="4b316426ecd6"
-# ## 公開例の設定
-#
-# 公開されている例の設定（the published recipe）での結果です。「公開されている」の意味は[ノートブック 4](04_gradient_centralization.ipynb) と同じで、最後に変更された 2023-07-25 の時点での Keras の GC の例を指します。
-#
-# 図と判定のあとの文は、初めの実験での訓練損失の変化と、この設定での区間を比べ、初めの実験ほど大きな効果がありえないか（excluded）、ありうるか（not excluded）を述べています。
-
-# %%
-recipe = load_study("published_recipe")
-describe(recipe)
-
-# %%
-recipe_differences = paired_differences(recipe)
-recipe_title = f"Published recipe with GC, {recipe['seed'].nunique()} seeds: {finding(recipe_differences)}"
-show(
-    learning_curves(recipe, title=recipe_title),
-    alt="Training loss, held-out loss and held-out accuracy by epoch for the three arms at the published recipe.",
-)
-verdicts(recipe_differences)
-
-# %%
-first, here = (
-    rows[(rows["arm"] == "gradient") & (rows["outcome"] == "train_loss")].iloc[0]
-    for rows in (differences, recipe_differences)
-)
-excluded = here["t_low"] > first["difference"]
+excluded = losses["published_recipe"]["t_low"] > losses["rmsprop"]["difference"]
 Markdown(
-    f"In the first study, GC on the gradient changed the final training loss by {first['difference']:.2f}. At the published recipe "
-    f"the interval is {here['t_low']:.2f} to {here['t_high']:.2f}, from {here['seeds']:.0f} seeds: "
-    f"an effect as large as in the first study is **{'excluded' if excluded else 'not excluded'}**."
+    text(
+        "At the published recipe an effect on the training loss as large as with RMSprop in the first setting is **excluded**."
+        if excluded
+        else "At the published recipe an effect on the training loss as large as with RMSprop in the first setting is "
+        "**not excluded**."
+    )
 )
 
-# %% [markdown] translates="563c0ce90994"
-# 2 つの実験は、学習率、バッチの大きさ、画像のサイズ、ステップの数が違います。そのどれが決め手なのかは、ここでは調べていません。実行中の実験の計画 E（`gc_tutorial/study/plans/E_recipe.toml`）では、この設定でもっと長く訓練します。
+# %% [markdown] translates="823dc7b02e36"
+# 設定が 1 つだけの実験なら、これらの行のどれか 1 つを答えとして報告することになります。設定どうしの違いは 1 つではないので、何が結果を決めるのかは、ここからは分かりません。（[計画 E](../../gc_tutorial/study/plans/E_recipe.toml) では、公開例の設定でもっと長く訓練します。）一方、A の調整のための訓練どうしは、学習率だけが違います。そこで、学習率が 1 つだけの実験なら何を報告していたかを、基準にいちばんよい学習率とその両隣の学習率について見てみましょう。
 #
-# ## 公開されているような改善は GC なしでどう生じるか
+# 次の出力は、RMSprop に GC を加えたときの訓練損失が、GC なしよりどれだけ低いか、高いかを、学習率ごとに述べています。
+
+# %%
+from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.rates_figure import tuning_runs
+from gc_tutorial.study.evidence.wording import amount
+
+runs = tuning_runs(tuning.runs, "rmsprop")
+loss = runs.pivot_table(index="seed", columns=["arm", "learning_rate"], values="clean_loss")
+by_rate = (loss["gradient"] - loss["none"]).dropna()
+best = by_rate.columns.get_loc(loss["none"].mean().idxmin())
+lines = []
+for one in by_rate.columns[max(0, best - 1) : best + 2]:
+    found = estimate(by_rate[one])
+    difference = amount(found["difference"], found["t_low"], found["t_high"])
+    lines.append(text("- at the rate {rate}: {difference}", rate=rate(one), difference=difference))
+title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
+Markdown(title + "\n\n" + "\n".join(lines))
+
+# %% [markdown] translates="9a12ef8a572d"
+# これは調整のための訓練についての記述にすぎず、何も決めません。学習率を選んだのが、これらの訓練だからです。
 #
-# [公開されている例](https://keras.io/examples/vision/gradient_centralization/)は、次の結果を報告していました。損失は GC なしで 0.53、GC ありで 0.40、正解率は 0.76 と 0.82、時間は 112 秒と 98 秒です。（途中で表示される経過の行は、下の図に描いたもので、0.62 と 0.46 で終わっています。2021 年の最初の版では、0.55 と 0.41、76% と 82% でした。）どれも訓練用画像（training images）での値です。どのバージョンの Keras がこれらの数値を表示したのかは、分かっていません。Keras 3 では、その GC は一度も実行されません（ノートブック 4）。
+# ## 公開例のような改善は、GC なしでどう生じるか
 #
-# この例は、2 回の訓練の間に `compile` をもう一度呼ぶだけです。別の読者がこのことを 2025 年に報告し（[issue 2111](https://github.com/keras-team/keras-io/issues/2111)）、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113) が訓練ごとに別のモデルを使うようにしました。`compile` は**重みをそのまま残します**。
+# [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。（あとの図に描く、公開例が表示した途中経過では、最後の値は 0.62 と 0.46 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）が報告したのは、0.55 と 0.41、76% と 82% でした。）どれも訓練用画像で測った値です。これらの数値がどのバージョンの Keras で出力されたのかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません（ノートブック 4）。
 #
-# 次の出力は、「`compile` が重みを変えたか」に True（はい）か False（いいえ）で答えたものです。
+# こうした問題に先に気づいたのは、ほかの読者です。2021 年には、パッケージ `gctf` の GC が決して実行されないことが、その [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) で指摘されました。2025 年には、公開例の誤りが [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) で修正されましたが、その内容は、ここでは確かめられませんでした。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。[issue 2111](https://github.com/keras-team/keras-io/issues/2111) は、この比較が公平でないと報告し、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113) が、訓練ごとに別のモデルを使うようにしました。`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
 
 # %%
 import keras
@@ -244,23 +250,21 @@ from gc_tutorial import build_cnn
 model = build_cnn(settings.image_size)
 before = model.get_weights()
 model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
-print("compile changed a weight:", any((a != b).any() for a, b in zip(before, model.get_weights())))
+changed = any((a != b).any() for a, b in zip(before, model.get_weights()))
+print(text("compile changed a weight: {changed}", changed=changed))
 
-# %% [markdown] translates="f8ee95f647fb"
-# つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。
-#
-# この実験を、GC をまったく使わずに繰り返します。素の RMSprop（plain RMSprop）で 10 エポック、もう一度 `compile`、そして素の RMSprop でもう 10 エポック訓練します。図では、公開されている例が表示した訓練損失と並べて描きます。
-#
-# 図の見出しは「GC がまったくなくても、訓練を続ければ『改善』が現れる」という意味です。点線は、`compile` をもう一度呼んだところです。凡例は、no GC, compiled again が GC なしで `compile` をもう一度呼んだ訓練、published が公開されている例（「GC なし」のあとに「GC あり」）です。図の下の文は、最初の 10 エポックの終わりから次の 10 エポックの終わりまでに、訓練損失と訓練正解率（training accuracy）がいくつからいくつになったかを述べています。続いて、公開されている例では見ていない評価正解率について、前半と後半それぞれの終わりの数エポックの中央値（median）と、その範囲を述べています。シードの数（Number of seeds）が少なく、評価用画像については何も言えません。
+# %% [markdown] translates="d45eccdf0158"
+# つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。この実験を、GC をまったく使わずに繰り返します。素の RMSprop で 10 エポック訓練し、もう一度 `compile` を呼び、素の RMSprop でもう 10 エポック訓練します。図では、この 1 回の訓練を、公開例が表示した訓練損失と並べて描きます。
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
+from gc_tutorial import plotting
 
 control, progress = load_study("control"), load_study("published_progress")
 half = progress["epoch"].max() // 2
-figure, axis = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
 plotting.draw_control(axis, control, progress)
-axis.set_title("Training on without any GC gives a “gain”, too")
+axis.set_title("More training without GC lowers the loss, too (one run)")
 show(
     figure,
     alt="Two curves of the training loss over twenty epochs, one published and one ours without GC; both fall on after compile.",
@@ -272,24 +276,52 @@ last_five = control.assign(half=(control["epoch"] - 1) // half, place=(control["
     f"place >= {half - 5}"
 )
 held_out = last_five.groupby("half")["test_accuracy"]
+values = {
+    "half": half,
+    "loss": at["train_loss"][half],
+    "later_loss": at["train_loss"][2 * half],
+    "accuracy": at["train_accuracy"][half],
+    "later_accuracy": at["train_accuracy"][2 * half],
+    "median": held_out.median()[0],
+    "later_median": held_out.median()[1],
+    "low": held_out.min().min(),
+    "high": held_out.max().max(),
+    "seeds": control["seed"].nunique(),
+}
 Markdown(
-    f"Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile`: training loss "
-    f"**{at['train_loss'][half]:.3f}** to **{at['train_loss'][2 * half]:.3f}**, training accuracy "
-    f"**{at['train_accuracy'][half]:.3f}** to **{at['train_accuracy'][2 * half]:.3f}**. The published example does not look at held-out "
-    f"accuracy. Here its median over the last five epochs of each half is **{held_out.median()[0]:.3f}** and "
-    f"**{held_out.median()[1]:.3f}**; single ones of these epochs lie between {held_out.min().min():.3f} and "
-    f"{held_out.max().max():.3f}. Number of seeds: {control['seed'].nunique()}, too few for a statement about held-out pictures."
+    text(
+        "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile`: training loss "
+        "**{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. The published "
+        "example does not look at held-out accuracy. Here its median over the last five epochs of each half is **{median:.2f}** and "
+        "**{later_median:.2f}**; single ones of these epochs lie between {low:.2f} and {high:.2f}. Number of seeds: {seeds}, too few "
+        "for a statement about held-out pictures.",
+        **values,
+    )
 )
+
+# %% [markdown] translates="4e2b5c432046"
+# 1 回の訓練だけでは、このような「改善」がどれだけの大きさなのかは分かりません。そこで実験 E では、新しいシードで同じことを繰り返します。また、公開例の設定での訓練が、違いを示せるほど長いのかどうかも調べます。
+
+# %%
+recipe = published("E")
+asked = {
+    "control": text("How much does a second training without GC gain?"),
+    "too_few_steps": text("Are ten epochs too few?"),
+}
+found = recipe.findings()
+lines = [
+    f"- **{question}** {found[rule].found if rule in found else recipe.progress}" for rule, question in asked.items()
+]
+Markdown("\n".join(lines))
 
 # %% [markdown] translates="6d638b11963a"
 # ## 不変量はどうなるか
 #
-# ノートブック 4 で見たように、GC を加えた SGD では、重みベクトル（weight vector）の平均はまったく動きません。RMSprop は、勾配の成分をそれぞれ別の縮尺で割るので、平均がゼロの勾配から、平均がゼロ**でない**更新量ができます。代わりに更新量を中心化すれば、平均は動きません。`WeightMeanDrift` を使って、自分の環境で測ってみましょう。
+# ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均はまったく動きません。RMSprop は、勾配の成分をそれぞれ別のスケールで割るので、平均がゼロの勾配から、平均がゼロ**でない**更新量ができます。代わりに更新量を中心化すれば、平均は動きません。`WeightMeanDrift` を使って、自分の環境で測ってみましょう。
 #
 # 表の値は、オプティマイザと群ごとの、重みベクトルの平均のずれ（shift of the mean）の最大値です。
 
 # %%
-import pandas as pd
 from gc_tutorial import WeightMeanDrift, centralized, training_batches
 
 
@@ -311,66 +343,56 @@ makers = {
 }
 drifts = {
     name: {
-        "no GC": drift(make(**arguments)),
-        "GC on the gradient": drift(centralized(make)(**arguments)),
-        "GC on the update": drift(centralized(make)(**arguments, centralize="update")),
+        plotting.LABELS["none"]: drift(make(**arguments)),
+        plotting.LABELS["gradient"]: drift(centralized(make)(**arguments)),
+        plotting.LABELS["update"]: drift(centralized(make)(**arguments, centralize="update")),
     }
     for name, (make, arguments) in makers.items()
 }
 pd.DataFrame(drifts).map("{:.1e}".format)
 
-# %% [markdown] translates="d91043840878"
-# ## この実験では言えないこと
+# %% [markdown] translates="37742a73d645"
+# ## このノートブックからは言えないこと
 #
-# - **学習率はオプティマイザごとに 1 つで、調整しておらず、どの群でも同じです。** GC はステップの大きさを変えるので、群によっては別の学習率が要るかもしれません。学習率が基準の群にとって低すぎれば、速くなるものは何でもよく見えます。
-# - **データセットは 1 つだけです。** コンピュータで描かれた、千枚ほどの画像です。論文の改善はほかのデータセットで測られていて、たとえば ImageNet では、top-1 誤り率（top-1 error）が GC なしで 23.71%、GC ありで 23.21% です（ResNet-50）。1 パーセントポイント（percentage point）の半分の違いは、ここでは現れません。
-# - **ドメインシフト（domain shift）があります。** 評価用画像の背景は白く、訓練用画像の背景はそうではありません。訓練用画像と同じ種類の評価用画像については、この実験からは何も言えません。
-# - **評価用画像は 256 枚で、いつも同じです。** 区間はシードについてのものです。ほかの画像なら、違う結果になるかもしれません。互いに独立な 256 枚の画像なら、1 つの正解率の不確かさは約 6 パーセントポイントです（$1.96\sqrt{0.25/256}$）。これらの画像は独立ではありません。描かれた約 11 体の姿をいろいろな向きから写したものなので、不確かさはもっと大きくなります。
-# - **最後のエポックだけを見ています。** 正解率はエポックごとに跳ね上がったり落ちたりしますが、ここでは最後の値を取ります。
-# - **バッチ正規化（batch normalization）のない小さなネットワークです。** 訓練も数エポックだけです。論文のネットワークは深く、正規化されていて、最後まで訓練されています。
-
-# %% [markdown] translates="86994a7c2edc"
-# ## 使うべきか
+# - **データセットは 1 つ、ネットワークも小さなものが 1 つだけです。** バッチ正規化はなく、訓練も数エポックだけです。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です。0.5 パーセントポイントの違いは、ここでは現れません。
+# - **CG の馬と人が少数です。** 画像に写っているのは馬 50 頭と人 17 人で、背景の白い画像には、さらに約 11 体が写っています。区間はシードについてのものです。ほかの馬や人なら、違う結果になるかもしれません。
+# - **最初の実験には限界があります。** 学習率は調整していないもの 1 つだけで、最終エポックの値を取り、背景の白い画像だけで評価しています。ですから、訓練用画像と同じ種類の画像については、何も言えません。
+# - **評価用画像での小さな効果は分かりません。** 60 個のシードでは、区間は左右に約 2 ポイントずつ広がります。それより小さな効果は、現れません。
 #
-# 次の出力は、これらの画像での RMSprop の結果を、GC なしと比べて群ごとに述べたあと、次のように結んでいます。調整していないこの学習率では、GC によって訓練損失の下がり方が変わります。ネットワークの見たことのない画像で役に立つかどうかは、正解率の区間が広く、ここでは答えられません。調整した学習率による実験を計画し、実行しているところです。それまでは、改善を信じる前に、調整した学習率といくつものシードを使って、**自分の**評価用データで比べてください。
+# ほかのデータ、ほかのネットワーク、計算のコスト、そして自分のプロジェクトでどうすべきかは、[9. 使うべきか](09_should_you_use_it.ipynb) で扱います。
 
-# %%
-lines = [f"- {plotting.LABELS[arm]}: {finding(differences, arm)}." for arm in ("gradient", "update")]
-unseen = differences[(differences["arm"] == "gradient") & (differences["outcome"] == "test_accuracy")].iloc[0]
-Markdown(
-    f"On these pictures, with RMSprop, against no GC, {seeds} seeds:\n\n"
-    + "\n".join(lines)
-    + "\n\nSo at this one learning rate, which was not tuned, GC changes how the training loss falls. Whether it helps on pictures "
-    f"that the network has not seen is **not answered** here: the interval for the accuracy is {100 * (unseen['t_high'] - unseen['t_low']):.0f} "
-    "points wide. A study with tuned rates is planned and running. Until then, compare on *your* held-out data, with tuned rates and "
-    "several seeds, before you believe a gain."
-)
-
-# %% [markdown] translates="82316ab6b115"
+# %% [markdown] translates="96d0859f8ac2"
 # ## 練習問題
 #
-# シードはいくつあれば足りるでしょうか。評価正解率の区間の幅は、シードの数の平方根に反比例して縮みます。2 パーセントポイントの差を示すのにいくつのシードが必要か、実験の結果から見積もってください。
+# シードはいくつあれば足りるでしょうか。テスト正解率の区間の幅は、シードの数の平方根に反比例して縮みます。2 パーセントポイントの差を示すのにいくつのシードが必要か、RMSprop の実験から見積もってください。
 #
-# <details><summary>解答例</summary>
-#
-# ```python
-# import numpy as np
-# from gc_tutorial.study.analysis import outcomes
-#
-# accuracy = outcomes(study, goal)["test_accuracy"].unstack("arm")
-# spread = (accuracy["gradient"] - accuracy["none"]).std()
-# print("seeds needed:", int(np.ceil((2.8 * spread / 0.02) ** 2)))
-# ```
-#
-# 標準誤差（standard error）は `spread / sqrt(seeds)` です。区間は、左右に標準誤差の約 2 倍まで広がり（シードが少なければもっと広がり）、推定値そのものも標準誤差 1 つ分ほど揺れます。2.8 とすれば、区間がゼロを含まない見込みは 5 回に 4 回です。1.96 では五分五分です。
-#
-# </details>
+# 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
 
-# %% [markdown] translates="6f041408aafa"
-# ## この章のまとめ
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+import numpy as np
+from gc_tutorial.study.analysis import final_training_loss, outcomes
+
+study = studies["rmsprop"]
+accuracy = outcomes(study, final_training_loss(study))["test_accuracy"].unstack("arm")
+spread = (accuracy["gradient"] - accuracy["none"]).std()
+needed = int(np.ceil((2.8 * spread / 0.02) ** 2))
+answer = "Answer: about {needed} seeds. The difference spreads by {spread:.0f} points from seed to seed."
+print(text(answer, needed=needed, spread=100 * spread))
+print(
+    text(
+        "A standard error is spread / sqrt(seeds). The interval reaches about two of them to either side, and the estimate\n"
+        "itself varies by one of them. 2.8 gives four chances in five of an interval that excludes zero; 1.96 gives an\n"
+        "even chance, which is about what the 60 seeds of plan B give."
+    )
+)
+
+# %% [markdown] translates="f21711250677"
+# ## このノートブックのまとめ
 #
-# - いくつものシードで対応のある比較を行い、区間を付け、数値から導かれる判定を読みました。成り立つのは、調整していない 1 つの学習率についてです。
-# - 公開されているような改善は、GC をまったく使わなくても生じます。同じモデルを 2 回訓練したことによるものです。
-# - RMSprop では、GC が動いていても重みの平均は動きます。更新量を中心化すれば、平均は保たれます。
+# - 公平な比較では、対応をつけ、毎回新しく始め、評価用画像で測り、繰り返し、調整します。規則は、訓練の前に書いておきます。
+# - 調整していない 1 つの設定で改善が見られても、別の 1 つの設定では見られないことがあります。
+# - 公開例のような改善に、GC は要りません。同じモデルを 2 回続けて訓練することから生じます。
+# - RMSprop では、GC が実行されていても、重みの平均は動きます。更新量を中心化すれば、平均は保たれます。
 #
-# 次は [6. 自分の画像](06_your_own_images.ipynb) です。GC を自分のコードで使うには、[7. どのオプティマイザでも](07_any_optimizer.ipynb) に進んでください。
+# 次は [6. 自分の画像](06_your_own_images.ipynb) です。これらが自分のプロジェクトにとって何を意味するかは、[9. 使うべきか](09_should_you_use_it.ipynb) で述べます。

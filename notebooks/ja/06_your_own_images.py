@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   accelerator: GPU
 #   jupytext:
 #     formats: ipynb,py:percent
 #   kernelspec:
@@ -8,20 +9,20 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="711541c969e3"
+# %% [markdown] translates="20773c7aeebc"
 # # 6. 自分の画像
 #
-# **用意されたデータセット（data set）の代わりに、画像のフォルダか、それを zip にしたものを使います。読み込み、データ拡張（augmentation）をかけ、勾配集中化（Gradient Centralization、GC）のあり・なしで訓練し、モデルがどこを見ているのかを調べましょう。**
+# **自分の画像のフォルダ、またはそれを zip にしたもので、勾配中心化（GC）のあり・なしの訓練を行い、モデルが画像のどこを使っているのかを調べましょう。**
 #
-# 所要時間は、プロセッサ 2 コアで 1〜2 分です。GPU は要りません。
+# 所要時間は、CPU 2 コアで 2〜3 分です。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/06_your_own_images.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/06_your_own_images.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/06_your_own_images.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/06_your_own_images.ipynb) · [English](../06_your_own_images.ipynb)
 #
 # このノートブックで行うこと
 #
 # - フォルダと zip から、2 クラス以上の画像を読み込みます。そのあとで、自分の画像を読み込みます。
-# - 3 ブロックのネットワークを、より強いデータ拡張で訓練します。訓練に使わずに取り分けた評価用画像（held-out images）で様子を見ながら進め、結果を表にまとめます。
-# - 良く見える訓練の曲線が何を隠しているか、つまりモデルがどのクラスを取り違え、画像のどこを手がかりにしているかを調べます。
+# - 3 ブロックのネットワークを、より強いデータ拡張で訓練します。訓練に使わずに取り分けた**評価用画像**で評価し、結果を表にまとめます。
+# - 訓練の曲線からは分からないこと、つまり、モデルがどのクラスを取り違え、画像のどこを使っているかを調べます。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -34,17 +35,17 @@ if not find_spec("gc_tutorial"):
     raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
 import gc_tutorial
 
-settings = gc_tutorial.start()
+settings = gc_tutorial.start(language="ja")
 
 # %%
 from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="46da6bd15efb"
+# %% [markdown] translates="aa281846a5f0"
 # ## フォルダ
 #
-# ディスクに置かれたデータセットは、たいてい `train/<class>/*` と `test/<class>/*` のように、フォルダの中にフォルダがある形をしています。このノートブックがどこでも動くように、まず、読み込んだばかりの画像からそのようなフォルダを書き出します。
+# ディスクに置かれたデータセットは、たいてい `train/<class>/*` と `test/<class>/*` のように、フォルダの中にフォルダがある形をしています。このノートブックがどこでも実行できるように、まず、読み込んだばかりの画像からそのようなフォルダを書き出します。
 #
 # そのあとの表は、分割（split）とクラス（class）ごとのファイルの数（count）と、最初（min）と最後（max）のファイル名です。train は訓練用、test は評価用、horses は馬、humans は人です。
 
@@ -54,7 +55,7 @@ from pathlib import Path
 
 from PIL import Image
 
-temporary = tempfile.TemporaryDirectory()  # it goes when the notebook ends
+temporary = tempfile.TemporaryDirectory()  # it is deleted when the notebook ends
 folder = Path(temporary.name) / "photos"
 classes = data.info.features["label"].names
 for split, pictures in {"train": data.train, "test": data.test}.items():
@@ -71,29 +72,29 @@ files = pd.DataFrame(
 )
 files.groupby(["split", "class"])["file"].agg(["count", "min", "max"])
 
-# %% [markdown] translates="b3362c387ebe"
-# `load_data` には、このフォルダのパスを渡します。訓練の前にすべてのファイルを調べるので、読めない画像があれば、3 番目のエポック（epoch）の途中ではなく、今ここで名前が分かります。
+# %% [markdown] translates="b36299f80374"
+# `load_data` に、このフォルダのパスを渡します。訓練が始まる前にすべてのファイルを読むので、読めない画像があれば、訓練の途中ではなく、今ここでファイル名が分かります。
 
 # %%
 from_folder = load_data(folder, settings.image_size)
 
-# %% [markdown] translates="d6f9d5231f25"
-# フォルダを zip にしたものも使えます。展開せずに読むので、知らない人から受け取った zip でも、ファイルを書き込むことはできません。
+# %% [markdown] translates="e9a37d85c87f"
+# フォルダを zip にしたものも使えます。展開せずに読むので、ほかの人から受け取った zip でも、ファイルを書き込むことはできません。
 #
-# 出力の same pixels は、「画素は同じか」に True（はい）か False（いいえ）で答えたものです。
+# 出力は、「画素は同じか」に True（はい）か False（いいえ）で答えたものです。
 
 # %%
 import shutil
 
 import numpy as np
+from gc_tutorial import text
 
 from_zip = load_data(shutil.make_archive(folder, "zip", folder), settings.image_size)
-print("same pixels:", np.array_equal(from_folder.train_images, from_zip.train_images))
+same = np.array_equal(from_folder.train_images, from_zip.train_images)
+print(text("same pixels: {same}", same=same))
 
-# %% [markdown] translates="c2506fc7b890"
-# 読めないものがあれば、理由を 1 つの文で述べます。このノートブックは、勾配集中化の実践ガイド（the hands-on guide）の設定を使います。そのガイドは最初の手順で止まってしまいます。フォルダを受け取る関数に、Web のアドレスを渡しているからです。
-#
-# 出力の文は、「これは Web のアドレスです。先にダウンロードして、得られたパスを渡してください」という意味で、zip ならその両方を行う書き方も示しています。
+# %% [markdown] translates="082ca387655e"
+# 渡されたものを使えないとき、`load_data` は、その理由と、どうすればよいかを述べます。たとえば、このノートブックは勾配中心化の実践ガイド（the hands-on guide）の設定を使いますが、そのガイドは最初の手順で止まってしまいます。フォルダを受け取る関数に、Web のアドレスを渡しているからです。
 
 # %%
 try:
@@ -101,10 +102,10 @@ try:
 except ValueError as error:
     print(error)
 
-# %% [markdown] translates="365cd6f6c235"
+# %% [markdown] translates="7699ca95d5eb"
 # ## ここに自分のフォルダを
 #
-# **書き換えるのは、このすぐ下のセルです。** クラスは 2 つ以上、形式は PNG、JPEG、WebP、GIF、BMP のどれか、サイズは問いません。`train` と `test` がなく、`<class>/*` だけのときは、各クラスの 5 分の 1 をランダムに評価用に取り分けます。読めないファイルがあるとそこで止まりますが、`on_error="skip"` を加えれば止まりません。これより下はすべて、ここに書いたフォルダの画像で動きます。
+# **書き換えるのは、このすぐ下のセルです。** フォルダには 2 つ以上のクラスが必要です。画像の形式は PNG、JPEG、WebP、GIF、BMP のどれかで、サイズは問いません。`train` と `test` がなく、`<class>/*` だけのときは、各クラスの 5 分の 1 をランダムに評価用に取り分けます。（ランダムに分割してはいけない場合は、練習問題で見ます。）読めないファイルがあると読み込みはそこで止まりますが、`on_error="skip"` を加えれば止まりません。これより下のセルはすべて、ここに書いたフォルダを使います。
 #
 # ▼▼▼ と ▲▲▲ の間に、フォルダか zip の名前を引用符で囲んで書きます。読み込んだあとに出る文は、クラスの数と名前、そして、いつもいちばん多いクラスを答えるモデルが評価用画像の何 % に当たるかを述べています。役に立つモデルは、それより多く当たらなければなりません。
 
@@ -122,16 +123,20 @@ names = own.info.features["label"].names
 pictures, truth = (part.numpy() for part in next(iter(own.test.batch(len(own.test)))))
 guessing = np.bincount(truth).max() / len(truth)
 Markdown(
-    f"{len(names)} classes: {', '.join(names)}. A model that always answers with the most frequent class is right on **{guessing:.0%}** "
-    f"of the {len(truth)} held-out pictures. A useful model must be right more often."
+    text(
+        "{count} classes: {names}. A model that always answers with the most frequent class is right for **{guessing:.0%}** of the "
+        "{pictures} held-out pictures. A useful model must be right more often.",
+        count=len(names),
+        names=", ".join(names),
+        guessing=guessing,
+        pictures=len(truth),
+    )
 )
 
-# %% [markdown] translates="9587d193d5cf"
+# %% [markdown] translates="72bbba8ef46b"
 # ## より強いデータ拡張
 #
-# 実践ガイドでは、最大 40° の回転（rotation）、最大で辺の 0.2 倍の平行移動（shift）、最大 0.2 のせん断（shear）、最大 0.2 のズーム（zoom）、そして左右の反転（flip）を行います。上下の反転は行いません。縁の外から入ってくる部分には、いちばん外側の画素を引き延ばします。せん断と平行移動もアフィン変換（affine map）なので、ノートブック 2 と同じように、全体を **1 回**の再標本化（resampling）で行えます。
-#
-# 図の見出しは「1 枚の画像と、それをランダムに変形したもの」という意味です。original は元の画像、draw は変形した画像です。
+# 実践ガイドは、画像を最大 40° 回転し、最大で辺の 0.2 倍だけ平行移動（shift）し、最大 0.2 のせん断（shear）と最大 0.2 のズームをかけ、左右に反転します。上下には反転しません。画像の外側に当たるところは、縁の画素のうちいちばん近いものの色になります。せん断と平行移動もアフィン変換なので、[ノートブック 2](02_augmentation.ipynb) と同じように、すべてを **1 回**のリサンプリングで行えます。
 
 # %%
 from gc_tutorial import STRONG_AUGMENTATION, training_batches
@@ -145,16 +150,16 @@ augmented, _ = next(iter(copies))
 show(
     image_grid(
         [picture, *augmented.numpy()],
-        ["original", *[f"draw {n}" for n in range(1, 12)]],
-        title="One picture, eleven random draws",
+        [text("original"), *[text("draw {number}", number=number) for number in range(1, 12)]],
+        title="One picture and eleven random draws",
     ),
-    alt="One training picture and eleven versions of it, each turned, shifted, slanted, zoomed and mirrored at random.",
+    alt="One training picture and eleven versions of it, each turned, shifted, sheared, zoomed and flipped at random.",
 )
 
-# %% [markdown] translates="3ed53ece5773"
+# %% [markdown] translates="706127899352"
 # ## 本当に小さいネットワークなのか
 #
-# 実践ガイドのネットワークは、ここまで使ってきたネットワークの初めの 3 ブロック（block）のあとに、同じ 512 ユニットの全結合層（dense layer）を置いたものです。出力は、2 クラスなら 1 つ、もっと多ければクラスごとに 1 つで、損失関数（loss）もそれに合わせます。層は少ないのに、パラメータ（parameter）は多くなります。
+# 実践ガイドのネットワークは、ここまで使ってきたネットワークの初めの 3 ブロックのあとに、同じ 512 ユニットの全結合層を置いたものです。出力は、2 クラスなら 1 つ、もっと多ければクラスごとに 1 つで、それに合う損失関数は `loss_for` が選びます。層は少ないのに、パラメータは多くなります。
 #
 # 表の行はネットワーク（five blocks がここまでのもの、three blocks が実践ガイドのもの）と画像のサイズで、列はパラメータの数です。
 
@@ -164,18 +169,18 @@ from gc_tutorial import build_cnn, build_three_block_cnn
 sizes = {
     f"{name}, {size}×{size}": build(size, classes=len(names)).count_params()
     for size in dict.fromkeys((settings.image_size, 300))
-    for name, build in {"five blocks": build_cnn, "three blocks": build_three_block_cnn}.items()
+    for name, build in {text("five blocks"): build_cnn, text("three blocks"): build_three_block_cnn}.items()
 }
-pd.Series(sizes, name="parameters").map("{:,}".format).to_frame()
+pd.Series(sizes, name=text("parameters")).map("{:,}".format).to_frame()
 
-# %% [markdown] translates="e173121b734c"
-# ブロックを 1 つ通るたびに、画像の縦横は半分になり、チャネル（channel）ごとの値の個数はおよそ 4 分の 1 になります。5 ブロックではなく 3 ブロックなので、残る値はずっと多く、そのどれからも、512 個のユニットのそれぞれに重み（weight）がつながります。
+# %% [markdown] translates="ce10b3de0626"
+# パラメータのほとんどは、全結合層にあります。最後のプーリングから出てくる値の 1 つ 1 つから、512 個のユニットのそれぞれに重みがつながるからです。ブロックを 1 つ通るたびに、チャネルごとの値の個数はおよそ 4 分の 1 になります。ですから 3 ブロックでは、5 ブロックよりずっと多くの値が残ります。
 #
 # ## GC のあり・なしで訓練する
 #
-# 実践ガイドは、8 バッチ（batch）訓練しては評価することを 10 回繰り返します。Keras はその 1 回をエポックと呼びますが、これはエポックではありません。エポックとは、訓練用画像を**すべて**ひととおり使うことです。ここではこれを「ラウンド」（round）と呼びます。2 つの群（arm、GC なしと GC あり）は、同じ初期の重みから始まり、同じバッチを受け取ります。`repeat` は、すべての画像を使い終わると、新しい順序で続けます。
+# 実践ガイドは、8 バッチ訓練しては評価することを 10 回繰り返します。Keras はその 1 回をエポックと呼びます。しかし、エポックとは訓練用画像を**すべて**ひととおり使うことなので、ここではこれを**ラウンド**（round）と呼びます。`repeat` は、すべての画像を使い終わると、新しい順序でまた始めます。
 #
-# 図の見出しは「このフォルダで 1 回ずつ訓練した結果」という意味です。左から訓練損失（training loss）、評価損失（held-out loss）、評価正解率（held-out accuracy）で、横軸はラウンドです。凡例は、no GC が GC なし、GC on the gradient が勾配への GC です。図の下の行は、1 ラウンドで訓練用画像の何枚を使うかを示しています。
+# 比べるのは、GC なし（基準）と GC ありの 2 つの**群**（arm）です。どちらも同じ重みから始まり、同じバッチを使います。
 
 # %%
 import keras
@@ -206,21 +211,27 @@ runs = pd.concat([without.assign(arm="none"), with_gc.assign(arm="gradient")]).a
 # %%
 from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 
-figure = learning_curves(runs, ("train_loss", "test_loss", "test_accuracy"), title="One run each on this folder")
-for axis in figure.axes:
-    axis.set_xlabel("round of 8 batches")
+ends = {arm: rows["train_loss"].iloc[-1] for arm, rows in runs.groupby("arm")}
+title = "One run each: the training loss ends at {none:.2f} without GC and at {gradient:.2f} with GC"
+figure = learning_curves(runs, title=text(title, **ends))
+figure.axes[-1].set_xlabel("round of 8 batches")
 show(
-    figure, alt="Training loss, held-out loss and held-out accuracy by round, for one run without and one run with GC."
+    figure,
+    alt=text(
+        "Training loss, held-out loss and held-out accuracy by round, for one run without and one with GC. The training loss "
+        "ends at {none:.2f} without GC and at {gradient:.2f} with GC.",
+        **ends,
+    ),
 )
-seen = min(8 * settings.batch_size, len(own.train_images))
-print(f"A round shows {seen:,} of {len(own.train_images):,} training pictures.")
+count = len(own.train_images)
+print(
+    text("A round uses {seen:,} of {count:,} training pictures.", seen=min(8 * settings.batch_size, count), count=count)
+)
 
-# %% [markdown] translates="fce5a6a8e41d"
+# %% [markdown] translates="0aa1d2a5a210"
 # ### 結果
 #
-# 指標の値は最後のラウンドのものです。秒数は全ラウンドの合計で、評価にかかった時間は含みませんが、Keras がプログラムを組み立てる時間は含みます。
-#
-# 表の列は左から、訓練の秒数、訓練正解率（training accuracy）、訓練損失、評価正解率、評価損失です。表の下の文は、GC なしと比べた GC ありの差を、訓練損失と評価正解率（パーセントポイント、percentage point）について述べています。これは一組の訓練にすぎません。このような差に意味があるかどうかは、比較のノートブックのように compare を使えば分かる、と続きます。
+# 損失と正解率は、最後のラウンドのものです。秒数は全ラウンドの合計で、Keras がプログラムを組み立てる時間は含みますが、評価用画像での評価にかかった時間は含みません。
 
 # %%
 results = runs.groupby("arm", sort=False).agg(
@@ -230,24 +241,29 @@ results = runs.groupby("arm", sort=False).agg(
     test_accuracy=("test_accuracy", "last"),
     test_loss=("test_loss", "last"),
 )
-columns = {**MEASURES, "seconds": "seconds of training"}
-results.rename(index=LABELS, columns=columns).round(3)
+columns = {**MEASURES, "seconds": text("seconds of training")}
+results.rename(index=LABELS, columns=columns).round(2)
 
 # %%
+from gc_tutorial.study.evidence.wording import changed_by
+
 change = results.loc["gradient"] - results.loc["none"]
 Markdown(
-    f"After the last round, GC differs from no GC by {change['train_loss']:+.3f} in the training loss and by "
-    f"{100 * change['test_accuracy']:+.1f} percentage points in the held-out accuracy. This is **one pair of runs**, of "
-    f"{8 * 10} steps each, and {len(truth)} held-out pictures. Use `gc_tutorial.compare(my_images, seeds=10)`, as in notebook 5, "
-    "to find out whether such a difference means anything."
+    text(
+        "After the last round, the training loss with GC is {loss}, and the held-out accuracy is {accuracy}. This is **one pair "
+        "of runs**, of {steps} steps each, and {pictures} held-out pictures. Use `gc_tutorial.compare(my_images, seeds=10)`, as "
+        "in notebook 5, to find out whether GC makes a difference on your pictures.",
+        loss=changed_by(change["train_loss"]),
+        accuracy=changed_by(100 * change["test_accuracy"], text(" percentage points")),
+        steps=8 * 10,
+        pictures=len(truth),
+    )
 )
 
-# %% [markdown] translates="164c0d71ea09"
+# %% [markdown] translates="3d660ee26d16"
 # ## どのクラスを取り違えるか
 #
 # ここからは、GC を加えて訓練したモデルを見ます。次の表は混同行列（confusion matrix）で、行が正しいクラス（truth）、列がモデルの答え（answer）です。
-#
-# 表の下の文は、モデルがいちばん多く答えたクラスとその枚数、正解した割合と、いつも同じ答えのときの割合、間違えた枚数、最も多い取り違え（Most often）を述べています。taken for の前が正しいクラス、後がモデルの答えです。そのあとの太字の文は、「どの画像にもほとんど同じ答えを出している」という意味です。そのときは、訓練正解率が高くても、これらの評価用画像では役に立ちません。
 
 # %%
 probability = model.predict(pictures, verbose=0)
@@ -256,49 +272,63 @@ if len(names) == 2:  # one output, the probability of the second class
 answer = probability.argmax(axis=1)
 codes = range(len(names))
 pd.crosstab(truth, answer).reindex(index=codes, columns=codes, fill_value=0).set_axis(
-    pd.Index(names, name="truth"), axis=0
-).set_axis(pd.Index(names, name="answer"), axis=1)
+    pd.Index(names, name=text("truth")), axis=0
+).set_axis(pd.Index(names, name=text("answer")), axis=1)
 
 # %%
-wrong = np.flatnonzero(answer != truth)
-confusions = pd.Series([f"{names[truth[k]]} taken for {names[answer[k]]}" for k in wrong]).value_counts()
-worst = f" Most often: {confusions.index[0]} ({confusions.iloc[0]} times)." if len(wrong) else ""
-counts = np.bincount(answer, minlength=len(names))
-top, right = counts.argmax(), 1 - len(wrong) / len(truth)
-one_answer = counts[top] > 0.9 * len(truth)
-Markdown(
-    f"The model answers *{names[top]}* for **{counts[top]} of {len(truth)}** held-out pictures. It is right on {right:.0%} of them "
-    f"(always the same answer: {guessing:.0%}), and wrong on {len(wrong)}.{worst}\n\n"
-    + (
-        f"**So it gives nearly the same answer for every picture**, although its training accuracy is "
-        f"{with_gc['train_accuracy'].iloc[-1]:.0%}. On these held-out pictures it is of no use, and the training curve did not show it."
-        if one_answer
-        else "It gives more than one answer. Still look at which pictures it gets wrong."
-    )
-)
+from gc_tutorial.language import sentences
 
-# %% [markdown] translates="cc4ef7713636"
+wrong = np.flatnonzero(answer != truth)
+confusions = pd.Series([(names[truth[k]], names[answer[k]]) for k in wrong]).value_counts()
+counts = np.bincount(answer, minlength=len(names))
+most, count, top = counts.max(), len(truth), names[counts.argmax()]
+found = [
+    text(
+        "The model answers *{top}* for **{most} of {count}** held-out pictures. It is right for {right:.0%} of them. The same "
+        "answer for every picture would be right for {guessing:.0%}.",
+        top=top,
+        most=most,
+        count=count,
+        right=(answer == truth).mean(),
+        guessing=guessing,
+    )
+]
+if len(wrong):
+    worst = {"truth": confusions.index[0][0], "answer": confusions.index[0][1], "times": confusions.iloc[0]}
+    found.append(text("The most frequent mistake is {truth} taken for {answer} ({times} times).", **worst))
+
+# %%
+verdict = "The model gives more than one answer. Look at the pictures for which it is wrong."
+useless = "**So the model calls all pictures {top}, and is of no use here.** Its training accuracy of {accuracy:.0%} does not show this."
+nearly = (
+    "**So the model calls nearly all pictures {top}, and is of no use here.** Its training accuracy of {accuracy:.0%} does not "
+    "show this."
+)
+if most > 0.9 * count:
+    verdict = useless if most == count else nearly
+said = text(verdict, top=top, accuracy=with_gc["train_accuracy"].iloc[-1])
+Markdown(sentences(found) + "\n\n" + said)
+
+# %% [markdown] translates="03d39f82eea4"
 # ## どの画像をいちばんひどく間違えるか
 #
-# モデルが正しいクラスに与えた確率が、いちばん低い画像です。必ず自分の目で見てください。自分のデータセットでは、最初に並ぶのが、間違ったフォルダに入っている画像であることがよくあります。
-#
-# 図の見出しは「ファイル、正しいクラス、モデルがそのクラスに与えた確率」という意味です。
+# 次の図は、モデルが正しいクラスに与えた確率がいちばん低い 12 枚の画像です。このような画像は、必ず自分の目で見てください。自分のデータセットでは、間違ったフォルダに入っている画像かもしれません。
 
 # %%
 given = probability[np.arange(len(truth)), truth]
 least = np.argsort(given)[:12]
 titles = [f"{Path(own.test_files[k]).name}\n{names[truth[k]]}: {given[k]:.1%}" for k in least]
 show(
-    image_grid(pictures[least], titles, title="File, true class, and the probability the model gives it"),
-    alt="The held-out pictures to whose true class the model gives the least probability, with file name and class.",
+    image_grid(pictures[least], titles, title="The 12 pictures whose true class gets the lowest probability"),
+    alt="The held-out pictures whose true class gets the lowest probability, each with file name, true class and probability.",
 )
 
-# %% [markdown] translates="54027e618e07"
-# ## どこを見ているか
+# %% [markdown] translates="610d87ce2b1c"
+# ## 画像のどこを使っているか
 #
-# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、最後の畳み込み層（convolutional layer）のチャネルごとに、そのチャネルがもっと強ければ答えのスコア（score）がどれだけ上がるかを計算し、その値をかけてチャネルを足し合わせます。明るいところが、答えのスコアを上げるところです。明るいところがない画像では、この層はスコアを上げていません。
+# Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、画像ごとに地図を作ります。まず、最後の畳み込み層のチャネルごとに、そのチャネルがもっと強ければ答えのスコアがどれだけ上がるかを計算します。そして、その値を重みとして、チャネルを足し合わせます。地図の明るいところが、答えのスコアを上げるところです。明るいところがなければ、この層はスコアを上げていません。
 #
-# 図の上の段は、評価用画像とその正しいクラス、モデルの答え（answer）です。下の段の evidence for it は「その答えを支持するところ」という意味です。
+# 上の段は、評価用画像とその正しいクラス、モデルの答えです。下の段は、その答えの手がかりを示す地図です。
 
 # %%
 import tensorflow as tf
@@ -324,60 +354,94 @@ def grad_cam(model, images, classes):
 # %%
 import matplotlib.pyplot as plt
 
-some = np.random.default_rng(0).permutation(len(truth))[:6]
+some = np.random.default_rng(0).permutation(len(truth))[:32]
 heat = grad_cam(model, pictures[some], answer[some])
-overlay = 0.5 * pictures[some] / 255 + 0.5 * plt.colormaps["inferno"](heat)[..., :3]
-titles = [f"{names[truth[k]]}\nanswer: {names[answer[k]]}" for k in some]
+first = some[:4]
+overlay = 0.5 * pictures[first] / 255 + 0.5 * plt.colormaps["inferno"](heat[:4])[..., :3]
+titles = [text("{truth}\nanswer: {answer}", truth=names[truth[k]], answer=names[answer[k]]) for k in first]
 show(
-    image_grid([*pictures[some], *overlay], [*titles, *["evidence for it"] * len(some)], columns=len(some)),
-    alt="Held-out pictures with their true class and the answer, and below each a map of the evidence for the answer.",
+    image_grid(
+        [*pictures[first], *overlay],
+        [*titles, *[text("evidence for it")] * 4],
+        title="Bright: what raises the score of the answer",
+    ),
+    alt="Four held-out pictures with their true class and the answer, and below each a map of the evidence for the answer.",
 )
 
-# %% [markdown] translates="e636481772bd"
-# モデルが手がかりにしているのは、被写体（subject）でしょうか、それとも背景でしょうか。*Horses or Humans* の評価用画像のように背景が白ければ、測ることができます。地図の明るさのうち、どれだけが白い画素の上にあるでしょうか。
-#
-# 次の文は、これらの画像の何 % が白い画素で、地図の明るさの何 % がその上にあるかを述べています。Most of the evidence is the empty background は「手がかりのほとんどは何もない背景である」という意味です。
+# %% [markdown] translates="9ab609f9d8ed"
+# モデルが使っているのは、被写体（subject）でしょうか、それとも背景でしょうか。*Horses or Humans* の評価用画像のように背景が白ければ、測ることができます。地図の明るさのうち、どれだけが白い画素の上にあるでしょうか。どこも同じ明るさの地図なら、その割合は、画像に白い画素が占める割合と同じになります。次のセルは、最大 32 枚の画像でこれを測ります。
 
 # %%
 white = (pictures[some] > 240).all(axis=-1)
 on_white = (heat * white).sum() / heat.sum() if heat.sum() else 0.0
 if white.mean() < 0.1:
-    finding = "There is too little white in these pictures to tell. Compare the maps with the pictures above."
+    finding = text("There is too little white in these pictures to tell. Compare the maps with the pictures.")
 elif not heat.sum():
-    finding = "The maps are dark everywhere: this layer does not raise the score of the answer in any of them."
-elif on_white > 0.5:
-    finding = "**Most of the evidence is the empty background**, where there is neither a horse nor a human."
+    finding = text("The maps are dark everywhere: this layer does not raise the score of the answer in any of them.")
 else:
-    finding = "Most of the evidence lies on the subject."
-Markdown(
-    f"In these {len(some)} pictures {white.mean():.0%} of the pixels are white, and {on_white:.0%} of the brightness of the maps lies on "
-    f"them. {finding}"
+    on_background = text("**Most of the evidence is on the empty background, where there is no subject.**")
+    place = on_background if on_white > 0.5 else text("**Most of the evidence is on the subject.**")
+    more = text("The share on white is more than in a map that is equally bright everywhere.")
+    less = text("The share on white is less than in a map that is equally bright everywhere.")
+    finding = sentences([place, more if on_white > white.mean() else less])
+said = text(
+    "In these {count} pictures, {white:.0%} of the pixels are white, and {on_white:.0%} of the brightness of the maps is on them.",
+    count=len(some),
+    white=white.mean(),
+    on_white=on_white,
 )
+Markdown(sentences([said, finding]))
 
-# %% [markdown] translates="be1fad7da337"
-# 背景を手がかりにするモデルは、訓練正解率が高くても、背景が変われば失敗します。訓練の曲線からは、それは分かりません。混同行列と地図からは分かります。
+# %% [markdown] translates="3de55be688a7"
+# 背景を使うモデルは、訓練正解率が高くても、背景が変われば失敗します。訓練の曲線からは、それは分かりません。混同行列と地図からは分かります。
 #
 # ## 練習問題
 #
-# *Horses or Humans* の評価用画像の背景は白く、訓練用画像（training images）の背景はそうではありません（ノートブック 1）。学習に使ったのと**同じ種類**の評価用画像なら、モデルの成績はどのくらいでしょうか。（中に `train` と `test` がないフォルダは、ランダムに分割されます。）そして、その値を信用できるかどうかを考えてください。
+# *Horses or Humans* の評価用画像の背景は白く、訓練用画像の背景はそうではありません（ノートブック 1）。訓練に使ったのと**同じ種類**の評価用画像なら、モデルの成績はどのくらいでしょうか。訓練用画像の 5 分の 1 を、評価用に取り分けてください。ただし、訓練用画像に写っているのは馬 50 頭と人 17 人だけで、それぞれがいろいろな向きから写っています。どの画像に何が写っているかの一覧は、`gc_tutorial.study.datasets.training_figures()` で得られます。
 #
-# <details><summary>解答例</summary>
-#
-# ```python
-# same_kind = load_data(folder / "train", settings.image_size)
-# _, table = train(same_kind, GCRMSprop(settings.learning_rate))
-# print(with_gc["test_accuracy"].iloc[-1], table["test_accuracy"].iloc[-1])
-# ```
-#
-# 信用できません。描かれた姿のそれぞれが、いろいろな向きから何度も写っていて、ランダムに分割すると、同じ姿が分割の両側に入ります。そのため、値は良すぎるものになります。公平な分割では、1 つの姿の画像をすべて片側に置きます。`gc_tutorial/study/training_figures.csv` には、訓練用画像それぞれがどの姿かが書いてあり、実行中の実験はそれに従って分割しています。自分のデータでは、ひと続きの画像に共通するもの（人、場所、日）を考え、それに従って分割してください。
-#
-# </details>
+# 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
 
-# %% [markdown] translates="a106432cb951"
-# ## この章のまとめ
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+from dataclasses import replace
+
+from gc_tutorial.data.pipeline import dataset_of
+from gc_tutorial.study.datasets import training_figures
+from sklearn.model_selection import StratifiedGroupKFold
+
+known = my_images == folder and data.info.name == "horses_or_humans"
+source = data if known else own  # `data` has the order of the list of figures
+labels = source.train_labels
+figures = training_figures()["figure"].to_numpy() if known else np.arange(len(labels))  # else each picture is its own
+folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)  # the pictures of one figure stay together
+kept, held = next(folds.split(labels, labels, figures))
+test = dataset_of(source.train_images[held], labels[held])
+same_kind = replace(source, train_images=source.train_images[kept], train_labels=labels[kept], test=test)
+_, table = train(same_kind, GCRMSprop(settings.learning_rate))
+accuracies = [one["test_accuracy"].iloc[-1] for one in (table, with_gc)]
+answer = "Answer: the model is right for {accuracy:.0%} of {count} held-out pictures of the same kind."
+print(text(answer, accuracy=accuracies[0], count=len(held)))
+print(text("It was right for {accuracy:.0%} of the held-out pictures above.", accuracy=accuracies[1]))
+if known:
+    shown = "The {count} pictures show {figures} horses and humans that are in no training picture."
+    print(text(shown, count=len(held), figures=len(set(figures[held]))))
+    print(
+        text(
+            "A random split would put pictures of one horse into both parts, and the accuracy would say little about new horses."
+        )
+    )
+else:
+    print(
+        text(
+            "Careful: this split is random. If your pictures come in series (one person, place or day), split by series."
+        )
+    )
+
+# %% [markdown] translates="8eee87c01bd3"
+# ## このノートブックのまとめ
 #
-# - フォルダや zip から、2 クラス以上の画像を、訓練の前に調べて読み込みました。
-# - 回転、平行移動、せん断、ズーム、反転を 1 回の再標本化で行い、3 ブロックのネットワークを訓練し、GC のあり・なしの結果を表にしました。
+# - `load_data` は、フォルダや zip から 2 クラス以上の画像を読み込み、訓練の前に調べます。
+# - 回転、平行移動、せん断、ズーム、反転を合わせても、リサンプリングは 1 回です。3 ブロックのネットワークを訓練し、GC のあり・なしを表で比べました。
 # - 訓練の曲線だけでは、モデルが役に立つかどうかは分かりません。混同行列、モデルがいちばんひどく間違える画像、手がかりの地図からは、もっと多くのことが分かります。
 #
-# 次は [7. どのオプティマイザでも](07_any_optimizer.ipynb) です。Adam や SGD などのオプティマイザで勾配集中化を使います。
+# 次は [7. どのオプティマイザでも](07_any_optimizer.ipynb) です。Adam や SGD などのオプティマイザで勾配中心化を使います。

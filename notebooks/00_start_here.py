@@ -1,0 +1,224 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 0. Start here
+#
+# **Five minutes to the point: what gradient centralization (GC) is, how to write it for Keras in about ten lines, how to prove that it
+# runs, and what is known about its use.**
+#
+# In the `standard` profile it takes less than half a minute on two processor cores; no GPU needed.
+#
+# [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/00_start_here.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [日本語](ja/00_start_here.ipynb)
+#
+# In this notebook you will
+#
+# - see in one picture what GC does to a training step;
+# - write a Keras optimizer with GC, and prove that it runs;
+# - see what each learning rate gives with GC and without it, and choose where to go next.
+
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
+import gc_tutorial
+
+settings = gc_tutorial.start()
+
+# %% [markdown]
+# ## The picture
+#
+# Training moves the weights of a network in small steps against the *gradient*, the direction in which the loss grows fastest. GC changes
+# one thing. From the gradient of each unit's weights it subtracts its mean
+# ([Yong et al. 2020](https://arxiv.org/abs/2004.01461), equation 1): $\mathrm{GC}(g) = g - \frac{1}{M}\sum_{i=1}^{M} g_i$, where $M$ is
+# the number of weights.
+
+# %%
+import numpy as np
+from gc_tutorial import text
+
+weights = np.array([0.2, 0.8])
+gradient = np.array([-1.125, -0.125])
+centralized = gradient - gradient.mean()
+print(text("gradient {values} has the mean {mean}", values=gradient, mean=gradient.mean()))
+print(text("centralized {values} has the mean {mean}", values=centralized, mean=centralized.mean()))
+
+# %% [markdown]
+# With two weights we can draw both steps:
+
+# %% tags=["hide-input"]
+from gc_tutorial.pictures import projected_step
+from gc_tutorial.plotting import show
+
+show(
+    projected_step(weights, gradient, centralized, title="GC keeps the sum of the weights"),
+    alt="Two arrows from one point. The step with GC follows the dashed line of constant sum; a perpendicular joins the ends of both.",
+)
+
+# %% [markdown]
+# On the dashed line the sum of the weights is the same everywhere. GC drops a perpendicular from the end of the step onto that line. So it
+# keeps the part of the step along the line and removes the rest. A unit with many weights has a (hyper)plane instead of the line.
+#
+# ## GC in about ten lines
+#
+# A Keras optimizer receives its gradients in one method, `apply`, on TensorFlow, JAX and PyTorch. So we centralize there. The last axis
+# of a kernel, as the weights of a layer are called, counts its units, so the mean is over the other axes. A bias is left alone: it is one
+# number for each unit, and would be zero without its mean. This is right for dense and convolution layers. Some other layers count their
+# units elsewhere, and the ready classes of [notebook 7](07_any_optimizer.ipynb) know where.
+
+# %%
+import keras
+from keras import ops
+
+
+def centralize(gradient):
+    """Subtract from the gradient of each weight vector its mean."""
+    if gradient is None or len(gradient.shape) < 2:
+        return gradient
+    return gradient - ops.mean(gradient, axis=list(range(len(gradient.shape) - 1)), keepdims=True)
+
+
+class GCSGD(keras.optimizers.SGD):
+    """Stochastic gradient descent with gradient centralization."""
+
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
+
+
+# %% [markdown]
+# If the code overrides a method that Keras never calls, training continues without a warning.
+# [Notebook 4](04_gradient_centralization.ipynb) shows this for published code. So we need a proof.
+#
+# ## The proof that it runs
+#
+# SGD only adds multiples of gradients to the weights. With GC their means are zero. So **the mean of each weight vector never moves**. We
+# train the same network twice, from the same weights, on the same images in the same order, and record the means of the first layer's
+# 16 weight vectors after each step.
+
+# %%
+from gc_tutorial import build_cnn, load_data, training_batches
+
+data = load_data(settings.data, image_size=94)  # the proof needs no larger images
+
+
+def first_layer_means(optimizer):
+    """The means of the first layer's weight vectors, before training and after each of 32 steps."""
+    keras.utils.set_random_seed(0)
+    model = build_cnn(94)
+    model.compile(optimizer, "binary_crossentropy")
+    kernel = model.trainable_variables[0]
+    means = [ops.mean(kernel, axis=(0, 1, 2))]
+    images, labels = data.train_images[:512], data.train_labels[:512]
+    for batch in training_batches(images, labels, batch_size=16, seed=0):
+        model.train_on_batch(*batch)
+        means.append(ops.mean(kernel, axis=(0, 1, 2)))
+    return np.array([ops.convert_to_numpy(one) for one in means])
+
+
+# %%
+paths = {
+    "none": first_layer_means(keras.optimizers.SGD(0.01, momentum=0.9)),
+    "gradient": first_layer_means(GCSGD(0.01, momentum=0.9)),
+}
+largest = {arm: np.abs(means - means[0]).max() for arm, means in paths.items()}
+print(text("largest shift of a mean: {none:.1e} without GC, {gradient:.1e} with GC", **largest))
+
+# %% tags=["hide-input"]
+from gc_tutorial.pictures import mean_paths
+
+title = text("Means of 16 weight vectors: the largest shift with GC is {gradient:.1e}", **largest)
+show(
+    mean_paths(paths, title=title),
+    alt="Shift of the mean of each weight vector by training step: lines that spread without GC, and flat lines with GC.",
+)
+
+# %% [markdown]
+# What is left with GC is rounding. The callback `gc_tutorial.WeightMeanDrift` measures the shift over all layers of any model.
+#
+# ## What it does to training
+#
+# Whether GC makes a network better is another question. The answer may depend on the *learning rate*, the factor of each step. So the
+# study of this tutorial tries each method at seven rates, and at each rate with five *seeds*, which decide the first weights and the order
+# of the images. The figure shows them for RMSprop, an optimizer that divides each number of the gradient by a scale of its own. *GC on the
+# update* centralizes not the gradient but the step that RMSprop makes of it.
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
+from gc_tutorial.study.published import published
+
+tuning, mechanism, confirmation = published("A"), published("D"), published("B")
+show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+
+# %% [markdown]
+# Each dot is a training of its own, and the lines are means. The three methods have the same rates; they are drawn a little to the side of
+# one another. "Unseen pictures" show other horses and humans than those trained on. These runs only choose a learning rate for each method.
+# Other studies compare methods on fresh seeds. D (for SGD: D2) takes for both the rate that is best *without* GC. B takes for each method
+# its own best rate:
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.synthesis import at_one_rate
+
+answers = confirmation.findings()
+found = [answers[name].found for name in ("training", "heldout") if name in answers]
+lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2").findings(), "sgd")
+lines += found or [text("No answer yet. {progress}", progress=confirmation.progress)]
+Markdown("\n".join(f"- {line}" for line in lines))
+
+# %% [markdown]
+# ## Three doors
+#
+# - **Understand it.** [1. The images](01_data.ipynb), [2. Augmentation](02_augmentation.ipynb), [3. The CNN](03_cnn.ipynb),
+#   [4. Gradient centralization](04_gradient_centralization.ipynb), and then [8. Why it works](08_why_it_works.ipynb).
+# - **See the evidence.** [5. The comparison](05_comparison.ipynb) and [9. Should you use it?](09_should_you_use_it.ipynb)
+# - **Take it home.** [7. Any optimizer](07_any_optimizer.ipynb), with ready classes such as `gc_tutorial.GCAdam`, and
+#   [6. Your own images](06_your_own_images.ipynb).
+
+# %% [markdown]
+# ## Exercise
+#
+# Write `GCAdam` in the same way. Does the mean of each weight vector still stay? Why, or why not?
+#
+# The next cell is the solution. It is folded: try first, then open it.
+
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+class GCAdam(keras.optimizers.Adam):
+    """Adam with gradient centralization."""
+
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
+
+
+means = first_layer_means(GCAdam(1e-3))
+shift = np.abs(means - means[0]).max()
+print(text("Answer: the largest shift of a mean is {shift:.1e}, although GC runs.", shift=shift))
+print(
+    text(
+        "Adam divides each number of the gradient by a scale of its own, so the numbers need not sum to zero any more."
+    )
+)
+print(text("Notebook 5 measures this, and shows the variant of GC that keeps the means."))
+
+# %% [markdown]
+# ## What you have seen
+#
+# - GC subtracts from the gradient of each weight vector its mean. So a step keeps the sum of the weights.
+# - It takes about ten lines in a Keras optimizer, and its place is `apply`.
+# - The proof under SGD: the means of the weight vectors stay. Without GC they move.
+# - What it does to training may depend on the learning rate, so a comparison needs tuned rates and several seeds.
+#
+# Next: [1. The images](01_data.ipynb), or one of the other doors above.

@@ -1,0 +1,483 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 9. Should you use it?
+#
+# **Decide whether gradient centralization is worth it for you: what tuning changes, what holds on other data and networks, what it costs,
+# what others found, and a table of cases in which each answer is computed from the results.**
+#
+# Takes about one minute on two processor cores; no GPU needed. Nothing is trained here.
+#
+# [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/09_should_you_use_it.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/09_should_you_use_it.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/09_should_you_use_it.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/09_should_you_use_it.ipynb) · [日本語](ja/09_should_you_use_it.ipynb)
+#
+# In this notebook you will
+#
+# - see what is known about gradient centralization (GC) with tuned learning rates, on other data, and in fine-tuning;
+# - weigh its cost, the results of others, and the places where it hurts;
+# - read a table of decisions, and run the same study on your own images.
+
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
+import gc_tutorial
+
+settings = gc_tutorial.start()
+
+# %% [markdown]
+# ## What has been measured
+#
+# Each planned study asks one question. It has a plan with its learning rates, its seeds, and rules that say which numbers count as
+# "helps", "hurts" or "no practical difference". The rules were committed before the runs that they judge. A rule is applied only when all
+# its runs are finished. So this notebook says "not yet known" where a study is not complete.
+
+# %%
+from gc_tutorial.study.published import published
+
+plans = {
+    "A": "A_tuning",
+    "B": "B_confirmation",
+    "C": "C_generality",
+    "D": "D_mechanism",
+    "D2": "D2_mechanism_sgd",
+    "E": "E_recipe",
+}
+studies = {letter: published(plan) for letter, plan in plans.items()}
+found = {letter: study.findings() for letter, study in studies.items()}
+
+# %%
+from gc_tutorial import text
+from IPython.display import Markdown
+
+lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study in studies.values()]
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# One comparison on fresh seeds is complete. The studies D and D2 ask why GC works ([notebook 8](08_why_it_works.ipynb)), and for that they train
+# with and without GC at one rate, the one that tuning found best *without* GC:
+
+# %%
+from gc_tutorial.study.evidence.synthesis import at_one_rate
+
+one_rate = at_one_rate(found["D"]) + at_one_rate(found["D2"], "sgd")
+Markdown("\n".join(f"- {said}" for said in one_rate))
+
+# %% [markdown]
+# The training loss is what these studies ask about. The held-out accuracy is a secondary outcome: their plans give its sign and its interval, and
+# make no claim from it. A training loss near 0.69, that of a guess, says that twelve epochs are few at this rate.
+
+# %%
+from gc_tutorial.study.evidence.result_rows import general_claims, result_rows
+
+
+def show_results(letter, rules):
+    """A row for each rule and setting; or one sentence while all rules wait for runs."""
+    if not found[letter].keys() & rules.keys():
+        return Markdown(
+            text(
+                "**Not yet known:** {names}. {progress}",
+                names="; ".join(rules.values()),
+                progress=studies[letter].progress,
+            )
+        )
+    columns = [text("outcome"), text("setting"), text("GC minus no GC (95% interval)"), text("seeds"), text("word")]
+    return result_rows(found[letter], rules).set_axis(columns, axis=1).set_index(columns[:2])
+
+
+def say_results(letter, rules):
+    """What the rules of a study found, in their own words."""
+    waiting = text("not yet known, because the study is not complete.")
+    lines = [
+        f"- **{name}:** {found[letter][rule].found if rule in found[letter] else waiting}"
+        for rule, name in rules.items()
+    ]
+    return Markdown("\n".join(lines))
+
+
+# %% [markdown]
+# ## Without tuning
+#
+# The first studies compared GC and no GC at one learning rate that was not tuned. They are complete, and
+# [notebook 5](05_comparison.ipynb) shows them. Their held-out pictures stand on white backgrounds, unlike the training pictures.
+
+# %%
+import pandas as pd
+from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
+
+FIRST = text("RMSprop at 1e-3")
+untuned = {
+    FIRST: load_study("rmsprop"),
+    text("SGD at 0.01"): load_study("sgd"),
+    text("published recipe, RMSprop at 1e-4"): load_study("published_recipe"),
+}
+rows = pd.concat([paired_differences(table).assign(study=name) for name, table in untuned.items()])
+rows = rows[rows["arm"] == "gradient"]
+lines = [
+    text(
+        "- **{study}**, {outcome}: {verdict}.",
+        study=row.study,
+        outcome=OUTCOMES[row.outcome],
+        verdict=verdict(row._asdict()),
+    )
+    for row in rows[rows["outcome"].isin(["train_loss", "test_accuracy"])].itertuples()
+]
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## What tuning changes
+#
+# A method can look better at an untuned rate because it forgives a poor rate, or because its steps are larger. Study A tries seven
+# learning rates for each arm. The figure asks what a tuning budget buys: draw some rates of the grid at random, train with each, and
+# keep the best. It describes five tuning seeds, and no claim about GC is made from it. With few rates a single run can decide it: a
+# loss that explodes at a high rate raises the mean over seeds far.
+
+# %%
+from gc_tutorial.study.evidence import budget_figure
+from gc_tutorial.study.evidence.names import ARMS
+from gc_tutorial.study.evidence.tuning import best_of_k
+
+tuning = studies["A"].runs
+tuning = tuning[tuning["epochs"] == 12].sort_values("arm", key=lambda arms: arms.map(list(ARMS).index))
+expected = best_of_k(tuning.sort_values("optimizer", key=lambda names: names != "rmsprop", kind="stable"))
+print(studies["A"].progress)
+
+# %% tags=["hide-input"]
+from gc_tutorial.plotting import show
+
+show(budget_figure.budget(expected), alt=budget_figure.budget_alt(expected))
+
+# %%
+each = [budget_figure.budget_finding(part) for _, part in expected.groupby("optimizer", sort=False)]
+Markdown("\n".join("- " + text("{finding}.", finding=finding) for finding in each))
+
+# %% [markdown]
+# How often did that happen?
+
+# %%
+exploded = tuning[tuning["diverged"] | (tuning["clean_loss"] > 1)].groupby("arm")["run"].nunique()
+for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
+    print(
+        text(
+            "{arm}: {bad} of {count} runs diverged or ended with a loss above 1",
+            arm=ARMS[arm],
+            bad=exploded.get(arm, 0),
+            count=count,
+        )
+    )
+
+# %% [markdown]
+# Study B takes the best rate of each arm to 60 fresh seeds that chose nothing. Its held-out pictures are of the same kind as the training
+# pictures, and show rendered horses and humans that the network has never seen. From the spread in A, the interval for the held-out
+# accuracy will reach about two points to either side. So "inconclusive" will not mean that there is no difference.
+
+# %%
+show_results(
+    "B",
+    {
+        "training": text("training loss"),
+        "heldout": text("held-out accuracy, same kind"),
+        "shifted": text("accuracy, pictures on white"),
+    },
+)
+
+# %% [markdown]
+# *Helps* and *hurts* mean that the interval excludes zero and that the correction for several tests keeps it. A dagger (†) marks a
+# setting in which a best rate lies at the edge of its grid.
+#
+# Two more questions. Does GC get to the same training loss in fewer epochs? And would a larger or better rate without GC get there, too?
+
+# %%
+say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
+
+# %% [markdown]
+# ## Elsewhere
+#
+# Study C takes GC to photographs (cats and dogs, five flowers), to digits and to one-dimensional signals (MNIST-1D), with and without
+# batch normalization, to a small transformer, and to AdamW with weight decay. Each arm has its own tuned rate, and ten seeds. That is
+# enough for large effects only: as far as the spread is that of study A, intervals reach six points to either side.
+
+# %%
+show_results("C", {"training": text("training loss"), "heldout": text("held-out accuracy")})
+
+# %% tags=["hide-input"]
+import matplotlib.pyplot as plt
+from gc_tutorial.study.evidence import figures
+
+
+def draw_accuracies(letter, rule):
+    """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; or one sentence where that is not known yet."""
+    if rule not in found[letter]:
+        return Markdown(studies[letter].progress + " " + text("**Nothing is drawn from it before it is complete.**"))
+    table = found[letter][rule].table
+    figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
+    figures.draw_forest(axis, table)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
+    figure.suptitle(figures.wrapped(figures.answer_finding(table), 50), fontsize=10)
+    show(figure, alt=figures.forest_alt(table))
+
+
+draw_accuracies("C", "heldout")
+
+# %%
+claims = [
+    f"- **{name}.** {claim}"
+    for rule, name in {"speed": text("Speed in general"), "heldout": text("Held-out accuracy in general")}.items()
+    if rule in found["C"]
+    for claim in general_claims(found["C"][rule])
+]
+Markdown("\n".join(claims) or text("Whether anything holds in general is not yet known."))
+
+# %% [markdown]
+# Is the effect smaller with batch normalization? And does GC replace weight decay? Both are differences of differences: the effect
+# in one setting minus the effect in the other, in the same seed.
+
+# %%
+say_results("C", {"batch_normalization": text("Batch normalization"), "weight_decay": text("Weight decay")})
+
+# %% [markdown]
+# ## Fine-tuning
+#
+# The network is trained on cats and dogs first, and then on 100 or 200 pictures of horses and humans.
+
+# %%
+show_results("C", {"fine_tuning": text("held-out accuracy after fine-tuning")})
+
+# %% tags=["hide-input"]
+draw_accuracies("C", "fine_tuning")
+
+# %% [markdown]
+# ## What it costs
+#
+# GC reads each gradient once more, to take its mean. How much that is depends on the rest of the training step.
+
+# %%
+seconds = rows[(rows["outcome"] == "seconds_per_epoch") & (rows["study"] == FIRST)].iloc[0]
+Markdown(
+    text(
+        "In the first study with RMSprop an epoch without GC took {baseline:.1f} s on average, on a machine that did other work as "
+        "well. The difference with GC, in seconds, is {verdict}.",
+        baseline=seconds["baseline"],
+        verdict=verdict(seconds),
+    )
+)
+
+# %%
+from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
+
+costs = measured_costs()
+Markdown(cost_finding(costs))
+
+# %% [markdown]
+# The table holds the ratio to a step without GC, in processor seconds: the median and its 95% interval, on a processor with two cores, in
+# batches of 32 (TensorFlow) or 4 (JAX, PyTorch).
+
+# %%
+cost_rows(costs)
+
+# %% [markdown]
+# ## Where it hurts
+#
+# Every result of the planned studies by which GC hurts, whatever the outcome:
+
+# %%
+from gc_tutorial.study.evidence.decisions import harms
+
+hurting = harms(found)
+complete = ", ".join(letter for letter, study in studies.items() if study.complete) or text("none")
+Markdown(
+    ("\n".join(f"- {sentence}" for sentence in hurting) or text("None is known yet."))
+    + "\n\n"
+    + text("Studies that are complete: {complete}.", complete=complete)
+)
+
+# %% [markdown]
+# ## What others found
+#
+# None of these results is ours, and we repeated none. The paper reports gains on large data sets. The independent reports that we found
+# (searched on 2026-11-24) are few, small, and mostly without repeated seeds.
+#
+# | source | what was measured | without GC | with GC |
+# | --- | --- | --- | --- |
+# | [Yong et al. 2020](https://arxiv.org/abs/2004.01461) | top-1 error on ImageNet, ResNet-50 with batch normalization | 23.71% | 23.21% |
+# | the same | ResNet-50 with group normalization | 24.50% | 23.53% |
+# | the same | ResNet-101 with batch normalization | 22.37% | 21.82% |
+# | the same | accuracy on fine-grained sets: aircraft; cars; dogs; birds | 86.62%; 88.66%; 76.16%; 82.07% | 87.77%; 90.03%; 78.23%; 83.40% |
+# | the same | detection on COCO, Faster R-CNN with ResNet-50 (AP) | 36.4 | 37.0 |
+# | a user, 2020-09-25, [issue 11](https://github.com/Yonghongwei/Gradient-Centralization/issues/11) of the paper's code | FER2013, ResNet-18, SGD: no gain and no faster fit | about 72% | about the same, or even lower |
+# | the same user, 2020-11-06 | FER2013, a network of 50 layers | about 72% | 0.1 to 0.2 points more |
+# | a user, 2020-08-05, [issue 39](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/issues/39) of Ranger | private data, Ranger: improved, and fitted the training set too closely more easily | no figures | no figures |
+# | the project senpai, 2026-04-04, [pull request 2114](https://github.com/wandb/senpai/pull/2114), one of several there | air flow around wings, Lion, validation loss of two seeds | 0.388; 0.392 | 0.460; 0.422 |
+#
+# **The Keras example** is no evidence for GC or against it. As last modified on 2023-07-25 it reported a loss of 0.5346 without GC and
+# 0.4014 with it, and its first version of 2021 ([pull request 497](https://github.com/keras-team/keras-io/pull/497)) 0.5489 and 0.4069.
+# Both runs trained one model, one after the other, and under Keras 3 its GC never ran ([notebook 4](04_gradient_centralization.ipynb),
+# [notebook 5](05_comparison.ipynb)). The unequal start was reported and corrected by readers in 2025
+# ([issue 2111](https://github.com/keras-team/keras-io/issues/2111), [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)).
+#
+# ## The table of decisions
+#
+# For each case: does GC lower the training loss, and does it raise the held-out accuracy? A cell computes each answer from the rules.
+# *Yes* means that it helps in every setting measured. *Not shown* means that no setting shows an effect, and that at least one is
+# inconclusive. *The margin* is what the rules call a difference without practical meaning: 2 points of accuracy, 0.02 nats or 5% of loss.
+
+# %%
+from gc_tutorial.study.analysis import verdict_word
+from gc_tutorial.study.evidence.decisions import advice, decision_table
+
+words = [
+    [verdict_word(row._asdict()) for row in rows[rows["outcome"] == outcome].itertuples()]
+    for outcome in ("train_loss", "test_accuracy")
+]
+table = decision_table(found, tuple(words))
+names = {
+    "case": text("if"),
+    "training": text("lower training loss?"),
+    "heldout": text("higher held-out accuracy?"),
+    "rests_on": text("rests on"),
+}
+table[list(names)].rename(columns=names).set_index(names["case"])
+
+# %%
+Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
+
+# %% [markdown]
+# Whatever the table says, two things do not depend on it. GC can be added with one line and taken out again, so it is one more option to
+# tune, like a learning rate. And a gain on your data is known only after you compare on *your* held-out data, with the learning rate tuned
+# for both and with several seeds. The next section does that in one command.
+#
+# Until B and C are complete: if the training loss is what holds you back, try GC at the learning rate that you have. If it is the accuracy on
+# new data, nothing here says that GC helps, so tune the learning rate, the augmentation and the length of training first. Start with GC
+# on the gradient, which the studies train. GC on the update keeps the means of the weights, and was compared less.
+#
+# ## The same study on your images
+#
+# A plan is a text file. The one below tunes three learning rates on five seeds for each arm, takes the best of each arm to ten fresh
+# seeds, and asks one question. `data` is `tfds:NAME` for any image classification set of
+# [TensorFlow Datasets](https://www.tensorflow.org/datasets/catalog/overview), such as `tfds:beans`: photographs of bean leaves, healthy or ill.
+
+# %%
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gc_tutorial.study.plan import read_plan
+
+MY_PLAN = """
+title = "GC on pictures of bean leaves"
+
+[seeds]
+tuning = [100, 101, 102, 103, 104]
+confirmation = [200, 201, 202, 203, 204, 205, 206, 207, 208, 209]
+
+[factors]
+data = "tfds:beans"
+network = "cnn"
+optimizer = "adam"
+augmentation = "mild"
+epochs = 12
+image_size = 94
+arm = ["none", "gradient"]
+
+[[runs]]
+learning_rate = [3.16e-4, 1e-3, 3.16e-3]
+
+[[runs]]
+stage = "confirmation"
+learning_rate = { tuned = "heldout_loss" }
+
+[rules.heldout]
+kind = "difference"
+text = "Held-out accuracy, best against best."
+outcome = "heldout_accuracy"
+by = "heldout_loss"
+margin = 0.02
+"""
+
+
+def count_runs(plan_text):
+    """How many runs a plan has: those known now, and those whose rates the tuning chooses."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "my_plan.toml")
+        path.write_text(plan_text)
+        plan = read_plan(str(path))
+    return len(plan.runs), len(plan.tuned)
+
+
+tuning_runs, tuned_runs = count_runs(MY_PLAN)
+print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tuning_runs, tuned=tuned_runs))
+
+# %% [markdown]
+# Save it as `my_plan.toml`, and run one command:
+#
+# ```sh
+# python -m gc_tutorial study my_plan.toml my_runs --workers 2
+# ```
+#
+# For images of your own, put the folder `my_pictures` (or `my_pictures.zip`) into a folder `pictures`, write `data = "my_pictures"`, and
+# add `--images pictures` to the command. [Notebook 6](06_your_own_images.ipynb) says what such a folder looks like.
+#
+# Every finished run is kept, and the same command goes on where it was stopped. `--dry-run` lists the runs and trains nothing.
+# With `--scheduler` the runs go to a Dask cluster; the [README](../README.md#run-a-study) has the lines for that. Afterwards, this prints
+# what the rule found:
+#
+# ```sh
+# python -m gc_tutorial tables my_plan.toml my_runs my_tables
+# ```
+#
+# ```python
+# from gc_tutorial.study.evidence.findings import findings
+# from gc_tutorial.study.plan import read_plan
+# from gc_tutorial.study.tables import load_table
+#
+# for one in findings(read_plan("my_plan.toml").rules, load_table("my_tables")):
+#     print(one.found)
+# ```
+#
+# If a set holds equal pictures, they stay together in the split. But several views of one thing, such as frames of one film, must
+# not be on both sides either, and the command cannot know which they are.
+#
+# ## Exercise
+#
+# You want to know whether GC helps *your* network with batch normalization, and you can afford 60 runs. Change `MY_PLAN` so that it
+# asks that, and count its runs. What did you give up?
+#
+# The next cell is the solution. It is folded: try first, then open it.
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+mine = MY_PLAN.replace('network = "cnn"', 'network = "cnn_bn"')
+mine = mine.replace("[3.16e-4, 1e-3, 3.16e-3]", "[5e-4, 1e-3, 2e-3, 4e-3]")
+tuning_runs, tuned_runs = count_runs(mine)
+print(
+    text(
+        "Answer: with `cnn_bn` and four rates the plan has {tuning} + {tuned} = {total} runs. You give up the\n"
+        "plain network, so the plan cannot say whether the effect is smaller with batch normalization. For that both networks must be "
+        "in one\n"
+        "plan, with a rule of the kind `interaction`, as in `gc_tutorial/study/plans/C_generality.toml`.",
+        tuning=tuning_runs,
+        tuned=tuned_runs,
+        total=tuning_runs + tuned_runs,
+    )
+)
+
+# %% [markdown]
+# ## What you have seen
+#
+# - What the planned studies have found so far, with tuned rates and elsewhere, and what is not yet known.
+# - The cost of GC, every result by which it hurts, and what others reported, with dates.
+# - A table of decisions that is computed from the rules, and a command that runs the same study on your images.
+#
+# Back to [1. The images](01_data.ipynb), or to [8. Why it works](08_why_it_works.ipynb). The [frequent questions](../docs/faq.md) have short
+# answers.

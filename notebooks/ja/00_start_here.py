@@ -1,0 +1,207 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] translates="aac9823353dd"
+# # 0. まずはここから
+#
+# **勾配中心化（Gradient Centralization、GC）とは何か、Keras なら約 10 行でどう書けるか、それが確かに実行されていることをどう証明するか、そして使った結果について何が分かっているのか。その要点を 5 分でつかみましょう。**
+#
+# `standard` プロファイルでは、CPU 2 コアで 30 秒もかかりません。GPU は要りません。
+#
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/00_start_here.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [English](../00_start_here.ipynb)
+#
+# このノートブックで行うこと
+#
+# - GC が訓練のステップをどう変えるかを、1 枚の図で見ます。
+# - GC を行う Keras のオプティマイザを書き、それが実行されることを証明します。
+# - GC ありとなしの結果を学習率（learning rate）ごとに見て、次にどこへ進むかを選びます。
+
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
+import gc_tutorial
+
+settings = gc_tutorial.start(language="ja")
+
+# %% [markdown] translates="cf2602428dc1"
+# ## 1 枚の図
+#
+# 訓練では、ネットワークの重み（weight）を、**勾配**（gradient）の逆向きに少しずつ動かしていきます。勾配とは、損失（loss）がいちばん急に増える方向です。GC が変えるのは 1 か所だけで、ユニットごとに、重みの勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。重みの数を $M$ とすると、$\mathrm{GC}(g) = g - \frac{1}{M}\sum_{i=1}^{M} g_i$ です。
+#
+# 次のセルは、元の勾配（gradient）と中心化した勾配（centralized）を、それぞれの平均（mean）とともに出力します。
+
+# %%
+import numpy as np
+from gc_tutorial import text
+
+weights = np.array([0.2, 0.8])
+gradient = np.array([-1.125, -0.125])
+centralized = gradient - gradient.mean()
+print(text("gradient {values} has the mean {mean}", values=gradient, mean=gradient.mean()))
+print(text("centralized {values} has the mean {mean}", values=centralized, mean=centralized.mean()))
+
+# %% [markdown] translates="f79df091fa73"
+# 重みが 2 つなら、GC なしとありのステップを図に描けます。
+
+# %% tags=["hide-input"]
+from gc_tutorial.pictures import projected_step
+from gc_tutorial.plotting import show
+
+show(
+    projected_step(weights, gradient, centralized, title="GC keeps the sum of the weights"),
+    alt="Two arrows from one point. The step with GC follows the dashed line of constant sum; a perpendicular joins the ends of both.",
+)
+
+# %% [markdown] translates="9426203d8d4b"
+# 破線の上では、重みの和がどこでも同じです。GC は、ステップの先端からこの破線に垂線を下ろします。つまり、ステップのうち破線に沿った成分を残し、それ以外を取り除きます。重みがもっと多いユニットでは、この直線の代わりに（超）平面になります。
+#
+# ## 約 10 行で書く GC
+#
+# バックエンドが TensorFlow、JAX、PyTorch のどれであっても、Keras のオプティマイザは `apply` という 1 つのメソッドで勾配を受け取ります。そこで、このメソッドの中で中心化します。カーネル（層の重みをまとめた配列）の最後の軸はユニットに対応するので、平均は残りの軸にわたってとります。バイアスには手を付けません。ユニットごとに数が 1 つしかないので、平均を引くとゼロになってしまうからです。全結合層と畳み込み層では、これで正しく中心化できます。ほかの層には、ユニットに対応する軸が最後ではないものもあります。[ノートブック 7](07_any_optimizer.ipynb) の既製のクラスは、それがどの軸なのかを知っています。
+
+# %%
+import keras
+from keras import ops
+
+
+def centralize(gradient):
+    """Subtract from the gradient of each weight vector its mean."""
+    if gradient is None or len(gradient.shape) < 2:
+        return gradient
+    return gradient - ops.mean(gradient, axis=list(range(len(gradient.shape) - 1)), keepdims=True)
+
+
+class GCSGD(keras.optimizers.SGD):
+    """Stochastic gradient descent with gradient centralization."""
+
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
+
+
+# %% [markdown] translates="3fdfee95e1b9"
+# Keras が決して呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。ですから、証明が必要です。
+#
+# ## 実行されていることの証明
+#
+# SGD（確率的勾配降下法）は、重みに勾配の定数倍を足していくだけです。GC を使えば、その勾配の平均はゼロです。したがって、**どの重みベクトル（weight vector）の平均も決して動きません**。同じネットワークを、同じ重みから始めて、同じ画像を同じ順序で使い、GC なしとありの 2 回訓練します。そして、最初の層にある 16 個の重みベクトルの平均を、ステップごとに記録します。
+
+# %%
+from gc_tutorial import build_cnn, load_data, training_batches
+
+data = load_data(settings.data, image_size=94)  # the proof needs no larger images
+
+
+def first_layer_means(optimizer):
+    """The means of the first layer's weight vectors, before training and after each of 32 steps."""
+    keras.utils.set_random_seed(0)
+    model = build_cnn(94)
+    model.compile(optimizer, "binary_crossentropy")
+    kernel = model.trainable_variables[0]
+    means = [ops.mean(kernel, axis=(0, 1, 2))]
+    images, labels = data.train_images[:512], data.train_labels[:512]
+    for batch in training_batches(images, labels, batch_size=16, seed=0):
+        model.train_on_batch(*batch)
+        means.append(ops.mean(kernel, axis=(0, 1, 2)))
+    return np.array([ops.convert_to_numpy(one) for one in means])
+
+
+# %%
+paths = {
+    "none": first_layer_means(keras.optimizers.SGD(0.01, momentum=0.9)),
+    "gradient": first_layer_means(GCSGD(0.01, momentum=0.9)),
+}
+largest = {arm: np.abs(means - means[0]).max() for arm, means in paths.items()}
+print(text("largest shift of a mean: {none:.1e} without GC, {gradient:.1e} with GC", **largest))
+
+# %% tags=["hide-input"]
+from gc_tutorial.pictures import mean_paths
+
+title = text("Means of 16 weight vectors: the largest shift with GC is {gradient:.1e}", **largest)
+show(
+    mean_paths(paths, title=title),
+    alt="Shift of the mean of each weight vector by training step: lines that spread without GC, and flat lines with GC.",
+)
+
+# %% [markdown] translates="2a5a77948ad1"
+# GC ありで残っているのは丸め誤差です。コールバックの `gc_tutorial.WeightMeanDrift` を使うと、どんなモデルでも、すべての層にわたってこのずれを測れます。
+#
+# ## 訓練はどう変わるか
+#
+# GC でネットワークが良くなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、どの方法も 7 通りの学習率で、それぞれ 5 個の**シード**を使って試しています。シードは、重みの初期値と画像の順序を決めるものです。次の図は、勾配の成分をそれぞれ別のスケールで割るオプティマイザ、RMSprop での結果です。**更新量への GC**（GC on the update）は、勾配ではなく、RMSprop が勾配から作るステップのほうを中心化します。
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
+from gc_tutorial.study.published import published
+
+tuning, mechanism, confirmation = published("A"), published("D"), published("B")
+show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+
+# %% [markdown] translates="185d14441f5a"
+# 点の 1 つ 1 つが別々の訓練で、線はその平均です。3 つの方法の学習率は同じで、図では互いに少し横にずらして描いています。「見たことのない画像」に写っているのは、訓練に使ったものとは別の馬と人です。これらの訓練は、方法ごとに学習率を選ぶためだけのものです。新しいシードで方法を比べるのは、ほかの実験です。実験 D（SGD では D2）では、GC ありにもなしにも、GC **なし**のときにいちばんよい学習率を使います。実験 B では、どの方法にも、その方法にいちばんよい学習率を使います。
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.synthesis import at_one_rate
+
+answers = confirmation.findings()
+found = [answers[name].found for name in ("training", "heldout") if name in answers]
+lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2").findings(), "sgd")
+lines += found or [text("No answer yet. {progress}", progress=confirmation.progress)]
+Markdown("\n".join(f"- {line}" for line in lines))
+
+# %% [markdown] translates="51da581621bc"
+# ## 3 つの入口
+#
+# - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. なぜ働くのか](08_why_it_works.ipynb) を読みます。
+# - **証拠を見る。** [5. 比較](05_comparison.ipynb) と [9. 使うべきか](09_should_you_use_it.ipynb) です。
+# - **自分のコードで使う。** [7. どのオプティマイザでも](07_any_optimizer.ipynb) では、`gc_tutorial.GCAdam` などの既製のクラスを使います。手元の画像で試すなら [6. 自分の画像](06_your_own_images.ipynb) です。
+
+# %% [markdown] translates="f1ef7a3266cd"
+# ## 練習問題
+#
+# 同じやり方で `GCAdam` を書いてください。どの重みベクトルの平均も、やはり元のところにとどまるでしょうか。その理由も考えてください。
+#
+# 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
+
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+class GCAdam(keras.optimizers.Adam):
+    """Adam with gradient centralization."""
+
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
+
+
+means = first_layer_means(GCAdam(1e-3))
+shift = np.abs(means - means[0]).max()
+print(text("Answer: the largest shift of a mean is {shift:.1e}, although GC runs.", shift=shift))
+print(
+    text(
+        "Adam divides each number of the gradient by a scale of its own, so the numbers need not sum to zero any more."
+    )
+)
+print(text("Notebook 5 measures this, and shows the variant of GC that keeps the means."))
+
+# %% [markdown] translates="6db3368fe687"
+# ## このノートブックのまとめ
+#
+# - GC は、重みベクトルごとに、勾配からその平均を引きます。ですから、ステップの前後で重みの和は変わりません。
+# - Keras のオプティマイザなら約 10 行で書け、書く場所は `apply` です。
+# - SGD では、重みベクトルの平均が動かないことが証明になります。GC がなければ、平均は動きます。
+# - 訓練への効果は学習率によって変わるかもしれません。ですから、比較するには、調整した学習率といくつものシードが必要です。
+#
+# 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかの入口から進んでもかまいません。

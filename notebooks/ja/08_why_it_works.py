@@ -1,0 +1,445 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] translates="01604e99aeae"
+# # 8. なぜ働くのか
+#
+# **勾配中心化（GC）が実際には何を変えるのかを見ましょう。どの層も、入力が中心化されているかのように学習します。そして、手法のどの部分が効果を担っているのかを、これまでに測られた範囲で読み取ります。**
+#
+# 所要時間は、CPU 2 コアで約 1 分です。GPU は要りません。
+#
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/08_why_it_works.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/08_why_it_works.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/08_why_it_works.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/08_why_it_works.ipynb) · [English](../08_why_it_works.ipynb)
+#
+# このノートブックで行うこと
+#
+# - 素のオプティマイザから、勾配中心化（GC）と同じ結果を得ます。使うのは、逆伝播（backward pass）のときに、中心化された入力を見る層です。
+# - GC が勾配のどれだけを取り除くのかを層ごとに測り、偶然の場合と比べます。
+# - 手法の一部を取り去ると効果がどれだけ残るのか、アブレーション（ablation）の結果を読みます。
+
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
+import gc_tutorial
+
+settings = gc_tutorial.start(language="ja")
+
+# %%
+from gc_tutorial import load_data
+
+data = load_data(settings.data, settings.image_size)
+
+# %% [markdown] translates="e3125a552cab"
+# ## 恒等式
+#
+# 全結合層を考えます。バッチの $n$ 番目の例は、$M$ 個の数からなるベクトル $x_n$ として層に入ります。層の出力に戻ってくる誤差を $\delta_n$ とします。重みの勾配は、両者の積を足し合わせたものです。GC は、その列のそれぞれから、$M$ 個の入力についての平均を引きます。
+#
+# $$g = \sum_n x_n\,\delta_n^{\mathsf T}, \qquad
+# \mathrm{GC}(g) = \sum_n \left(x_n - \bar x_n \mathbf 1\right)\delta_n^{\mathsf T}, \qquad
+# \bar x_n = \frac{1}{M}\sum_{i=1}^{M} x_{ni}$$
+#
+# $\delta_n$ は入力の番号 $i$ によらないので、$g$ を入力について平均することは、$x_n$ だけを平均することになります。つまり、**勾配から平均を取り除くことは、逆伝播のときにだけ、入力ベクトルをそれぞれ中心化することと同じです**。層の出力は変わりません。数値で確かめてみましょう。
+
+# %%
+import numpy as np
+from gc_tutorial import text
+
+random = np.random.default_rng(0)
+x, delta = random.uniform(size=(32, 100)), random.normal(size=(32, 4))
+
+gradient = x.T @ delta
+centralized_gradient = gradient - gradient.mean(axis=0)
+with_centred_inputs = (x - x.mean(axis=1, keepdims=True)).T @ delta
+difference = np.abs(centralized_gradient - with_centred_inputs).max()
+print(text("largest difference: {difference:.0e}", difference=difference))
+
+# %% [markdown] translates="539057d67042"
+# どの平均なのかに注意してください。ここで引くのは、**1 つ**の例の中の数についての平均で、たとえば 1 枚の画像の明るさの平均です。バッチ正規化や、よく行われる標準化（standardization）が引くのは別の平均で、1 つの**特徴**の、例についての平均です。
+#
+# 入力が中心化されているとネットワークが速く学習することは、昔から知られています。[Schraudolph (1998)](https://doi.org/10.1007/3-540-49430-8_11) は、勾配のすべての因子を中心化することを提案しています。そこで引く平均も、1 つの特徴の、例についての平均です。
+#
+# ## GC のオプティマイザを使わない GC
+#
+# この恒等式（identity）が成り立つなら、オプティマイザのすることは、層にもできるはずです。次の層は、出力にゼロを足します。しかし、2 つの和の一方を `stop_gradient` が逆伝播から隠すので、重みの勾配からは、ちょうどその平均がなくなります。
+
+# %%
+import keras
+from keras import layers, ops
+
+
+class CentredDense(layers.Dense):
+    """A dense layer whose weights see centred inputs in the backward pass. Its outputs are those of `Dense`."""
+
+    def call(self, inputs):
+        mean = ops.mean(inputs, axis=-1, keepdims=True)
+        total = ops.sum(self.kernel, axis=0)
+        return super().call(inputs) + mean * (ops.stop_gradient(total) - total)
+
+
+# %% [markdown] translates="2f64552c6c01"
+# では、同じ小さなネットワークを、同じ重みから、同じ画像を同じ順序で使って、3 回訓練しましょう。GC なし、`GCRMSprop`、そして素の RMSprop と上の層の組み合わせです。
+
+# %%
+images = data.train_images[:256, ::4, ::4].astype("float32") / 255
+labels = np.asarray(data.train_labels[:256], "float32")
+
+
+def trained_weights(dense, optimizer):
+    """The weights of a small dense network after three epochs from seed 0."""
+    keras.utils.set_random_seed(0)
+    hidden = [dense(64), layers.ReLU(), dense(1), layers.Activation("sigmoid")]
+    model = keras.Sequential([keras.Input(images.shape[1:]), layers.Flatten(), *hidden])
+    model.compile(optimizer, "binary_crossentropy")
+    model.fit(images, labels, batch_size=32, epochs=3, shuffle=False, verbose=0)
+    return model.get_weights()
+
+
+# %%
+from gc_tutorial import GCRMSprop
+
+plain = trained_weights(layers.Dense, keras.optimizers.RMSprop(1e-4))
+with_gc = trained_weights(layers.Dense, GCRMSprop(1e-4))
+centred = trained_weights(CentredDense, keras.optimizers.RMSprop(1e-4))
+
+# %%
+from IPython.display import Markdown
+
+
+def largest_difference(first, second):
+    return max(np.abs(a - b).max() for a, b in zip(first, second))
+
+
+apart, same = largest_difference(with_gc, plain), largest_difference(with_gc, centred)
+equal, other = text("the same, up to rounding."), text("not the same here, so something else differs, too.")
+Markdown(
+    text(
+        "After three epochs the weights with GC differ from those without it by up to **{apart:.0e}**. Plain RMSprop with centred "
+        "inputs in the backward pass ends within **{same:.0e}** of `GCRMSprop`: {found}",
+        apart=apart,
+        same=same,
+        found=equal if same < 0.01 * apart else other,
+    )
+)
+
+# %% [markdown] translates="168c45047550"
+# ですから、GC は勾配を変えることであり、同時に、層が中心化された入力から学習することでもあります。下の練習問題では、畳み込みで同じことを行います。
+#
+# ## 取り除くのは勾配のどれだけか
+#
+# 1 つのユニットの勾配はベクトルです。GC は、そのうち、すべての成分が 1 のベクトルの向きの部分を取り除きます。どの向きも同じように取りうるベクトルなら、その部分は平均すると、長さの 2 乗の $1/M$ を占めます。$M$ は、ユニットの重みの個数です。これを**偶然の割合**（chance）と呼びます。ネットワークの勾配は、どの向きも同じように取りうるわけではありません。理由は 2 つあります。まず、$[0, 1]$ にある画素も、ReLU のあとの活性化も、負にはならないので、ユニットの入力はすべて同じ符号をもちます。また、隣り合う画素は、明るさにかかわらず、ほぼ等しい値です。どちらの理由からも、入力の平均は大きくなります。
+#
+# この割合を、1 つのバッチで、重みが初期値のときに測ります。画素は $[0, 1]$ にある場合と $[-1, 1]$ にある場合です。学習率 1 の SGD は、1 ステップで勾配そのものを引くので、Keras で勾配を得る簡単な方法になります。
+#
+# 表の値は、勾配の長さの 2 乗のうち、平均の向きの部分が占める割合です。
+
+# %%
+from gc_tutorial.study.networks import build_network
+
+
+def removed_shares(scaling):
+    """For each kernel, the share of the squared gradient norm that lies along the mean; one batch, initial weights."""
+    keras.utils.set_random_seed(0)
+    model = build_network("cnn", data.train_images.shape[1:], 2, scaling)
+    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    before = model.get_weights()
+    model.train_on_batch(data.train_images[:64], data.train_labels[:64])
+    gradients = [old - new for old, new in zip(before, model.get_weights()) if old.ndim > 1]
+    return [
+        g[..., 0].size * np.square(g.mean(axis=tuple(range(g.ndim - 1)))).sum() / np.square(g).sum() for g in gradients
+    ]
+
+
+# %%
+import pandas as pd
+
+LAYERS = [text("conv {number}", number=number) for number in range(1, 6)] + [text("dense 1"), text("dense 2")]
+pixels = {text("pixels in [0, 1]"): "0..1", text("pixels in [-1, 1]"): "-1..1"}
+live = pd.DataFrame({name: removed_shares(scaling) for name, scaling in pixels.items()}, index=LAYERS)
+live.map("{:.0%}".format)
+
+# %%
+first = live.loc[LAYERS[0]]
+Markdown(
+    text(
+        "In this one batch GC would remove {raw:.0%} of the first layer's squared gradient norm with pixels in [0, 1], and "
+        "{centred:.0%} with pixels in [-1, 1]. Chance is {chance:.1%}: a first filter has 3 × 3 × 3 weights.",
+        raw=first.iloc[0],
+        centred=first.iloc[1],
+        chance=1 / 27,
+    )
+)
+
+# %% [markdown] translates="fa584095bf63"
+# 訓練の始めの 1 つのバッチからは、訓練全体のことはほとんど分かりません。計画した実験では、この割合をすべてのステップで測りました。図は、実験 A の GC なしの訓練（5 個のシード、12 エポック）での割合です。どのオプティマイザも、いちばんよい学習率を使っています。
+#
+# 次の出力は、実験 A がどこまで進んだかを述べています。
+#
+# 図の縦軸の目盛りは対数で、灰色の線は偶然の割合です。
+
+# %%
+from gc_tutorial.study.evidence import removed, removed_figure
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.published import published
+
+tuning = published("A_tuning")
+print(tuning.progress)
+short = tuning.runs[tuning.runs["epochs"] == 12]
+best = tuned_rates(short, "clean_loss")[["optimizer", "arm", "learning_rate"]]
+shares = removed.removed_shares(short.merge(best))
+
+# %% tags=["hide-input"]
+from gc_tutorial.plotting import show
+
+show(removed_figure.shares(shares, LAYERS), alt=removed_figure.removed_alt(shares, LAYERS))
+
+# %%
+from gc_tutorial.language import sentences
+
+rest = shares[shares["layer"] > 1]
+more = "So in every layer GC removes more than what chance would, and in none is it the whole gradient."
+not_less = "So in every layer GC removes no less than what chance would, and in none is it the whole gradient."
+found = [
+    text("Points are means over runs, bars are 95% intervals."),
+    text("{finding}.", finding=removed_figure.removed_finding(shares)),
+    text(more) if rest["times_low"].min() > 1 else text(not_less),
+    text("This describes what GC removes. It does not show that removing it helps."),
+]
+Markdown(sentences(found))
+
+# %% [markdown] translates="e749cd3a6cb0"
+# ## 何が効果を担っているのか
+#
+# これを調べるのが実験 D の**アブレーション**（ablation）、つまり、手法の一部だけを変えて、ほかはすべてそのままにした訓練です。学習率は、GC **なし**のときにいちばんよいものを使います。比べるのは、訓練の最後に、ドロップアウトもデータ拡張もなしで測った訓練損失（図や表では「ドロップアウトなし」）です。実験 D では RMSprop で訓練し、実験 D2 では SGD で同じことを行います。数値を言葉にする規則は、あとで述べる 1 つを除いて、訓練より前に `gc_tutorial/study/plans/D_mechanism.toml` にコミットしてあります。
+#
+# 確かめたいのは、**共通のずれ**（common shift）という説明です。ユニットの入力がすべて同じ符号をもつので、そのすべての重みに共通の勾配が生じ、それを GC が取り除く、というものです。この説明が正しければ、入力がすでに中心化されているところでは、効果は小さくなるはずです。また、平均の代わりにランダムな向きを取り除いても、何も起こらないはずです。
+#
+# 次の出力は、それぞれの実験がどこまで進んだかを述べています。
+
+# %%
+from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
+
+studies = {"rmsprop": published("D_mechanism"), "sgd": published("D2_mechanism_sgd")}
+found = {optimizer: study.findings() for optimizer, study in studies.items()}
+for study in studies.values():
+    print(study.progress)
+
+# %% [markdown] translates="bd7300414faf"
+# 表の行は、それぞれ 1 つの問いです。列は、問い、そのために訓練したもの、GC の効果のどれだけがあるか、規則による判定です。効果とは、訓練損失の対数について、同じシードの GC なしと比べた差です。（対数での 0.69 は、損失が半分になることに当たり、その半分の効果なら、損失は 29% 低くなります。）GC そのものの効果を 100% とします。区間は 95% 信頼区間です。
+
+# %%
+names = {
+    "question": text("question"),
+    "trained": text("what was trained"),
+    "share": text("share of GC's effect"),
+    "reading": text("reading"),
+}
+pd.set_option("display.max_colwidth", None)  # whole sentences
+rows = mechanism_rows(found["rmsprop"], studies["rmsprop"].plan.rules).rename(columns=names)
+rows.set_index(names["question"])
+
+# %% [markdown] translates="43caf6a00787"
+# - **勾配をもとの長さに戻しても効果があるか**。GC を加えると、勾配は短くなります。「ノルムはもとのまま」の群では、それを元の長さまで引き延ばします。
+# - 「入力 $[-1, 1]$」とあるのは、画素が $[-1, 1]$ にある場合です。この条件と、バッチ正規化を使う条件、最初のエポックでウォームアップを行う条件では、GC なしと GC ありのそれぞれに、別のシードで調整した学習率を使います。
+#
+# 次の図に描いたのも、同じ群です。点は、同じシードの GC なしと比べた差の、シードについての平均で、横に延びる線は 95% 信頼区間です。中が白い点は GC なしそのもの、色の付いた帯は GC の区間です。灰色の線より上（丸）では、手法の一部を変えています。下（ひし形）では、ネットワーク、入力、学習率のスケジュールのどれかを、GC なしでも GC ありでも同じように変えています。
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence import effects, mechanism_figure
+
+
+def draw_effects(study):
+    """The figure of a study of the mechanism, or one sentence where the study is not complete."""
+    if not study.complete:
+        return Markdown(sentences([study.progress, text("**Nothing is drawn from it before it is complete.**")]))
+    factor = study.plan.rules["larger_step"]["factor"]
+    arms, conditions = effects.split_settings(effects.ablations(study.runs, faster=factor))
+    figure = mechanism_figure.mechanism(arms, conditions, narrow=True)
+    show(figure, alt=mechanism_figure.mechanism_alt(arms, conditions))
+
+
+draw_effects(studies["rmsprop"])
+
+# %% [markdown] translates="fe385bd76701"
+# モーメンタム 0.9 の **SGD** で、同じ問いを調べます。
+
+# %%
+if studies["sgd"].complete:
+    sgd_rows = mechanism_rows(found["sgd"], studies["sgd"].plan.rules, "sgd").rename(columns=names)
+    display(sgd_rows.set_index(names["question"]))
+
+# %% tags=["hide-input"]
+draw_effects(studies["sgd"])
+
+# %% [markdown] translates="f5e86e580a8e"
+# 画素を中心化したり、バッチ正規化を使ったりすると、取り除かれるものは減るのでしょうか。測り方は、実験 A の図と同じです。
+
+# %% tags=["hide-input"]
+if studies["rmsprop"].complete:
+    table = found["rmsprop"]["removed"].table
+    table = table[table["schedule"] == "constant"]
+    show(removed_figure.shares(table, LAYERS), alt=removed_figure.removed_alt(table, LAYERS))
+else:
+    display(
+        Markdown(
+            sentences([studies["rmsprop"].progress, text("The shares in these conditions are **not yet known**.")])
+        )
+    )
+
+# %% [markdown] translates="4e7cfc6a0e4b"
+# 画素を $[-1, 1]$ にすれば割合がゼロになる、とは期待しないでください。3 × 3 画素の窓の中は、ほとんど 1 つの灰色であることがよくあります。そのような窓の 27 個の数は、明るくても暗くても、ほぼ等しい値です。平均を引けば、ほとんど何も残りません。値の範囲を変えても、すべての画素が同じように変わるだけなので、このことは変わりません。
+
+# %% [markdown] translates="c08006459036"
+# ## 合わせて何が言えるか
+#
+# まず、それぞれの群について言えることです。
+
+# %%
+from gc_tutorial.study.evidence.synthesis import synthesis
+
+lines = []
+for optimizer, study in studies.items():
+    letter = study.plan.name.split("_")[0]
+    said = synthesis(found[optimizer], study.plan.rules, optimizer)
+    lines.append(f"- **{letter}:** " + (sentences(said) or text("not yet known, because the study is not complete.")))
+Markdown("\n".join(lines))
+
+# %% [markdown] translates="9fa9c4b7c1ad"
+# 共通のずれという説明には、実験 D の訓練より前にコミットした規則があります。短く言えば、入力の中心化かバッチ正規化によって GC の効果が半分以下になり、しかも、ランダムな向きを取り除く効果がその 10 分の 1 に満たなければ、この説明は支持されます。規則の全文は次のとおりです。
+
+# %%
+Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["text"].split())))
+
+# %% [markdown] translates="f68ada767332"
+# この規則は、ドロップアウトなしで測った訓練損失を使います。ところが、実験 D が終わったあとで、この測り方はバッチ正規化に向いていないと分かりました。
+
+# %%
+runs = studies["rmsprop"].runs
+guess = np.log(2)
+if studies["rmsprop"].complete:
+    normalized = runs[(runs["network"] == "cnn_bn") & (runs["arm"] == "none") & (runs["stage"] == "confirmation")]
+    said = (
+        "Batch normalization without GC, mean over {seeds} seeds: clean training loss {clean:.2f}, running training loss "
+        "{running:.2f}. A guess has {guess:.2f}."
+    )
+    means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
+    print(text(said, seeds=len(normalized), guess=guess, **means))
+
+# %% [markdown] translates="f0d7b543b1a4"
+# **訓練中に測った訓練損失**（running loss）は、訓練のステップそのものでの損失です。訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。一方、ドロップアウトなしの損失を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、ドロップアウトなしの損失は、その遅れまで測ることになります。そこで、もう 1 つの規則が、訓練中に測った損失について同じことを問います。この規則が書かれたのは、実験 D では結果が分かったあと、実験 D2 では結果より前です。
+
+# %%
+asked = {
+    "common_shift": text("The account, clean loss"),
+    "common_shift_running": text("The account, running loss"),
+    "larger_step": text("Is GC a larger step"),
+    "warmup": text("Does it protect the first steps"),
+}
+lines = []
+for rule, question in asked.items():
+    for optimizer, study in studies.items():
+        waiting = text("not yet known, because the study is not complete.")
+        said = found[optimizer][rule].found if rule in found[optimizer] else waiting
+        lines.append(f"- **{question}, {study.plan.name.split('_')[0]}:** {said}")
+Markdown("\n".join(lines))
+
+# %% [markdown] translates="fac0265bec70"
+# ある条件がこの説明を確かめられるのは、その条件で共通のずれが実際に取り除かれている場合だけです。取り除かれたかどうかを問う規則はないので、結果が出たあとで調べました。
+
+
+# %%
+def removed_with(network, scaling):
+    """What GC would remove in the first layer, and in the four convolutions behind it."""
+    rows = table[(table["network"] == network) & (table["scaling"] == scaling)].set_index("layer")["share"]
+    return {"first": rows[1], "low": rows.loc[2:5].min(), "high": rows.loc[2:5].max()}
+
+
+conditions = {
+    text("pixels in [0, 1]"): ("cnn", "0..1"),
+    text("pixels in [-1, 1]"): ("cnn", "-1..1"),
+    text("batch normalization"): ("cnn_bn", "0..1"),
+}
+said = "{name}: GC would remove {first:.0%} of the first layer's squared gradient norm, and {low:.0%} to {high:.0%} in convolutions 2 to 5."
+if studies["rmsprop"].complete:
+    for name, condition in conditions.items():
+        print(text(said, name=name, **removed_with(*condition)))
+
+# %% [markdown] translates="82e109d1dd63"
+# 取り除くものが同じくらい残っている条件では、この説明を確かめたことになりません。残りが少ない条件でなら、確かめたことになります。
+
+# %% [markdown] translates="8db26c3b126a"
+# では、GC 全体としての効果を、テスト正解率と並べるとどうでしょうか。テスト正解率は副次的な指標です。計画では、その符号と区間を示すだけで、何も主張しません。
+
+# %%
+from gc_tutorial.study.evidence.synthesis import at_one_rate
+
+Markdown("\n".join(f"- {said}" for optimizer in studies for said in at_one_rate(found[optimizer], optimizer)))
+
+# %% [markdown] translates="aa8448f4890b"
+# ## ここから言えないこと
+#
+# - これは **1 つのデータセットと 1 つの小さなネットワーク**での結果です。ほかでも成り立つのは何かを、[ノートブック 9](09_should_you_use_it.ipynb) で調べます。
+# - 比べたのは**訓練損失**です。訓練用画像に速く適合するからといって、新しい画像での結果がよくなるわけではありません。
+# - 恒等式は厳密に成り立ちますが、それで説明が証明されるわけではありません。GC が入力の中心化と等しくても、損失が速く下がるのは入力の中心化のためだ、とは言えません。それを支持したり否定したりできるのは、アブレーションだけです。
+#
+# ## 練習問題
+#
+# `CentredConv2D` を書いてください。`CentredDense` が入力に対して行うことを、窓に対して行う畳み込みです。今度は、何についての平均になるでしょうか。SGD の 1 ステップで、勾配から平均がなくなったことを確かめてください。
+#
+# 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
+
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+class CentredConv2D(layers.Conv2D):
+    """The mean is over the window and its channels, which a convolution with equal weights computes."""
+
+    def call(self, inputs):
+        window = np.ones((*self.kernel_size, inputs.shape[-1], 1), "float32")
+        mean = ops.conv(inputs, window / window.size, self.strides, self.padding)
+        total = ops.sum(self.kernel, axis=(0, 1, 2))
+        return super().call(inputs) + mean * (ops.stop_gradient(total) - total)
+
+
+def step(convolution):
+    keras.utils.set_random_seed(0)
+    head = [layers.GlobalMaxPooling2D(), layers.Dense(1, activation="sigmoid")]
+    model = keras.Sequential([keras.Input(images.shape[1:]), convolution(8, 3), *head])
+    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    before = model.get_weights()[0]
+    model.train_on_batch(images[:32], labels[:32])
+    return before - model.get_weights()[0]
+
+
+gradient, centred_gradient = step(layers.Conv2D), step(CentredConv2D)
+expected = gradient - gradient.mean(axis=(0, 1, 2))
+difference = np.abs(centred_gradient - expected).max()
+print(
+    text(
+        "Answer: a filter sees a window of all channels, so the mean is over both. The gradient with `CentredConv2D` differs from the\n"
+        "centralized one by at most {difference:.0e}, where its largest number is {largest:.0e}. Dropout and the activation\n"
+        "must come after the sum: give the layer no `activation`, and put a `ReLU` layer behind it.",
+        difference=difference,
+        largest=np.abs(expected).max(),
+    )
+)
+
+# %% [markdown] translates="a860b146bb61"
+# ## このノートブックのまとめ
+#
+# - GC は、逆伝播のときに各層の入力を中心化することと同じです。素のオプティマイザと、ゼロを足す層から、同じ重みが得られます。
+# - GC が層ごとに勾配のどれだけを取り除くのかを、1 つのバッチと訓練全体とで見て、偶然の割合と比べました。
+# - どの部分が効果を担っているのかを調べるのは、実験 D と D2 です。何が分かったか、また、どの規則が、結果が分かったあとに書かれたかは、上のセルで述べています。
+#
+# 次は [9. 使うべきか](09_should_you_use_it.ipynb) です。ほかのデータとネットワーク、コスト、そして判断のための表を見ます。

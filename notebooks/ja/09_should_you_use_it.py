@@ -1,0 +1,450 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] translates="228d480f909b"
+# # 9. 使うべきか
+#
+# **勾配中心化（GC）が自分にとって使う価値のあるものかどうかを決めましょう。学習率を調整すると何が変わるか、ほかのデータやネットワークでも成り立つのは何か、コストはどれだけか、ほかの人の結果はどうか。最後に、場合ごとの答えを結果から計算した表を見ます。**
+#
+# 所要時間は、CPU 2 コアで約 1 分です。GPU は要りません。ここでは何も訓練しません。
+#
+# [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/09_should_you_use_it.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/09_should_you_use_it.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/09_should_you_use_it.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/09_should_you_use_it.ipynb) · [English](../09_should_you_use_it.ipynb)
+#
+# このノートブックで行うこと
+#
+# - 調整した学習率、ほかのデータ、ファインチューニングについて、勾配中心化（GC）の何が分かっているかを見ます。
+# - GC のコスト、ほかの人の結果、GC が害になるところを考え合わせます。
+# - 判断のための表を読み、同じ実験を自分の画像で実行します。
+
+# %% tags=["hide-input"]
+# @title Setup
+from importlib.util import find_spec
+
+package = "gc-tutorial[tutorial] @ git+https://github.com/your_name_here/gradient-centralization-tutorial"
+if not find_spec("gc_tutorial"):  # as in Colab
+    get_ipython().run_line_magic("pip", f"install -qqq --no-input '{package}'")
+if not find_spec("gc_tutorial"):
+    raise SystemExit(f"{package} was not installed: it needs a network, git and Python 3.10 or newer.")
+import gc_tutorial
+
+settings = gc_tutorial.start(language="ja")
+
+# %% [markdown] translates="f585977c082d"
+# ## 測ったもの
+#
+# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」（helps）、「害になる」（hurts）、「実用上の違いはない」（no practical difference）とするかの規則が書いてあります。規則は、それで判定する訓練より前にコミットしてあります。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」（not yet known）と述べます。
+
+# %%
+from gc_tutorial.study.published import published
+
+plans = {
+    "A": "A_tuning",
+    "B": "B_confirmation",
+    "C": "C_generality",
+    "D": "D_mechanism",
+    "D2": "D2_mechanism_sgd",
+    "E": "E_recipe",
+}
+studies = {letter: published(plan) for letter, plan in plans.items()}
+found = {letter: study.findings() for letter, study in studies.items()}
+
+# %%
+from gc_tutorial import text
+from IPython.display import Markdown
+
+lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study in studies.values()]
+Markdown("\n".join(lines))
+
+# %% [markdown] translates="26419721b497"
+# 新しいシードでの比較のうち、終わったものが 1 つあります。実験 D と D2 は、GC がなぜ働くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、GC **なし**のときにいちばんよいと調整で分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
+
+# %%
+from gc_tutorial.study.evidence.synthesis import at_one_rate
+
+one_rate = at_one_rate(found["D"]) + at_one_rate(found["D2"], "sgd")
+Markdown("\n".join(f"- {said}" for said in one_rate))
+
+# %% [markdown] translates="d92a9a05cca1"
+# これらの実験が問うのは訓練損失です。テスト正解率は副次的な指標で、計画では、その符号と区間を示すだけで、何も主張しません。訓練損失が、でたらめに答えたときの 0.69 に近ければ、この学習率では 12 エポックは短すぎるということです。
+
+# %%
+from gc_tutorial.study.evidence.result_rows import general_claims, result_rows
+
+
+def show_results(letter, rules):
+    """A row for each rule and setting; or one sentence while all rules wait for runs."""
+    if not found[letter].keys() & rules.keys():
+        return Markdown(
+            text(
+                "**Not yet known:** {names}. {progress}",
+                names="; ".join(rules.values()),
+                progress=studies[letter].progress,
+            )
+        )
+    columns = [text("outcome"), text("setting"), text("GC minus no GC (95% interval)"), text("seeds"), text("word")]
+    return result_rows(found[letter], rules).set_axis(columns, axis=1).set_index(columns[:2])
+
+
+def say_results(letter, rules):
+    """What the rules of a study found, in their own words."""
+    waiting = text("not yet known, because the study is not complete.")
+    lines = [
+        f"- **{name}:** {found[letter][rule].found if rule in found[letter] else waiting}"
+        for rule, name in rules.items()
+    ]
+    return Markdown("\n".join(lines))
+
+
+# %% [markdown] translates="f7d85571cf8a"
+# ## 調整しない場合
+#
+# 最初の実験では、GC ありと GC なしを、調整していない 1 つの学習率で比べました。これらはすでに終わっていて、[ノートブック 5](05_comparison.ipynb) で見ることができます。訓練に使わずに取り分けた評価用画像の背景は、訓練用画像と違って白です。
+
+# %%
+import pandas as pd
+from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
+
+FIRST = text("RMSprop at 1e-3")
+untuned = {
+    FIRST: load_study("rmsprop"),
+    text("SGD at 0.01"): load_study("sgd"),
+    text("published recipe, RMSprop at 1e-4"): load_study("published_recipe"),
+}
+rows = pd.concat([paired_differences(table).assign(study=name) for name, table in untuned.items()])
+rows = rows[rows["arm"] == "gradient"]
+lines = [
+    text(
+        "- **{study}**, {outcome}: {verdict}.",
+        study=row.study,
+        outcome=OUTCOMES[row.outcome],
+        verdict=verdict(row._asdict()),
+    )
+    for row in rows[rows["outcome"].isin(["train_loss", "test_accuracy"])].itertuples()
+]
+Markdown("\n".join(lines))
+
+# %% [markdown] translates="820af13967a5"
+# ## 調整すると何が変わるか
+#
+# 調整していない学習率では、ある方法がほかよりよく見えることがあります。学習率がよくなくてもうまくいくからかもしれませんし、ステップが大きいからかもしれません。実験 A では、どの群でも 7 通りの学習率を試します。次の図が示すのは、調整に手間をかけると何が得られるかです。候補の学習率からいくつかをランダムに引き、それぞれで訓練し、いちばんよいものを採ります。これは調整に使った 5 個のシードについての記述で、GC についての主張はそこから何も導きません。試す学習率が少ないときは、1 回の訓練で結果が決まってしまうことがあります。高い学習率で損失が爆発すると、シードについての平均が大きく上がるからです。
+
+# %%
+from gc_tutorial.study.evidence import budget_figure
+from gc_tutorial.study.evidence.names import ARMS
+from gc_tutorial.study.evidence.tuning import best_of_k
+
+tuning = studies["A"].runs
+tuning = tuning[tuning["epochs"] == 12].sort_values("arm", key=lambda arms: arms.map(list(ARMS).index))
+expected = best_of_k(tuning.sort_values("optimizer", key=lambda names: names != "rmsprop", kind="stable"))
+print(studies["A"].progress)
+
+# %% tags=["hide-input"]
+from gc_tutorial.plotting import show
+
+show(budget_figure.budget(expected), alt=budget_figure.budget_alt(expected))
+
+# %%
+each = [budget_figure.budget_finding(part) for _, part in expected.groupby("optimizer", sort=False)]
+Markdown("\n".join("- " + text("{finding}.", finding=finding) for finding in each))
+
+# %% [markdown] translates="a352f49618bd"
+# こうしたことは、どれだけ起きたのでしょうか。
+
+# %%
+exploded = tuning[tuning["diverged"] | (tuning["clean_loss"] > 1)].groupby("arm")["run"].nunique()
+for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
+    print(
+        text(
+            "{arm}: {bad} of {count} runs diverged or ended with a loss above 1",
+            arm=ARMS[arm],
+            bad=exploded.get(arm, 0),
+            count=count,
+        )
+    )
+
+# %% [markdown] translates="7f3fd419f7e8"
+# 実験 B では、群ごとにいちばんよい学習率を、学習率を選ぶのに使っていない 60 個の新しいシードで試します。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。実験 A でのばらつきから見て、テスト正解率の差の区間は、左右に約 2 ポイントずつ広がるはずです。ですから、「結論が出ない」（inconclusive）は、違いがないという意味にはなりません。
+
+# %%
+show_results(
+    "B",
+    {
+        "training": text("training loss"),
+        "heldout": text("held-out accuracy, same kind"),
+        "shifted": text("accuracy, pictures on white"),
+    },
+)
+
+# %% [markdown] translates="d0a083b754d7"
+# 「役に立つ」（helps）と「害になる」（hurts）は、区間がゼロを含まず、多重検定の補正をしてもそう言える、という意味です。短剣符（†）は、いちばんよい学習率が、候補の端にある設定を示します。
+#
+# 問いがあと 2 つあります。GC を加えると、同じ訓練損失に達するまでのエポックは少なくなるのでしょうか。そして、GC なしでも、学習率をもっと大きくするか、もっとよいものにすれば、同じ訓練損失に達するのでしょうか。次の出力は、この順に答えます。
+
+# %%
+say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
+
+# %% [markdown] translates="8c886778af28"
+# ## ほかではどうか
+#
+# 実験 C では、GC を、写真（猫と犬、5 種類の花）、数字、1 次元の信号（MNIST-1D）、バッチ正規化のあるネットワークとないネットワーク、小さなトランスフォーマー（transformer）、重み減衰のある AdamW で試します。どの群も、その群に合わせて調整した学習率と、10 個のシードを使います。これで分かるのは、大きな効果だけです。ばらつきが実験 A と同じくらいなら、区間は左右に 6 ポイントずつ広がるからです。
+
+# %%
+show_results("C", {"training": text("training loss"), "heldout": text("held-out accuracy")})
+
+# %% tags=["hide-input"]
+import matplotlib.pyplot as plt
+from gc_tutorial.study.evidence import figures
+
+
+def draw_accuracies(letter, rule):
+    """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; or one sentence where that is not known yet."""
+    if rule not in found[letter]:
+        return Markdown(studies[letter].progress + " " + text("**Nothing is drawn from it before it is complete.**"))
+    table = found[letter][rule].table
+    figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
+    figures.draw_forest(axis, table)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
+    figure.suptitle(figures.wrapped(figures.answer_finding(table), 50), fontsize=10)
+    show(figure, alt=figures.forest_alt(table))
+
+
+draw_accuracies("C", "heldout")
+
+# %%
+claims = [
+    f"- **{name}.** {claim}"
+    for rule, name in {"speed": text("Speed in general"), "heldout": text("Held-out accuracy in general")}.items()
+    if rule in found["C"]
+    for claim in general_claims(found["C"][rule])
+]
+Markdown("\n".join(claims) or text("Whether anything holds in general is not yet known."))
+
+# %% [markdown] translates="3745fb6b9b68"
+# バッチ正規化があると、効果は小さくなるのでしょうか。GC は、重み減衰の代わりになるのでしょうか。どちらも、差どうしの差で答えます。つまり、同じシードで、ある設定での効果から、もう 1 つの設定での効果を引きます。次の出力は、この順に答えます。
+
+# %%
+say_results("C", {"batch_normalization": text("Batch normalization"), "weight_decay": text("Weight decay")})
+
+# %% [markdown] translates="a6bf05981b49"
+# ## ファインチューニング
+#
+# まず猫と犬でネットワークを訓練し、それから、馬と人の画像 100 枚または 200 枚で訓練します。
+#
+# 表と図は、ファインチューニング（fine-tuning）のあとのテスト正解率についてのものです。
+
+# %%
+show_results("C", {"fine_tuning": text("held-out accuracy after fine-tuning")})
+
+# %% tags=["hide-input"]
+draw_accuracies("C", "fine_tuning")
+
+# %% [markdown] translates="8fd59a5da3ec"
+# ## コスト
+#
+# GC は、平均を計算するために、どの勾配ももう一度読みます。それがどれだけの割合になるかは、訓練ステップのほかの部分によります。
+
+# %%
+seconds = rows[(rows["outcome"] == "seconds_per_epoch") & (rows["study"] == FIRST)].iloc[0]
+Markdown(
+    text(
+        "In the first study with RMSprop an epoch without GC took {baseline:.1f} s on average, on a machine that did other work as "
+        "well. The difference with GC, in seconds, is {verdict}.",
+        baseline=seconds["baseline"],
+        verdict=verdict(seconds),
+    )
+)
+
+# %%
+from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
+
+costs = measured_costs()
+Markdown(cost_finding(costs))
+
+# %% [markdown] translates="8e18d875b6fb"
+# 次の表は、訓練の 1 ステップのプロセッサ時間が、GC なしの何倍になるかを示しています。値は、2 コアの CPU で、バッチサイズを 32（TensorFlow）または 4（JAX、PyTorch）として測った、中央値と 95% 信頼区間です。
+
+# %%
+cost_rows(costs)
+
+# %% [markdown] translates="6f1fc0e88710"
+# ## 害になるところ
+#
+# 計画した実験のうち、GC が害になるという結果のすべてを、何についての結果であっても挙げます。
+
+# %%
+from gc_tutorial.study.evidence.decisions import harms
+
+hurting = harms(found)
+complete = ", ".join(letter for letter, study in studies.items() if study.complete) or text("none")
+Markdown(
+    ("\n".join(f"- {sentence}" for sentence in hurting) or text("None is known yet."))
+    + "\n\n"
+    + text("Studies that are complete: {complete}.", complete=complete)
+)
+
+# %% [markdown] translates="2fd8889d2b2f"
+# ## ほかの人の結果
+#
+# これらは、どれも私たちが得た結果ではなく、私たちが再現したものもありません。論文は、大きなデータセットでの改善を報告しています。見つかった独立した報告（2026-11-24 に検索）は、数が少なく、規模も小さく、そのほとんどには、シードを変えた繰り返しがありません。
+#
+# | 出典 | 測ったもの | GC なし | GC あり |
+# | --- | --- | --- | --- |
+# | [Yong et al. 2020](https://arxiv.org/abs/2004.01461) | ImageNet の top-1 誤り率、バッチ正規化の ResNet-50 | 23.71% | 23.21% |
+# | 同上 | グループ正規化の ResNet-50 | 24.50% | 23.53% |
+# | 同上 | バッチ正規化の ResNet-101 | 22.37% | 21.82% |
+# | 同上 | 細粒度分類（fine-grained）のデータセットでの正解率。航空機、車、犬、鳥の順 | 86.62%、88.66%、76.16%、82.07% | 87.77%、90.03%、78.23%、83.40% |
+# | 同上 | COCO の物体検出、ResNet-50 の Faster R-CNN（AP） | 36.4 | 37.0 |
+# | ある利用者、2020-09-25、論文のコードの [issue 11](https://github.com/Yonghongwei/Gradient-Centralization/issues/11) | FER2013、ResNet-18、SGD。改善せず、訓練用画像への適合も速くならない | 約 72% | ほぼ同じか、それより低い |
+# | 同じ利用者、2020-11-06 | FER2013、50 層のネットワーク | 約 72% | 0.1〜0.2 ポイント高い |
+# | ある利用者、2020-08-05、Ranger の [issue 39](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/issues/39) | 非公開のデータ、Ranger。改善したが、過学習しやすくなった | 数値なし | 数値なし |
+# | senpai プロジェクト、2026-04-04、[pull request 2114](https://github.com/wandb/senpai/pull/2114)（そこにあるいくつかのうちの 1 つ） | 翼のまわりの空気の流れ、Lion、2 つのシードの検証損失 | 0.388、0.392 | 0.460、0.422 |
+#
+# **公開例**（Keras の例）は、GC を支持する証拠にも、否定する証拠にもなりません。最後に変更された 2023-07-25 の時点で報告されている損失は、GC なしで 0.5346、GC ありで 0.4014 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）では、0.5489 と 0.4069 でした。どちらも、1 つのモデルを 2 回続けて訓練したもので、しかも Keras 3 では、公開例の GC は決して実行されませんでした（[ノートブック 4](04_gradient_centralization.ipynb)、[ノートブック 5](05_comparison.ipynb)）。出発点がそろっていないことは、2025 年に読者が報告し、修正しました（[issue 2111](https://github.com/keras-team/keras-io/issues/2111)、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113)）。
+#
+# ## 判断のための表
+#
+# それぞれの場合に、GC は訓練損失を下げるのか、テスト正解率を上げるのか。次のセルは、どの答えも規則から計算します。「はい」は、測ったすべての設定で役に立つという意味です。「示されていない」は、効果を示す設定が 1 つもなく、少なくとも 1 つの設定では結論が出ないという意味です。許容幅（the margin）は、規則が、実用上の意味のない差とみなす幅です。正解率なら 2 ポイント、損失なら 0.02 ナットまたは 5% です。
+
+# %%
+from gc_tutorial.study.analysis import verdict_word
+from gc_tutorial.study.evidence.decisions import advice, decision_table
+
+words = [
+    [verdict_word(row._asdict()) for row in rows[rows["outcome"] == outcome].itertuples()]
+    for outcome in ("train_loss", "test_accuracy")
+]
+table = decision_table(found, tuple(words))
+names = {
+    "case": text("if"),
+    "training": text("lower training loss?"),
+    "heldout": text("higher held-out accuracy?"),
+    "rests_on": text("rests on"),
+}
+table[list(names)].rename(columns=names).set_index(names["case"])
+
+# %%
+Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
+
+# %% [markdown] translates="9c1665ce028f"
+# 表が何と言っていても、2 つのことは変わりません。GC は 1 行で加えられ、取り除くこともできるので、学習率と同じように、調整の対象が 1 つ増えるだけです。そして、自分のデータで改善するかどうかは、**自分の**評価用データで、GC のあり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。次の節では、それを 1 つのコマンドで行います。
+#
+# 実験 B と C が終わるまでは、次のようにしてください。訓練損失が下がらなくて困っているなら、いま使っている学習率のまま、GC を試します。問題が新しいデータでの正解率なら、GC が役に立つと言える結果はここにはないので、まず、学習率、データ拡張、訓練の長さを調整します。GC を使うなら、実験で訓練に使っている、勾配への GC から始めます。更新量への GC は、重みの平均を保ちますが、比べた訓練はそれより少数です。
+#
+# ## 同じ実験を自分の画像で
+#
+# 計画はテキストファイルです。次の計画では、群ごとに 3 通りの学習率を 5 個のシードで試して調整し、群ごとにいちばんよいものを 10 個の新しいシードで訓練し、1 つの問いに答えます。`data` を `tfds:NAME` とすれば、[TensorFlow Datasets](https://www.tensorflow.org/datasets/catalog/overview) にある画像分類のデータセットなら、どれでも使えます。たとえば `tfds:beans` は、豆の葉の写真で、健康な葉と病気の葉があります。
+
+# %%
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gc_tutorial.study.plan import read_plan
+
+MY_PLAN = """
+title = "GC on pictures of bean leaves"
+
+[seeds]
+tuning = [100, 101, 102, 103, 104]
+confirmation = [200, 201, 202, 203, 204, 205, 206, 207, 208, 209]
+
+[factors]
+data = "tfds:beans"
+network = "cnn"
+optimizer = "adam"
+augmentation = "mild"
+epochs = 12
+image_size = 94
+arm = ["none", "gradient"]
+
+[[runs]]
+learning_rate = [3.16e-4, 1e-3, 3.16e-3]
+
+[[runs]]
+stage = "confirmation"
+learning_rate = { tuned = "heldout_loss" }
+
+[rules.heldout]
+kind = "difference"
+text = "Held-out accuracy, best against best."
+outcome = "heldout_accuracy"
+by = "heldout_loss"
+margin = 0.02
+"""
+
+
+def count_runs(plan_text):
+    """How many runs a plan has: those known now, and those whose rates the tuning chooses."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "my_plan.toml")
+        path.write_text(plan_text)
+        plan = read_plan(str(path))
+    return len(plan.runs), len(plan.tuned)
+
+
+tuning_runs, tuned_runs = count_runs(MY_PLAN)
+print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tuning_runs, tuned=tuned_runs))
+
+# %% [markdown] translates="0c62e1f52e28"
+# これを `my_plan.toml` として保存し、コマンドを 1 つ実行します。
+#
+# ```sh
+# python -m gc_tutorial study my_plan.toml my_runs --workers 2
+# ```
+#
+# 自分の画像を使うときは、フォルダ `my_pictures`（または `my_pictures.zip`）をフォルダ `pictures` に入れ、`data = "my_pictures"` と書き、コマンドに `--images pictures` を加えます。そのフォルダがどのような形をしているかは、[ノートブック 6](06_your_own_images.ipynb) で述べています。
+#
+# 終わった訓練はすべて保存され、同じコマンドを実行すれば、止まったところから続きます。`--dry-run` は、訓練を一覧にするだけで、何も訓練しません。`--scheduler` を加えると、訓練は Dask のクラスタで行われます。そのための行は [README](../../README.md#run-a-study) にあります。終わったら、次のようにすると、規則から分かったことが表示されます。
+#
+# ```sh
+# python -m gc_tutorial tables my_plan.toml my_runs my_tables
+# ```
+#
+# ```python
+# from gc_tutorial.study.evidence.findings import findings
+# from gc_tutorial.study.plan import read_plan
+# from gc_tutorial.study.tables import load_table
+#
+# for one in findings(read_plan("my_plan.toml").rules, load_table("my_tables")):
+#     print(one.found)
+# ```
+#
+# データセットに同じ画像があれば、分割のときに離れることはありません。しかし、1 本の映像から取ったコマのように、1 つのものを何度も写した画像も、分割の両側に入ってはなりません。コマンドには、どれがそのような画像なのかを知ることはできません。
+#
+# ## 練習問題
+#
+# バッチ正規化のある**自分の**ネットワークで GC が役に立つかどうかを知りたく、訓練は 60 回までできるとします。それを尋ねるように `MY_PLAN` を書き換え、訓練の数を数えてください。何を諦めることになるでしょうか。
+#
+# 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title Solution
+mine = MY_PLAN.replace('network = "cnn"', 'network = "cnn_bn"')
+mine = mine.replace("[3.16e-4, 1e-3, 3.16e-3]", "[5e-4, 1e-3, 2e-3, 4e-3]")
+tuning_runs, tuned_runs = count_runs(mine)
+print(
+    text(
+        "Answer: with `cnn_bn` and four rates the plan has {tuning} + {tuned} = {total} runs. You give up the\n"
+        "plain network, so the plan cannot say whether the effect is smaller with batch normalization. For that both networks must be "
+        "in one\n"
+        "plan, with a rule of the kind `interaction`, as in `gc_tutorial/study/plans/C_generality.toml`.",
+        tuning=tuning_runs,
+        tuned=tuned_runs,
+        total=tuning_runs + tuned_runs,
+    )
+)
+
+# %% [markdown] translates="1fbf7f60d419"
+# ## このノートブックのまとめ
+#
+# - 計画した実験から、調整した学習率とほかのデータやネットワークについて、これまでに分かったことと、まだ分からないことを見ました。
+# - GC のコスト、GC が害になるという結果のすべて、そして、ほかの人の報告を日付とともに見ました。
+# - 判断のための表は、規則から計算されます。また、1 つのコマンドで、同じ実験を自分の画像で実行できます。
+#
+# [1. 画像](01_data.ipynb) か [8. なぜ働くのか](08_why_it_works.ipynb) に戻ってください。[よくある質問](../../docs/faq.md)には、短い答えがあります。
