@@ -29,6 +29,8 @@ EDITIONS = {
     "en": (ROOT / "README.md", ROOT / "notebooks"),
     "ja": (ROOT / "README.ja.md", ROOT / "notebooks" / "ja"),
 }
+# What is written on a solution that is folded.
+FOLDED = {"ja": {"Solution": "解答例", "The numbers behind the answers": "答えのもとになった数値"}}  # titles of cells
 # Pages of the English edition alone.
 REFERENCE = [ROOT / "docs" / "faq.md", ROOT / "docs" / "coming_from_gctf.md", ROOT / "docs" / "api.md"]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
@@ -109,9 +111,18 @@ def write(source, target, pages):
         texts = [about["alt"] for out in cell.outputs for about in out.get("metadata", {}).values() if "alt" in about]
         if len(texts) > 1:
             sys.exit(f"{source.name}: one cell shows several figures, but MyST-NB takes one alternative text a cell.")
-        if texts:
-            cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
+        myst = {"image": {"alt": texts[0]}} if texts else {}
+        if "hide-cell" in cell.metadata.get("tags", []):
+            myst |= dict.fromkeys(("code_prompt_show", "code_prompt_hide"), folded_title(cell.source, pages[source][0]))
+        if myst:
+            cell.metadata["mystnb"] = myst
     nbformat.write(notebook, target)
+
+
+def folded_title(code, language):
+    """What a folded cell is called: its `# @title`, which Colab shows, too."""
+    title = code.splitlines()[0].removeprefix("# @title ")
+    return FOLDED.get(language, {}).get(title, title)
 
 
 def for_site(text, source, target, pages):
