@@ -91,13 +91,13 @@ def _end_on_interrupt(stopped: str) -> threading.Event:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
 
-    sentences = iter([stopped])  # so that only one of the two below gets it
+    telling = threading.Lock()  # the second of the two below waits: the process must not end before the sentence is out
+    sentences = [stopped]
 
     def tell() -> None:
         stopping.set()
-        for sentence in sentences:
-            with contextlib.suppress(OSError):
-                os.write(terminal, f"\n{sentence}\n".encode("ascii", PLAIN))
+        with telling, contextlib.suppress(OSError, IndexError):
+            os.write(terminal, f"\n{sentences.pop()}\n".encode("ascii", PLAIN))
 
     def end_for_certain() -> None:
         while os.read(waiting, 1) != bytes([signal.SIGINT]):

@@ -35,7 +35,7 @@ def one_sentence(capsys, start="error: "):
 # ----- Ctrl-C
 
 PREPARE = """
-import sys, threading, time
+import signal, sys, threading, time
 from gc_tutorial import console
 def begun():
     print("begun", flush=True)
@@ -133,6 +133,29 @@ def test_ctrl_c_ends_a_command_whatever_libraries_do_with_it(way):
     code = WAYS_ON[way]
     code = PREPARE + (code + "console.run(wrong, 'stopped')" if "def" in code else f"console.run({code}, 'stopped')")
     process = start("-c", code)
+    assert process.stdout.readline() == "begun\n"
+    assert interrupted(process) == ["stopped"]
+
+
+@POSIX
+def test_the_sentence_is_out_before_the_process_ends():
+    slow = """
+import os
+write = os.write
+def slowly(*arguments):
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(1)
+    return write(*arguments)
+os.write = slowly
+def late(number, frame):
+    time.sleep(0.3)  # until the thread has begun to write
+    handler(number, frame)
+def wrong():
+    global handler
+    handler = signal.signal(signal.SIGINT, late)
+    begun()
+"""
+    process = start("-c", PREPARE + slow + "console.run(wrong, 'stopped')")
     assert process.stdout.readline() == "begun\n"
     assert interrupted(process) == ["stopped"]
 
