@@ -169,7 +169,7 @@ show(
 from gc_tutorial import build_cnn, build_three_block_cnn
 
 sizes = {
-    f"{name}, {size}×{size}": build(size, classes=len(names)).count_params()
+    text("{name}, {size}×{size}", name=name, size=size): build(size, classes=len(names)).count_params()
     for size in dict.fromkeys((settings.image_size, 300))
     for name, build in {text("five blocks"): build_cnn, text("three blocks"): build_three_block_cnn}.items()
 }

@@ -375,7 +375,8 @@ for rule, question in asked.items():
     for optimizer, study in studies.items():
         waiting = text("not yet known, because the study is not complete.")
         said = found[optimizer][rule].found if rule in found[optimizer] else waiting
-        lines.append(f"- **{question}, {study.plan.name.split('_')[0]}:** {said}")
+        plan = study.plan.name.split("_")[0]
+        lines.append("- " + text("**{question}, study {plan}:** {said}", question=question, plan=plan, said=said))
 Markdown("\n".join(lines))
 
 # %% [markdown]

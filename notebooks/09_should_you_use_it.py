@@ -89,7 +89,7 @@ def show_results(letter, rules):
         return Markdown(
             text(
                 "**Not yet known:** {names}. {progress}",
-                names="; ".join(rules.values()),
+                names=text("; ").join(rules.values()),
                 progress=studies[letter].progress,
             )
         )

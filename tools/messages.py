@@ -52,8 +52,8 @@ def messages(code):
 
     >>> list(messages('print(text("a" if x else "b")); ONE = "c"; show(figure, alt=text(ONE))'))
     ['a', 'b', 'c']
-    >>> list(messages('set_title(figure, "d"); axis.set_title("e")'))
-    ['d', 'e']
+    >>> list(messages('set_title(figure, "d"); axis.set_title("e"); text(", ").join(names)'))
+    ['d', 'e', ', ']
     """
     tree = ast.parse(code)
     assigned = {}
@@ -74,7 +74,7 @@ def messages(code):
             said += call.args[0].values
         said += [keyword.value for keyword in call.keywords if keyword.arg in LABELS]
         for node in said:
-            yield from (one for one in plain(node, assigned) if any(letter.isalpha() for letter in one))
+            yield from filter(str.strip, plain(node, assigned))
 
 
 def plain(node, assigned):

@@ -170,7 +170,9 @@ def _row_names(table):
     """Two short lines for each setting: its data, and the rest."""
     rests = setting_names(table, (*SIZES, "data", "train_examples", "pretrained"))
     for (_, row), rest in zip(table.iterrows(), rests, strict=True):
-        data = value_name("data", row["data"]) + (f", {row['train_examples']:g}" if row["train_examples"] else "")
+        data = value_name("data", row["data"])
+        if row["train_examples"]:
+            data = text("{name}, {size}", name=data, size=f"{row['train_examples']:g}")
         yield f"{data}{' †' if row['edge'] else ''}\n{text('fine-tuned, ') if row['pretrained'] else ''}{rest}"
 
 

@@ -127,7 +127,7 @@ def mechanism_alt(ablations: pd.DataFrame, conditions: pd.DataFrame | None = Non
             )
             for label, one in zip(rows["label"], values.itertuples(), strict=True)
         ]
-        texts.append(f"{value_name('optimizer', optimizer)}: {text('; ').join(named)}")
+        texts.append(text("{name}: {parts}", name=value_name("optimizer", optimizer), parts=text("; ").join(named)))
     return text(
         "By how many percent the clean training loss is lower than without GC, with 95% intervals. {texts}.",
         texts=text(". ").join(texts),

@@ -97,7 +97,7 @@ def removed_alt(table: pd.DataFrame, layers: list[str]) -> str:
             )
             for layer, share, times in zip(rows["layer"], drawn, rows["times_chance"], strict=True)
         ]
-        texts.append(f"{name}: {text('; ').join(parts)}")
+        texts.append(text("{name}: {parts}", name=name, parts=text("; ").join(parts)))
     return text(
         "The share of the squared gradient norm that GC would remove, layer by layer. {texts}.",
         texts=text(". ").join(texts),
