@@ -73,10 +73,11 @@ show(
 #
 # ## GC in about ten lines
 #
-# A Keras optimizer receives its gradients in one method, `apply`, on TensorFlow, JAX and PyTorch. So we centralize there. The last axis
-# of a kernel, as the weights of a layer are called, counts its units, so the mean is over the other axes. A bias is left alone: it is one
-# number for each unit, and would be zero without its mean. This is right for dense and convolution layers. Some other layers count their
-# units elsewhere, and the ready classes of [notebook 7](07_any_optimizer.ipynb) know where.
+# A Keras optimizer receives its gradients in one method, `apply`, on TensorFlow, JAX and PyTorch. So we centralize there. The weights of a
+# layer are called its *kernel*. The last axis of the kernel counts the units, so the mean is taken over the other axes. A bias is left
+# alone: each unit has only one, so its gradient minus its mean would be zero, and the bias would never learn. This is right for dense and
+# convolution layers. Some other layers count their units elsewhere, and the ready classes of [notebook 7](07_any_optimizer.ipynb) know
+# where.
 
 # %%
 import keras
@@ -163,9 +164,11 @@ tuning, mechanism, confirmation = published("A"), published("D"), published("B")
 show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
 # %% [markdown]
-# Each dot is a training of its own, and the lines are means. The three methods have the same rates; they are drawn a little to the side of
-# one another. "Unseen pictures" show other horses and humans than those trained on. These runs only choose a learning rate for each method.
-# Other studies compare methods on fresh seeds. D (for SGD: D2) takes for both the rate that is best *without* GC. B takes for each method
+# Each dot is one training run, the lines are means, and a star marks the best rate of a method. The three methods have the same rates; they
+# are drawn a little to the side of one another. The *clean* training loss is measured without dropout and augmentation. *Held-out* pictures
+# are not used for training; here they show horses and humans that no training picture shows. In the lower plot the star is at the lowest
+# held-out loss. These runs only choose a learning rate for each method. They do not compare the methods. Other studies compare the methods
+# on fresh seeds. Study D (with RMSprop) and study D2 (with SGD) train both at the rate that is best *without* GC. Study B trains each at
 # its own best rate:
 
 # %% tags=["hide-input"]
@@ -178,12 +181,12 @@ lines += found or [text("No answer yet. {progress}", progress=confirmation.progr
 Markdown("\n".join(f"- {line}" for line in lines))
 
 # %% [markdown]
-# ## Three doors
+# ## Where to go next
 #
 # - **Understand it.** [1. The images](01_data.ipynb), [2. Augmentation](02_augmentation.ipynb), [3. The CNN](03_cnn.ipynb),
 #   [4. Gradient centralization](04_gradient_centralization.ipynb), and then [8. Why it works](08_why_it_works.ipynb).
 # - **See the evidence.** [5. The comparison](05_comparison.ipynb) and [9. Should you use it?](09_should_you_use_it.ipynb)
-# - **Take it home.** [7. Any optimizer](07_any_optimizer.ipynb), with ready classes such as `gc_tutorial.GCAdam`, and
+# - **Use it in your project.** [7. Any optimizer](07_any_optimizer.ipynb), with ready classes such as `gc_tutorial.GCAdam`, and
 #   [6. Your own images](06_your_own_images.ipynb).
 
 # %% [markdown]
@@ -211,7 +214,7 @@ print(
         "Adam divides each number of the gradient by a scale of its own, so the numbers need not sum to zero any more."
     )
 )
-print(text("Notebook 5 measures this, and shows the variant of GC that keeps the means."))
+print(text("Notebook 7 measures this for Adam and other optimizers, and shows the variant of GC that keeps the means."))
 
 # %% [markdown]
 # ## What you have seen
@@ -221,4 +224,4 @@ print(text("Notebook 5 measures this, and shows the variant of GC that keeps the
 # - The proof under SGD: the means of the weight vectors stay. Without GC they move.
 # - What it does to training may depend on the learning rate, so a comparison needs tuned rates and several seeds.
 #
-# Next: [1. The images](01_data.ipynb), or one of the other doors above.
+# Next: [1. The images](01_data.ipynb), or another of the notebooks above.

@@ -39,8 +39,8 @@ settings = gc_tutorial.start()
 # %% [markdown]
 # ## One call
 #
-# *Horses or Humans* (Laurence Moroney, CC BY 2.0) holds computer-rendered pictures of horses and of people. It comes
-# through [TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans). Without the helper, you would write
+# *Horses or Humans* (Laurence Moroney, CC BY 2.0) holds computer-rendered pictures of horses and of people. It comes through
+# [TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans). Without the package's helper `load_data`, you would write
 #
 # ```python
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)

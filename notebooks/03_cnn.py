@@ -22,7 +22,7 @@
 # In this notebook you will
 #
 # - build a convolutional network (CNN) of five blocks, and see the shapes of its outputs and weights;
-# - train it with RMSprop, and evaluate it on *held-out* images, on which it is not trained, after every epoch;
+# - train it with RMSprop, and after every epoch, evaluate it on *held-out* images, on which it is not trained;
 # - see how far you can trust one held-out curve.
 #
 # *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last

@@ -12,8 +12,8 @@
 # %% [markdown]
 # # 4. Gradient centralization
 #
-# **Write gradient centralization for Keras in ten lines, and prove that it runs. In the published code that many projects
-# copied, it does not.**
+# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In the published code that many projects copied, it
+# does not.**
 #
 # In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
 #
@@ -154,7 +154,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # - [Issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) reported that the comparison in the example is unfair.
 # - [Pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (2025) gave each run a model of its own.
 #
-# We could not see what the page says today, so the following is about the version of 2023-07-25.
+# We had no access to the page and do not know what it says today, so the following is about the version of 2023-07-25.
 #
 # The optimizers of `gctf` do not override `get_gradients`. They set it on the finished optimizer. The next cell has both in outline:
 
@@ -409,7 +409,7 @@ for name, distance in moved.items():
 # %% [markdown]
 # ## What you have seen
 #
-# - GC subtracts the mean from the gradient of each weight vector. It takes ten lines, and its place is `Optimizer.apply`.
+# - GC subtracts the mean from the gradient of each weight vector. It takes about ten lines, and its place is `Optimizer.apply`.
 # - Overriding `get_gradients`, as the published example did, changes nothing, because Keras 3 never calls it.
 # - Two proofs show that GC runs: the gradients at the update have mean zero, and under SGD the means of the weights never move.
 #

@@ -94,8 +94,7 @@ same = np.array_equal(from_folder.train_images, from_zip.train_images)
 print(text("same pixels: {same}", same=same))
 
 # %% [markdown]
-# If `load_data` cannot use what you give it, it says why and what to do. For instance, this notebook uses the settings of a hands-on guide
-# to gradient centralization. That guide stops at its first step, because it gives a web address to a function that expects a folder:
+# If `load_data` cannot use what you give it, it says why and what to do. For instance, it needs a path, and a web address is not one:
 
 # %%
 try:
@@ -137,9 +136,10 @@ Markdown(
 # %% [markdown]
 # ## Stronger augmentation
 #
-# The guide turns each picture by up to 40°, shifts it by up to 0.2 of its side, shears it by up to 0.2, zooms by up to 0.2, and flips left
-# to right, never upside down. Places outside the picture get the colour of the nearest pixel at its edge. Shear and shift are affine maps,
-# too, so all of this is still **one** resampling, as in [notebook 2](02_augmentation.ipynb).
+# From here on this notebook uses the settings of a hands-on guide to gradient centralization. The guide turns each picture by up to 40°,
+# shifts it by up to 0.2 of its side, shears it by up to 0.2, zooms by up to 0.2, and flips left to right, never upside down. Places outside
+# the picture get the colour of the nearest pixel at its edge. Shear and shift are affine maps, too, so all of this is still **one**
+# resampling, as in [notebook 2](02_augmentation.ipynb).
 
 # %%
 from gc_tutorial import STRONG_AUGMENTATION, training_batches
@@ -218,6 +218,7 @@ from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 ends = {arm: rows["train_loss"].iloc[-1] for arm, rows in runs.groupby("arm")}
 title = "One run each: the training loss ends at {none:.2f} without GC and at {gradient:.2f} with GC"
 figure = learning_curves(runs, title=text(title, **ends))
+figure.axes[0].set_yscale("log")  # the first round is far above the rest
 figure.axes[-1].set_xlabel("round of 8 batches")
 show(
     figure,

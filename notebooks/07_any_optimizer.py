@@ -63,9 +63,9 @@ optimizer = GCNadam(learning_rate=1e-3)
 # moving average. So the mean of their update is not zero, even if the mean of the gradient is. There are two ways to centralize:
 #
 # - `centralize="gradient"`, the default, is the way of the paper. The mean is subtracted from the *gradient*, before the optimizer uses it.
-# - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors write in
-#   the notes to their code that this usually works better for adaptive optimizers. In our study with RMSprop, at one learning rate that was
-#   not tuned, it is not known which is better ([notebook 5](05_comparison.ipynb)).
+# - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors write in the notes
+#   to their code that this usually works better for adaptive optimizers. Our first study, with RMSprop at one learning rate that was not
+#   tuned, could not tell which is better for the training loss ([frequent questions](../docs/faq.md)).
 #
 # `centralize=None` is the optimizer without GC. Which of the three keeps the means, and under which optimizer? We train a small network on
 # 64 small pictures.
@@ -188,8 +188,9 @@ pd.DataFrame(rows, columns=columns).set_index(columns[0])
 # - Attention's query, key and value kernels have the features first, then the heads. Axis 0 is averaged.
 # - A transposed convolution has the output channels before the input channels. The window and the inputs are averaged, as the paper's
 #   definition says. (The authors' own code averages the weights of one *input* channel instead.)
-# - Biases are left alone. This includes the biases of GRU and attention, which have two axes. Normalization and embeddings are left alone,
-#   too. [Notebook 4](04_gradient_centralization.ipynb) says why.
+# - Biases are left alone. This includes the biases of GRU and attention, which have two axes. The scales and offsets of normalization
+#   layers are left alone for the same reason: each unit has only one. Embeddings are left alone, too ([notebook
+#   4](04_gradient_centralization.ipynb) says why).
 #
 # An optimizer receives variables, not layers. When it is built, it finds the layer of each variable, and takes the axes
 # from the class of the layer. It cannot know what the weights of your own layer mean, if they are not called `kernel`. It leaves

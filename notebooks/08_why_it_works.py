@@ -149,10 +149,10 @@ Markdown(
 #
 # ## How much of the gradient is that?
 #
-# The gradient of one unit is a vector, and GC removes its part along the vector of ones. Of a vector that points anywhere, that part
-# has on average $1/M$ of the squared length, where $M$ is the number of weights of the unit. That is **chance**. The gradients of a
-# network do not point anywhere, for two reasons. Pixels in $[0, 1]$ and activations behind a ReLU are never negative, so all inputs of a unit
-# share a sign. And neighbouring pixels are nearly equal, at whatever level. Both make the mean of the inputs large.
+# The gradient of one unit is a vector, and GC removes its part along the vector of ones. In a vector with a random direction, that part has
+# on average $1/M$ of the squared length, where $M$ is the number of weights of the unit. That is **chance**. The gradients of a network do
+# not have a random direction, for two reasons. Pixels in $[0, 1]$ and the outputs of a ReLU are never negative, so all inputs of a unit
+# share a sign. And neighbouring pixels are nearly equal, whether they are dark or bright. Both make the mean of the inputs large.
 #
 # We measure it in one batch, at the initial weights, with pixels in $[0, 1]$ and in $[-1, 1]$. One step of SGD with the rate 1
 # subtracts the gradient itself, which is a simple way to get it in Keras.
@@ -218,8 +218,8 @@ show(removed_figure.shares(shares, LAYERS), alt=removed_figure.removed_alt(share
 from gc_tutorial.language import sentences
 
 rest = shares[shares["layer"] > 1]
-more = "So in every layer GC removes more than what chance would, and in none is it the whole gradient."
-not_less = "So in every layer GC removes no less than what chance would, and in none is it the whole gradient."
+more = "So in every layer GC removes more than chance would, and in no layer the whole gradient."
+not_less = "So in every layer GC removes no less than chance would, and in no layer the whole gradient."
 found = [
     text("Points are means over runs, bars are 95% intervals."),
     text("{finding}.", finding=removed_figure.removed_finding(shares)),
@@ -231,14 +231,15 @@ Markdown(sentences(found))
 # %% [markdown]
 # ## What carries the effect?
 #
-# Study D asks that with *ablations*: runs in which one part of the method is changed and everything else stays. They run at the learning rate
-# that is best *without* GC. The outcome is the training loss at the end, measured without dropout and augmentation
-# (*clean*). Study D trains with RMSprop, and study D2 repeats it with SGD. The rules that turn numbers into words were committed before
-# the runs, in `gc_tutorial/study/plans/D_mechanism.toml`, but for one that is named below.
+# Study D asks that with *ablations*: runs in which one part of the method is changed and everything else stays. They run at the learning
+# rate that is best *without* GC. The outcome is the training loss at the end, measured without dropout and augmentation (*clean*). Study D
+# trains with RMSprop, and study D2 repeats it with SGD. The rules that turn numbers into words are in `gc_tutorial/study/plans`. Those of D
+# were committed before its runs, except for one, which is named below. Those of D2 were committed before its runs, too, but that commit was
+# lost with a machine, so this rests on our word ([dates](../gc_tutorial/study/results/README.md)).
 #
-# The account to be tested is a **common shift**: all inputs of a unit share a sign, so all its weights get a common gradient, and GC
-# removes it. If this is right, then the effect must shrink where inputs are centred already, and removing a random direction instead of
-# the mean must do nothing.
+# The explanation to be tested is a **common shift** (the plan calls it *the account*): all inputs of a unit share a sign, so all its
+# weights get a common gradient, and GC removes it. If this is right, then the effect must shrink where inputs are centred already, and
+# removing a random direction instead of the mean must do nothing.
 
 # %%
 from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
@@ -249,9 +250,10 @@ for study in studies.values():
     print(study.progress)
 
 # %% [markdown]
-# Each row is a question, what was trained for it, how much of GC's effect is there, and what the rule makes of it. The effect is the
-# difference in the logarithm of the training loss, against no GC in the same seed. (0.69 in the logarithm would be half the loss, and half
-# of that effect a loss lower by 29%.) GC itself is 100%. Intervals are 95% intervals.
+# Each row has a question, what was trained for it, how much of GC's effect is found, and the word of the rule. The effect is the difference
+# of the natural logarithms of the two training losses, without GC and with it, in the same seed. (An effect of 0.69 means that the loss is
+# halved. Half of that effect, 0.35, means a loss lower by 29%.) GC itself has 100%. A negative share means that the loss is higher than
+# without GC. Intervals are 95% intervals.
 
 # %%
 names = {
@@ -265,13 +267,18 @@ rows = mechanism_rows(found["rmsprop"], studies["rmsprop"].plan.rules).rename(co
 rows.set_index(names["question"])
 
 # %% [markdown]
-# - *Does it work at the gradient's old length?* GC makes the gradient shorter, and the arm with the *raw norm* stretches it to its old length.
+# - An *arm* is one of the methods compared. *Half the mean* and *twice the mean* subtract 0.5 and 2 times the mean. *Random direction*
+#   removes the part along one fixed random direction instead of the mean. *First layer only*, *convolutions only*, *dense layers only* and
+#   *epochs 1–2 only* apply GC there and nowhere else. A run that *diverged* counts as a network that guesses, with a loss of 0.69.
+# - *Does it work at the gradient's old length?* GC makes the gradient shorter, and the arm with the *raw norm* stretches it to its old
+#   length.
 # - *Inputs in $[-1, 1]$*: pixels in $[-1, 1]$. Here, with batch normalization and with a warm-up over the first epoch, no GC and GC each have
 #   a learning rate of their own, tuned on other seeds.
 #
-# The figure shows the same arms. Each point is a mean over seeds, against no GC in the same seed, and its bar is the 95% interval. The hollow
-# point is no GC itself, and the coloured band is the interval of GC. Above the grey line one part of the method is changed (circles). Below
-# it the network, its inputs or the schedule of the learning rate are changed, for no GC as for GC (diamonds).
+# The figure shows the same arms. Each point is a mean over seeds, against no GC in the same seed, and its bar is the 95% interval. The
+# hollow point is no GC itself, and the coloured band is the interval of GC. A negative value means a higher loss than without GC. Above the
+# grey line one part of the method is changed (circles). Below it the network, its inputs or the schedule of the learning rate are changed,
+# for no GC as for GC (diamonds).
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence import effects, mechanism_figure
@@ -336,8 +343,8 @@ for optimizer, study in studies.items():
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# The account of a common shift has a rule, committed before the runs of D. In short: the effect must at least halve with centred inputs or
-# with batch normalization, and a random direction must have less than a tenth of it. In full:
+# The explanation by a common shift has a rule, committed before the runs of D. In short: the effect must at least halve with centred inputs
+# or with batch normalization, and a random direction must have less than a tenth of it. In full:
 
 # %%
 Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["text"].split())))
@@ -360,13 +367,13 @@ if studies["rmsprop"].complete:
 # %% [markdown]
 # The *running* loss is that of the training steps themselves. There, batch normalization uses the mean and variance of the batch. For the
 # clean loss it uses averages over past batches. If the weights change quickly, these averages lag behind, and the clean loss measures that
-# as well. So a second rule asks the same of the running loss. For D it was written after the results were known. For D2 it was
-# written before.
+# as well. So a second rule asks the same of the running loss. For D it was written after the results were known. For D2 it was written
+# before any of its results had been looked at; this, too, rests on our word.
 
 # %%
 asked = {
-    "common_shift": text("The account, clean loss"),
-    "common_shift_running": text("The account, running loss"),
+    "common_shift": text("The explanation, clean loss"),
+    "common_shift_running": text("The explanation, running loss"),
     "larger_step": text("Is GC a larger step"),
     "warmup": text("Does it protect the first steps"),
 }
@@ -380,7 +387,7 @@ for rule, question in asked.items():
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# A condition tests the account only if it takes the common shift away. No rule asks whether it did. This was looked at after the
+# A condition tests the explanation only if it takes the common shift away. No rule asks whether it did. This was looked at after the
 # results:
 
 
@@ -402,11 +409,12 @@ if studies["rmsprop"].complete:
         print(text(said, name=name, **removed_with(*condition)))
 
 # %% [markdown]
-# Where a condition leaves as much to remove as before, it does not test the account. Where it leaves less, it does.
+# So pixels in $[-1, 1]$ do not test the explanation: they leave about as much to remove as before. Batch normalization tests it in
+# convolutions 2 to 5, where it leaves much less, but not in the first layer.
 
 # %% [markdown]
-# And GC as a whole, with the held-out accuracy beside it? That is a secondary outcome: the plans give its sign and its interval, and make no
-# claim from it.
+# What does GC as a whole do to the held-out accuracy, the accuracy on pictures that are not used for training? This is a secondary outcome:
+# the plans give its sign and its interval, and make no claim from it.
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -418,8 +426,8 @@ Markdown("\n".join(f"- {said}" for optimizer in studies for said in at_one_rate(
 #
 # - It is **one data set and one small network**. [Notebook 9](09_should_you_use_it.ipynb) asks what holds elsewhere.
 # - The outcome is the **training loss**. A faster fit of the training pictures is not a better result on new ones.
-# - The identity is exact. The account is not proved by it: that GC equals centred inputs does not say that centred inputs are why
-#   the loss falls faster. Only the ablations can speak for that or against it.
+# - The identity is exact. The explanation is not proved by it: that GC equals centred inputs does not say that centred inputs are why the
+#   loss falls faster. Only the ablations can speak for that or against it.
 #
 # ## Exercise
 #
@@ -469,7 +477,7 @@ print(
 #
 # - GC equals centring the inputs of each layer in the backward pass. A plain optimizer and a layer that adds zero give the same weights.
 # - How much of the gradient GC removes in each layer, against chance: in one batch, and over whole trainings.
-# - Which parts carry the effect is asked by the studies D and D2. The cells above say what they have found, and which rule was written
-#   after results were known.
+# - Which parts of GC carry the effect, and which do not, is what the sentences under "What the ablations say together" answer, for RMSprop
+#   and for SGD. Whether removing a shift that all inputs share is the reason stays open where the two measures of the loss disagree.
 #
 # Next: [9. Should you use it?](09_should_you_use_it.ipynb), for other data and networks, costs, and a table to decide by.

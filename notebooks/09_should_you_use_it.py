@@ -40,9 +40,14 @@ settings = gc_tutorial.start()
 # %% [markdown]
 # ## What has been measured
 #
-# Each planned study asks one question. It has a plan with its learning rates, its seeds, and rules that say which numbers count as
-# "helps", "hurts" or "no practical difference". The rules were committed before the runs that they judge. A rule is applied only when all
-# its runs are finished. So this notebook says "not yet known" where a study is not complete.
+# Some words first. Each method in a comparison is an *arm*. *Held-out* pictures are not used for training. *Published* means the [Keras
+# example of GC](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
+#
+# Each planned study asks one question. It has a plan with its learning rates, its seeds, and rules that say which numbers count as "helps",
+# "hurts" or "no practical difference". The rules were written before the runs that they judge; the
+# [results](../gc_tutorial/study/results/README.md) give the dates of the commits and name two exceptions (D2, whose first commit was lost,
+# and a rule on the running loss, added to D afterwards). A rule is applied only when all its runs are finished. So this notebook says "not
+# yet known" where a study is not complete.
 
 # %%
 from gc_tutorial.study.published import published
@@ -66,8 +71,8 @@ lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study 
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# One comparison on fresh seeds is complete. The studies D and D2 ask why GC works ([notebook 8](08_why_it_works.ipynb)), and for that they train
-# with and without GC at one rate, the one that tuning found best *without* GC:
+# Two comparisons on fresh seeds are complete. Studies D (RMSprop) and D2 (SGD) ask why GC works ([notebook 8](08_why_it_works.ipynb)). For
+# this they train with and without GC at one learning rate, the one that tuning found best *without* GC:
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -157,14 +162,15 @@ print(studies["A"].progress)
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import show
 
-show(budget_figure.budget(expected), alt=budget_figure.budget_alt(expected))
+title = text("Trying more learning rates lowers the expected loss of every method")
+show(budget_figure.budget(expected, title=title), alt=budget_figure.budget_alt(expected))
 
 # %%
 each = [budget_figure.budget_finding(part) for _, part in expected.groupby("optimizer", sort=False)]
 Markdown("\n".join("- " + text("{finding}.", finding=finding) for finding in each))
 
 # %% [markdown]
-# How often did that happen?
+# How often did the loss explode, at any rate of the grid?
 
 # %%
 exploded = tuning[tuning["diverged"] | (tuning["clean_loss"] > 1)].groupby("arm")["run"].nunique()
@@ -179,9 +185,9 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
     )
 
 # %% [markdown]
-# Study B takes the best rate of each arm to 60 fresh seeds that chose nothing. Its held-out pictures are of the same kind as the training
-# pictures, and show rendered horses and humans that the network has never seen. From the spread in A, the interval for the held-out
-# accuracy will reach about two points to either side. So "inconclusive" will not mean that there is no difference.
+# Study B trains each arm at its best rate on 60 fresh seeds, which were not used for tuning. Its held-out pictures are of the same kind as
+# the training pictures, and show rendered horses and humans that the network has never seen. From the spread in A, the interval for the
+# held-out accuracy will reach about two points to either side. So "inconclusive" will not mean that there is no difference.
 
 # %%
 show_results(
@@ -205,9 +211,9 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 # %% [markdown]
 # ## Elsewhere
 #
-# Study C takes GC to photographs (cats and dogs, five flowers), to digits and to one-dimensional signals (MNIST-1D), with and without
-# batch normalization, to a small transformer, and to AdamW with weight decay. Each arm has its own tuned rate, and ten seeds. That is
-# enough for large effects only: as far as the spread is that of study A, intervals reach six points to either side.
+# Study C takes GC to photographs (cats and dogs, five flowers), to digits and to one-dimensional signals (MNIST-1D), with and without batch
+# normalization, to a small transformer, and to AdamW with weight decay. Each arm has its own tuned rate, and ten seeds. That is enough for
+# large effects only: if results spread as in study A, the intervals will reach six points to either side.
 
 # %%
 show_results("C", {"training": text("training loss"), "heldout": text("held-out accuracy")})
@@ -261,7 +267,8 @@ draw_accuracies("C", "fine_tuning")
 # %% [markdown]
 # ## What it costs
 #
-# GC reads each gradient once more, to take its mean. How much that is depends on the rest of the training step.
+# GC reads each gradient once more, to take its mean. How much that is depends on the rest of the training step. We did not measure how much
+# memory it takes.
 
 # %%
 seconds = rows[(rows["outcome"] == "seconds_per_epoch") & (rows["study"] == FIRST)].iloc[0]
@@ -323,9 +330,11 @@ Markdown(
 #
 # **The Keras example** is no evidence for GC or against it. As last modified on 2023-07-25 it reported a loss of 0.5346 without GC and
 # 0.4014 with it, and its first version of 2021 ([pull request 497](https://github.com/keras-team/keras-io/pull/497)) 0.5489 and 0.4069.
-# Both runs trained one model, one after the other, and under Keras 3 its GC never ran ([notebook 4](04_gradient_centralization.ipynb),
-# [notebook 5](05_comparison.ipynb)). The unequal start was reported and corrected by readers in 2025
-# ([issue 2111](https://github.com/keras-team/keras-io/issues/2111), [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)).
+# Both trainings used the same model, one after the other, and under Keras 3 its GC never runs ([notebook
+# 4](04_gradient_centralization.ipynb), [notebook 5](05_comparison.ipynb)). That the package `gctf` does not run GC was reported in 2021
+# ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)). The unequal start was reported on 2025-05-24
+# and corrected in 2025 ([issue 2111](https://github.com/keras-team/keras-io/issues/2111), [pull request
+# 2113](https://github.com/keras-team/keras-io/pull/2113)).
 #
 # ## The table of decisions
 #
@@ -358,9 +367,10 @@ Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence
 # tune, like a learning rate. And a gain on your data is known only after you compare on *your* held-out data, with the learning rate tuned
 # for both and with several seeds. The next section does that in one command.
 #
-# Until B and C are complete: if the training loss is what holds you back, try GC at the learning rate that you have. If it is the accuracy on
-# new data, nothing here says that GC helps, so tune the learning rate, the augmentation and the length of training first. Start with GC
-# on the gradient, which the studies train. GC on the update keeps the means of the weights, and was compared less.
+# Until B and C are complete: if the training loss is what holds you back, tune the learning rate without GC, and then try GC at that rate.
+# If it is the accuracy on new data, no study here claims that GC helps. (D2, with SGD, measured a higher held-out accuracy, as a secondary
+# outcome and after few epochs.) So tune the learning rate, the augmentation and the length of training first. Start with GC on the
+# gradient, which the studies train. GC on the update keeps the means of the weights, and was compared less.
 #
 # ## The same study on your images
 #

@@ -53,9 +53,10 @@ class PublishedStudy:
         if self.complete:
             return text("complete, {done} runs.", done=done)
         return text(
-            "not complete, {done} runs; {missing} are missing."
+            "not complete: {done} runs are finished, {missing} are missing."
             if self.tuned
-            else "not complete, {done} runs; {missing} are missing, and those at the rates they choose follow.",
+            else "not complete: {done} runs are finished. {missing} tuning runs come first, and then the runs "
+            "at the rates that they choose.",
             done=done,
             missing=len(self.missing),
         )

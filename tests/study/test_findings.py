@@ -120,8 +120,13 @@ def test_no_gap_is_closed_where_both_arms_are_best_at_one_rate():
             "clean_loss",
             r"larger by 0\.\d+ in the logarithm \(95% interval 0\.\d+ to 0\.\d+, 30 seeds\)",
         ),
-        (0.2, 0.2, "clean_loss", r"interval from 0\.\d+ smaller to 0\.\d+ larger, 30 seeds\), no change is shown"),
-        (0.0, 0.1, "heldout_accuracy", r"larger by 1\d points \(95% interval 9\.\d to 13, 30 seeds\), shown"),
+        (0.2, 0.2, "clean_loss", r"interval from 0\.\d+ smaller to 0\.\d+ larger, 30 seeds\): no change is shown"),
+        (
+            0.0,
+            0.1,
+            "heldout_accuracy",
+            r"larger by 1\d points \(95% interval 9\.\d to 13, 30 seeds\): a change is shown",
+        ),
     ],
 )
 def test_an_interaction_is_said_in_words_and_not_in_signs(first, second, outcome, said):
@@ -163,7 +168,7 @@ def test_the_mechanism(centred, normalized, random, said):
             confirming(gain=normalized, network="cnn_bn"),
         ]
     )
-    assert found(MECHANISM, table).endswith(f"the account of a common shift is {said}.")
+    assert found(MECHANISM, table).endswith(f"the explanation by a common shift is {said}.")
 
 
 def test_a_random_direction_that_is_poorly_known_supports_nothing():

@@ -47,8 +47,8 @@ def test_the_readme_says_of_the_mechanism_what_its_rules_found():
         + f", {arms.loc['gradient', 'seeds']:.0f} seeds)",
         f"higher by {100 * accuracy['difference']:.1f} points (95% interval from "
         f"{-100 * accuracy['t_low']:.1f} lower to {100 * accuracy['t_high']:.1f} higher)",
-        "has all of the effect ({}, 95% interval {} to {})".format(*shares[0]),
-        "has not ({}, 95% interval {} to {})".format(*shares[1]),
+        "has the whole effect on the training loss ({} of it, 95% interval {} to {})".format(*shares[0]),
+        "has little or none of it ({}, 95% interval {} to {})".format(*shares[1]),
         "says no on one measure of the training loss, and would say yes on another",
     ):
         assert said in readme

@@ -155,8 +155,8 @@ def test_the_title_of_what_is_removed(removed_table):
     assert "20% (inputs [-1, 1]) and 60% (inputs [0, 1]) lie along the mean" in said
     alike = removed_table[removed_table["scaling"] == "0..1"]
     assert removed_figure.removed_finding(alike) == (
-        "Without GC, 60% of the first layer's squared gradient norm lies along the mean; in the other layers 10 times "
-        "chance"
+        "Without GC, 60% of the first layer's squared gradient norm lies along the mean; in the other layers it is 10 "
+        "times chance"
     )
     assert "conv 2 10%, 10 times chance" in removed_figure.removed_alt(removed_table, LAYERS)
 

@@ -32,9 +32,9 @@ def found():
 
 def test_arms_are_sorted_by_what_they_have_of_the_effect(found):
     said = synthesis(found, RULES)
-    assert said[0] == "Most of GC's effect, or all of it, is there with: convolutions only."
+    assert said[0] == "These have most of GC's effect, or all of it: convolutions only."
     assert said[1] == (
-        "Less than half of it is there with: dense layers only, random direction and no GC at 1.7 times the rate."
+        "These have less than half of it: dense layers only, random direction and no GC at 1.7 times the rate."
     )
     assert said[2] == "Undecided: half the mean."
 
@@ -42,7 +42,11 @@ def test_arms_are_sorted_by_what_they_have_of_the_effect(found):
 @pytest.mark.parametrize(
     ("clean", "running", "said"),
     [
-        ("supported", "supported", "The account of a common shift is supported on both measures of the training loss."),
+        (
+            "supported",
+            "supported",
+            "The explanation by a common shift is supported on both measures of the training loss.",
+        ),
         (
             "refuted",
             "supported",
@@ -61,7 +65,10 @@ def test_where_two_measures_disagree_the_account_stays_open(found, clean, runnin
 
 def test_the_account_that_a_table_keeps_is_the_one_that_is_said(found):
     for rule in ("common_shift", "common_shift_running"):
-        assert f"the account of a common shift is {found[rule].table.attrs['account']['rmsprop']}." in found[rule].found
+        assert (
+            f"the explanation by a common shift is {found[rule].table.attrs['account']['rmsprop']}."
+            in found[rule].found
+        )
 
 
 def test_at_one_rate_both_outcomes_are_said(found):

@@ -239,13 +239,13 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     if not shown:
         end = text("no change is shown")
     elif remaining is not None and row["share"] <= remaining:
-        end = text("shown, and {share:.0%} of the effect remains", share=row["share"])
+        end = text("a change is shown, and {share:.0%} of the effect remains", share=row["share"])
     else:
-        end = text("shown")
+        end = text("a change is shown")
     better = 1 if higher_is_better(row["outcome"]) else -1
     return text(
-        "{name}: with GC {outcome} is {effect_first} with {first} and {effect_second} with {second}. The effect is "
-        "{size}, {end}.",
+        "{name}: with GC the {outcome} is {effect_first} with {first} and {effect_second} with {second}. The effect is "
+        "{size}: {end}.",
         name=name,
         outcome=OUTCOMES[row["outcome"]],
         effect_first=changed_amount(better * row["effect_first"], row["outcome"], row["scale"]),

@@ -154,7 +154,7 @@ def mechanism(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         said.append(
             text(
                 "A random direction has {share:.0%} of GC's effect (95% interval {share_low:.0%} to "
-                "{share_high:.0%}). By the rule the account of a common shift is {account}.",
+                "{share_high:.0%}). By the rule the explanation by a common shift is {account}.",
                 share=one["share"],
                 share_low=one["share_low"],
                 share_high=one["share_high"],

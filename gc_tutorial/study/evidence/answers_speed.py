@@ -105,7 +105,7 @@ def gap(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
 def larger_step(row: Mapping, rule: dict, who: str) -> str:
     """Say how much of GC's effect a larger or tuned step gets, and what follows."""
     return text(
-        "Of it, {who} gets {share:.0%} (95% interval {low:.0%} to {high:.0%}): {word}.",
+        "{share:.0%} of it (95% interval {low:.0%} to {high:.0%}) is reached with {who}: {word}.",
         who=who,
         share=row["share"],
         low=row["share_low"],

@@ -35,7 +35,7 @@ def budget(table: pd.DataFrame, *, title: str | None = None) -> Figure:
         axis.set_ylim(0, 1.15 * table.loc[table["optimizer"] == optimizer, "expected"].max())
         axis.grid(alpha=0.3)
     figure.supylabel("expected clean training loss (nats)", fontsize=9)
-    axes[-1, 0].set_xlabel("learning rates tried, of the grid", fontsize=9)
+    axes[-1, 0].set_xlabel("number of learning rates tried", fontsize=9)
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles), fontsize=8)
     figure.suptitle(wrapped(title or budget_finding(table), 52), fontsize=10)
     return figure

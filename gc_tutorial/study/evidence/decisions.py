@@ -19,12 +19,13 @@ from gc_tutorial.study.evidence.wording import (
     NO_PRACTICAL_DIFFERENCE,
     VERDICTS,
     amount,
+    listed,
     word,
 )
 
-MARGIN = 0.02  # of accuracies, as in the rules of plans B and C
 NOT_YET = "not yet known"
 NOT_ASKED = "not measured"
+SECONDARY = "no claim (a secondary outcome)"
 # What an answer comes to, for an outcome: it decides the sentence of `advice`.
 YES, SOMETIMES, MIXED, NO, SAME, NOT_SHOWN, OPEN = "yes", "sometimes", "mixed", "no", "same", "not shown", "open"
 SENTENCES = {
@@ -58,6 +59,8 @@ class Case:
     Attributes:
         name: str, a key of `NAMES`, which hold what follows "if".
         training, heldout: tuple of the letter of a plan and the name of a rule; or None where no rule asks.
+        also: tuple of letters of plans that ask the same of another optimizer.
+        without: str, what the table says where no rule asks.
         where: function of a rule's table that says which of its rows belong to the case.
     """
 
@@ -65,10 +68,12 @@ class Case:
     training: tuple[str, str] | None
     heldout: tuple[str, str] | None
     where: Callable[[pd.DataFrame], pd.Series] = lambda table: pd.Series(True, table.index)
+    also: tuple[str, ...] = ()
+    without: str = NOT_ASKED
 
 
 CASES = (
-    Case("same_rate", ("D", "ablations"), ("D", "heldout"), lambda table: table["arm"] == FULL),
+    Case("same_rate", ("D", "ablations"), None, lambda table: table["arm"] == FULL, ("D2",), SECONDARY),
     Case("tuned", ("B", "training"), ("B", "heldout")),
     Case(
         "other_data",
@@ -122,7 +127,7 @@ def decision_table(
     for case in CASES:
         both = [_rows(case, found, source) for source in (case.training, case.heldout)]
         answers = [
-            text(NOT_ASKED) if rows is None else answer(list(rows["word"]), list(rows["small"])) for rows in both
+            text(case.without) if rows is None else answer(list(rows["word"]), list(rows["small"])) for rows in both
         ]
         kinds = ["" if rows is None else _comes_to(list(rows["word"])) for rows in both]
         rows.append((NAMES[case.name], *answers, _rests_on(case, *both), *kinds))
@@ -147,9 +152,10 @@ def _rows(case, found, source):
     if source is None:
         return None
     plan, rule = source
-    table = found[plan][rule].table if rule in found.get(plan, {}) else pd.DataFrame()
+    tables = [found[one][rule].table.assign(plan=one) for one in (plan, *case.also) if rule in found.get(one, {})]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if table.empty:
-        return pd.DataFrame({"word": [], "seeds": [], "small": []})
+        return pd.DataFrame({"word": [], "seeds": [], "small": [], "plan": []})
     chosen = table[case.where(table)]
     if "word" not in chosen:
         chosen = chosen.assign(word=[_word(row) for _, row in chosen.iterrows()])
@@ -160,17 +166,17 @@ def _rows(case, found, source):
 
 def _word(effect):
     """The word for a row of `effects.ablations`, in which more is better."""
-    margin = MARGIN if effect["outcome"].endswith("accuracy") else None
-    interval, inner = effect[["t_low", "t_high"]], effect[["inner_low", "inner_high"]]
-    return word(tuple(interval), tuple(inner), margin=margin, better=True, p_value=effect["p_holm"])
+    interval = (effect["t_low"], effect["t_high"])
+    return word(interval, interval, margin=None, better=True, p_value=effect["p_holm"])
 
 
 def _rests_on(case, training, heldout):
-    plan = (case.training or case.heldout)[0]
-    counts = sorted({len(rows) for rows in (training, heldout) if rows is not None} - {0})
-    seeds = {int(count) for rows in (training, heldout) if rows is not None for count in rows["seeds"]}
+    asked = [rows for rows in (training, heldout) if rows is not None]
+    counts = sorted({len(rows) for rows in asked} - {0})
+    seeds = {int(count) for rows in asked for count in rows["seeds"]}
     if not seeds:
-        return text("study {plan}: no results yet", plan=plan)
+        return text("study {plan}: no results yet", plan=(case.training or case.heldout)[0])
+    plan = listed(sorted({plan for rows in asked for plan in rows["plan"]}))
     values = {"plan": plan, "settings": counts[0], "most": counts[-1], "seeds": min(seeds)}
     if len(counts) > 1:
         return text("study {plan}: {settings} to {most} settings, {seeds} seeds", **values)

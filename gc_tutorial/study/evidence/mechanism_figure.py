@@ -42,7 +42,7 @@ def mechanism(
         _draw_effects(axis, rows)
         axis.set_title(value_name("optimizer", optimizer), fontsize=10)
     for axis in axes[-1] if narrow else axes[0]:
-        axis.set_xlabel("clean training loss, lower than no GC's by\n(95% interval)", fontsize=9)
+        axis.set_xlabel("how much lower the clean training loss is\nthan without GC (95% interval)", fontsize=9)
     title = title or mechanism_finding(ablations)
     figure.suptitle(wrapped(title, 46 if narrow else 60 * len(optimizers)), fontsize=10 if narrow else 12)
     return figure

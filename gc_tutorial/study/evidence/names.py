@@ -19,7 +19,7 @@ ARMS = Words(
         "first_layer": "first layer only",
         "conv_only": "convolutions only",
         "dense_only": "dense layers only",
-        "raw_norm": "GC, raw norm",
+        "raw_norm": "GC at the raw norm",
         "half": "half the mean",
         "twice": "twice the mean",
         "first_two_epochs": "epochs 1–2 only",

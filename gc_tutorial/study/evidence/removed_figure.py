@@ -71,7 +71,7 @@ def removed_finding(table: pd.DataFrame) -> str:
             "Without GC, {span}% of the first layer's squared gradient norm lies along the mean", span=_span(drawn)
         )
     return text(
-        "Without GC, {span}% of the first layer's squared gradient norm lies along the mean; in the other layers "
+        "Without GC, {span}% of the first layer's squared gradient norm lies along the mean; in the other layers it is "
         "{others} times chance",
         span=_span(drawn),
         others=_span(others["times_chance"]),

@@ -16,8 +16,8 @@ from gc_tutorial.study.evidence.wording import amount, listed, rate
 
 SENTENCES = Words(
     {
-        "enough": "Most of GC's effect, or all of it, is there with: {arms}.",
-        "not_enough": "Less than half of it is there with: {arms}.",
+        "enough": "These have most of GC's effect, or all of it: {arms}.",
+        "not_enough": "These have less than half of it: {arms}.",
         "open": "Undecided: {arms}.",
     }
 )
@@ -25,7 +25,7 @@ OF_ARM = {"ablations": None, "larger_step": "none_faster"}  # rules, and the one
 
 
 def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> list[str]:
-    """Say which arms have GC's effect, which do not, and what that makes of the account.
+    """Say which arms have GC's effect, which do not, and what that makes of the explanation.
 
     An arm is enough where the 95% interval of its share lies above the rule's "most", and not enough where it lies
     below.
@@ -60,10 +60,10 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
         return said
     values = {"clean": ACCOUNTS[clean], "running": ACCOUNTS[running]}
     account = (
-        "The account of a common shift is {clean} on both measures of the training loss."
+        "The explanation by a common shift is {clean} on both measures of the training loss."
         if clean == running
-        else "The account of a common shift is {clean} on the clean training loss and {running} on the running one, so "
-        "it stays open."
+        else "The explanation by a common shift is {clean} on the clean training loss and {running} on the running "
+        "one, so it stays open."
     )
     return [*said, text(account, **values)]
 
