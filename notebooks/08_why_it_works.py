@@ -477,7 +477,7 @@ print(
 #
 # - GC equals centring the inputs of each layer in the backward pass. A plain optimizer and a layer that adds zero give the same weights.
 # - How much of the gradient GC removes in each layer, against chance: in one batch, and over whole trainings.
-# - Which parts of GC carry the effect, and which do not, is what the sentences under "What the ablations say together" answer, for RMSprop
+# - Which parts of GC carry the effect, and which do not, is what the sentences under "What they say together" answer, for RMSprop
 #   and for SGD. Whether removing a shift that all inputs share is the reason stays open where the two measures of the loss disagree.
 #
 # Next: [9. Should you use it?](09_should_you_use_it.ipynb), for other data and networks, costs, and a table to decide by.

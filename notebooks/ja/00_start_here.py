@@ -65,12 +65,12 @@ show(
     alt="Two arrows from one point. The step with GC follows the dashed line of constant sum; a perpendicular joins the ends of both.",
 )
 
-# %% [markdown] translates="9426203d8d4b"
+# %% [markdown] translates="d8344d71cf47"
 # 破線の上では、重みの和がどこでも同じです。GC は、ステップの先端からこの破線に垂線を下ろします。つまり、ステップのうち破線に沿った成分を残し、それ以外を取り除きます。重みがもっと多いユニットでは、この直線の代わりに（超）平面になります。
 #
 # ## 約 10 行で書く GC
 #
-# バックエンドが TensorFlow、JAX、PyTorch のどれであっても、Keras のオプティマイザは `apply` という 1 つのメソッドで勾配を受け取ります。そこで、このメソッドの中で中心化します。カーネル（層の重みをまとめた配列）の最後の軸はユニットに対応するので、平均は残りの軸にわたってとります。バイアスには手を付けません。ユニットごとに数が 1 つしかないので、平均を引くとゼロになってしまうからです。全結合層と畳み込み層では、これで正しく中心化できます。ほかの層には、ユニットに対応する軸が最後ではないものもあります。[ノートブック 7](07_any_optimizer.ipynb) の既製のクラスは、それがどの軸なのかを知っています。
+# バックエンドが TensorFlow、JAX、PyTorch のどれであっても、Keras のオプティマイザは `apply` という 1 つのメソッドで勾配を受け取ります。そこで、このメソッドの中で中心化します。層の重みをまとめた配列を、**カーネル**（kernel）と呼びます。カーネルの最後の軸はユニットに対応するので、平均は残りの軸にわたってとります。バイアスには手を付けません。ユニットごとに 1 つしかないので、勾配から平均を引くとゼロになり、バイアスがまったく学習しなくなるからです。全結合層と畳み込み層では、これで正しく中心化できます。ほかの層には、ユニットに対応する軸が最後ではないものもあります。[ノートブック 7](07_any_optimizer.ipynb) の既製のクラスは、それがどの軸なのかを知っています。
 
 # %%
 import keras
@@ -150,8 +150,8 @@ from gc_tutorial.study.published import published
 tuning, mechanism, confirmation = published("A"), published("D"), published("B")
 show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
-# %% [markdown] translates="185d14441f5a"
-# 点の 1 つ 1 つが別々の訓練で、線はその平均です。3 つの方法の学習率は同じで、図では互いに少し横にずらして描いています。「見たことのない画像」に写っているのは、訓練に使ったものとは別の馬と人です。これらの訓練は、方法ごとに学習率を選ぶためだけのものです。新しいシードで方法を比べるのは、ほかの実験です。実験 D（SGD では D2）では、GC ありにもなしにも、GC **なし**のときにいちばんよい学習率を使います。実験 B では、どの方法にも、その方法にいちばんよい学習率を使います。
+# %% [markdown] translates="a3345e195e28"
+# 点の 1 つ 1 つが 1 回の訓練で、線はその平均、星印はその方法でいちばんよい学習率です。3 つの方法の学習率は同じで、図では互いに少し横にずらして描いています。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。**評価用画像**（held-out）は、訓練に使わない画像です。ここでは、訓練用画像のどれにも出てこない馬と人が写っています。下の図の星印は、評価用画像での損失（テスト損失）がいちばん低い学習率に付いています。これらの訓練は、方法ごとに学習率を選ぶためだけのもので、方法を比べるものではありません。新しいシードで方法を比べるのは、ほかの実験です。実験 D（RMSprop）と実験 D2（SGD）では、GC ありにもなしにも、GC **なし**のときにいちばんよい学習率を使います。実験 B では、どの方法にも、その方法にいちばんよい学習率を使います。
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -162,12 +162,12 @@ lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2").findings
 lines += found or [text("No answer yet. {progress}", progress=confirmation.progress)]
 Markdown("\n".join(f"- {line}" for line in lines))
 
-# %% [markdown] translates="51da581621bc"
-# ## 3 つの入口
+# %% [markdown] translates="2a861b4e7bbe"
+# ## 次に読むもの
 #
 # - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. なぜ働くのか](08_why_it_works.ipynb) を読みます。
 # - **証拠を見る。** [5. 比較](05_comparison.ipynb) と [9. 使うべきか](09_should_you_use_it.ipynb) です。
-# - **自分のコードで使う。** [7. どのオプティマイザでも](07_any_optimizer.ipynb) では、`gc_tutorial.GCAdam` などの既製のクラスを使います。手元の画像で試すなら [6. 自分の画像](06_your_own_images.ipynb) です。
+# - **自分のプロジェクトで使う。** [7. どのオプティマイザでも](07_any_optimizer.ipynb) では、`gc_tutorial.GCAdam` などの既製のクラスを使います。手元の画像で試すなら [6. 自分の画像](06_your_own_images.ipynb) です。
 
 # %% [markdown] translates="f1ef7a3266cd"
 # ## 練習問題
@@ -194,9 +194,9 @@ print(
         "Adam divides each number of the gradient by a scale of its own, so the numbers need not sum to zero any more."
     )
 )
-print(text("Notebook 5 measures this, and shows the variant of GC that keeps the means."))
+print(text("Notebook 7 measures this for Adam and other optimizers, and shows the variant of GC that keeps the means."))
 
-# %% [markdown] translates="6db3368fe687"
+# %% [markdown] translates="d71928767bf3"
 # ## このノートブックのまとめ
 #
 # - GC は、重みベクトルごとに、勾配からその平均を引きます。ですから、ステップの前後で重みの和は変わりません。
@@ -204,4 +204,4 @@ print(text("Notebook 5 measures this, and shows the variant of GC that keeps the
 # - SGD では、重みベクトルの平均が動かないことが証明になります。GC がなければ、平均は動きます。
 # - 訓練への効果は学習率によって変わるかもしれません。ですから、比較するには、調整した学習率といくつものシードが必要です。
 #
-# 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかの入口から進んでもかまいません。
+# 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかのノートブックに進んでもかまいません。

@@ -36,10 +36,10 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="d4e309b31718"
+# %% [markdown] translates="196d7c55df18"
 # ## 1 回の呼び出し
 #
-# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、CG で作られた馬と人の画像のデータセットです。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入ります。補助の関数がなければ、次のように書くところです。
+# *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、CG で作られた馬と人の画像のデータセットです。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入ります。このパッケージの補助関数 `load_data` がなければ、次のように書くところです。
 #
 # ```python
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)

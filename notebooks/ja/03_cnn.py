@@ -9,7 +9,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="554ea5a3d18d"
+# %% [markdown] translates="f767750f477e"
 # # 3. CNN
 #
 # **公開例のネットワークを組み立て、勾配中心化（GC）を使わずに訓練し、訓練で見せていない画像で評価しましょう。**

@@ -9,10 +9,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="bee06c0ac4c2"
+# %% [markdown] translates="c4c0936c23b8"
 # # 4. 勾配中心化
 #
-# **Keras のための勾配中心化（GC）を 10 行で書き、それが実行されていることを証明しましょう。多くのプロジェクトが写した公開コードでは、GC は実行されません。**
+# **Keras のための勾配中心化（GC）を約 10 行で書き、それが実行されていることを証明しましょう。多くのプロジェクトが写した公開コードでは、GC は実行されません。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 2〜3 分かかります。GPU は要りません。
 #
@@ -129,7 +129,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown] translates="bcca215bd65b"
+# %% [markdown] translates="b29d0b76609c"
 # ## 公開例のオプティマイザ
 #
 # 「公開例」と言うのは、最後に変更された 2023-07-25 の時点での [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それを写したコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。
@@ -141,7 +141,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # - [issue 2111](https://github.com/keras-team/keras-io/issues/2111)（2025-05-24）が、例の中の比較は公平でないと報告しました。
 # - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025 年）が、訓練ごとに別のモデルを使うようにしました。
 #
-# 今のページに何が書かれているかは確かめられなかったので、以下は 2023-07-25 の版についての話です。
+# このページは見ることができず、今の内容は分からないので、以下は 2023-07-25 の版についての話です。
 #
 # `gctf` のオプティマイザは、`get_gradients` を上書きしません。できあがったオプティマイザに、これを設定します。次のセルに、両方の骨組みを書きます。
 #
@@ -388,10 +388,10 @@ for name, distance in moved.items():
         said = "{name} moved the kernel by {distance:.2g}, so GC runs in it."
     print(text(said, name=name, distance=distance))
 
-# %% [markdown] translates="fa08884067c7"
+# %% [markdown] translates="921f8bed94ee"
 # ## このノートブックのまとめ
 #
-# - GC は、それぞれの重みベクトルの勾配から、その平均を引きます。10 行で書け、書く場所は `Optimizer.apply` です。
+# - GC は、それぞれの重みベクトルの勾配から、その平均を引きます。約 10 行で書け、書く場所は `Optimizer.apply` です。
 # - 公開例のように `get_gradients` を上書きしても、何も変わりません。Keras 3 はこのメソッドを決して呼ばないからです。
 # - GC が実行されていることは、2 つの証明が示します。更新に届く勾配は平均がゼロで、SGD では重みベクトルの平均が決して動きません。
 #

@@ -93,8 +93,8 @@ from_zip = load_data(shutil.make_archive(folder, "zip", folder), settings.image_
 same = np.array_equal(from_folder.train_images, from_zip.train_images)
 print(text("same pixels: {same}", same=same))
 
-# %% [markdown] translates="082ca387655e"
-# 渡されたものを使えないとき、`load_data` は、その理由と、どうすればよいかを述べます。たとえば、このノートブックは勾配中心化の実践ガイド（the hands-on guide）の設定を使いますが、そのガイドは最初の手順で止まってしまいます。フォルダを受け取る関数に、Web のアドレスを渡しているからです。
+# %% [markdown] translates="fe46790b896f"
+# 渡されたものを使えないとき、`load_data` は、その理由と、どうすればよいかを述べます。たとえば、必要なのはパスであって、Web のアドレスではありません。
 
 # %%
 try:
@@ -133,10 +133,10 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="72bbba8ef46b"
+# %% [markdown] translates="248a3367131d"
 # ## より強いデータ拡張
 #
-# 実践ガイドは、画像を最大 40° 回転し、最大で辺の 0.2 倍だけ平行移動（shift）し、最大 0.2 のせん断（shear）と最大 0.2 のズームをかけ、左右に反転します。上下には反転しません。画像の外側に当たるところは、縁の画素のうちいちばん近いものの色になります。せん断と平行移動もアフィン変換なので、[ノートブック 2](02_augmentation.ipynb) と同じように、すべてを **1 回**のリサンプリングで行えます。
+# ここからは、勾配中心化の実践ガイド（hands-on guide）の設定を使います。このガイドは、画像を最大 40° 回転し、最大で辺の 0.2 倍だけ平行移動（shift）し、最大 0.2 のせん断（shear）と最大 0.2 のズームをかけ、左右に反転します。上下には反転しません。画像の外側に当たるところは、縁の画素のうちいちばん近いものの色になります。せん断と平行移動もアフィン変換なので、[ノートブック 2](02_augmentation.ipynb) と同じように、すべてを **1 回**のリサンプリングで行えます。
 
 # %%
 from gc_tutorial import STRONG_AUGMENTATION, training_batches
@@ -167,7 +167,7 @@ show(
 from gc_tutorial import build_cnn, build_three_block_cnn
 
 sizes = {
-    f"{name}, {size}×{size}": build(size, classes=len(names)).count_params()
+    text("{name}, {size}×{size}", name=name, size=size): build(size, classes=len(names)).count_params()
     for size in dict.fromkeys((settings.image_size, 300))
     for name, build in {text("five blocks"): build_cnn, text("three blocks"): build_three_block_cnn}.items()
 }
@@ -214,6 +214,7 @@ from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 ends = {arm: rows["train_loss"].iloc[-1] for arm, rows in runs.groupby("arm")}
 title = "One run each: the training loss ends at {none:.2f} without GC and at {gradient:.2f} with GC"
 figure = learning_curves(runs, title=text(title, **ends))
+figure.axes[0].set_yscale("log")  # the first round is far above the rest
 figure.axes[-1].set_xlabel("round of 8 batches")
 show(
     figure,

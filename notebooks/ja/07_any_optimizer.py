@@ -53,13 +53,13 @@ from gc_tutorial import centralized
 GCNadam = centralized(keras.optimizers.Nadam)
 optimizer = GCNadam(learning_rate=1e-3)
 
-# %% [markdown] translates="28281e7666cf"
+# %% [markdown] translates="4de1f4f90d2e"
 # ## 勾配か、更新量か
 #
 # ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均はまったく動きません。どのステップも、平均がゼロの勾配からできているからです。一方、RMSprop や Adam は、勾配の成分をそれぞれ別のスケールで割ります。Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化のしかたは 2 つあります。
 #
 # - `centralize="gradient"` は既定で、論文の方法です。オプティマイザが**勾配**を使う前に、勾配からその平均を引きます。
-# - `centralize="update"` は、オプティマイザが重みに加える変化から、その平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。調整していない 1 つの学習率で RMSprop を使ったここでの実験では、どちらがよいかは分かっていません（[ノートブック 5](05_comparison.ipynb)）。
+# - `centralize="update"` は、オプティマイザが重みに加える変化から、その平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。調整していない 1 つの学習率で RMSprop を使った最初の実験では、訓練損失にはどちらがよいかは決まりませんでした（[よくある質問](../../docs/faq.md)）。
 #
 # `centralize=None` なら、GC を加えないオプティマイザになります。この 3 つのうち、重みの平均を保つのはどれで、それはどのオプティマイザのときでしょうか。小さなネットワークを、64 枚の小さな画像で訓練してみましょう。
 #
@@ -175,11 +175,11 @@ for name, (layer, shape) in examples.items():
             rows.append([name, variable_name, variable.shape, averaged])
 pd.DataFrame(rows, columns=columns).set_index(columns[0])
 
-# %% [markdown] translates="df6979754cdf"
+# %% [markdown] translates="0de7821a01f9"
 # - デプスワイズ畳み込みのカーネルには、チャネルごとに小さなフィルタが 1 つあります。平均するのは窓の 2 つの軸、つまり軸 0 と軸 1 だけです。
 # - 注意機構のクエリ、キー、バリューのカーネルは、先に特徴（feature）の軸、次にヘッドの軸があります。平均するのは軸 0 です。
 # - 転置畳み込み（transposed convolution）では、出力チャネルが入力チャネルより前にあります。論文の定義のとおり、窓と入力について平均します。（著者のコードは、代わりに 1 つの**入力**チャネルの重みを平均します。）
-# - バイアスには手を付けません。GRU や注意機構の、軸が 2 つあるバイアスも同じです。正規化（normalization）と埋め込みにも手を付けません。その理由は[ノートブック 4](04_gradient_centralization.ipynb) で述べています。
+# - バイアスには手を付けません。GRU や注意機構の、軸が 2 つあるバイアスも同じです。正規化（normalization）の層のスケールとオフセットも、同じ理由で、つまりユニットごとに 1 つしかないので、そのままにします。埋め込みにも手を付けません（理由は[ノートブック 4](04_gradient_centralization.ipynb) で述べています）。
 #
 # オプティマイザが受け取るのは、層ではなく変数です。組み立てられるときに、それぞれの変数がどの層のものかを見つけ、層のクラスから軸を決めます。しかし、自分で書いた層の重みは、`kernel` という名前でなければ、その意味を知りようがありません。そのような重みには手を付けず、警告で名前を挙げます。
 #

@@ -133,12 +133,12 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="168c45047550"
+# %% [markdown] translates="0ca9dfe3abd2"
 # ですから、GC は勾配を変えることであり、同時に、層が中心化された入力から学習することでもあります。下の練習問題では、畳み込みで同じことを行います。
 #
 # ## 取り除くのは勾配のどれだけか
 #
-# 1 つのユニットの勾配はベクトルです。GC は、そのうち、すべての成分が 1 のベクトルの向きの部分を取り除きます。どの向きも同じように取りうるベクトルなら、その部分は平均すると、長さの 2 乗の $1/M$ を占めます。$M$ は、ユニットの重みの個数です。これを**偶然の割合**（chance）と呼びます。ネットワークの勾配は、どの向きも同じように取りうるわけではありません。理由は 2 つあります。まず、$[0, 1]$ にある画素も、ReLU のあとの活性化も、負にはならないので、ユニットの入力はすべて同じ符号をもちます。また、隣り合う画素は、明るさにかかわらず、ほぼ等しい値です。どちらの理由からも、入力の平均は大きくなります。
+# 1 つのユニットの勾配はベクトルです。GC は、そのうち、すべての成分が 1 のベクトルの向きの部分を取り除きます。ランダムな向きのベクトルなら、その部分は平均すると、長さの 2 乗の $1/M$ を占めます。$M$ は、ユニットの重みの個数です。これを**偶然の割合**（chance）と呼びます。ネットワークの勾配の向きは、ランダムではありません。理由は 2 つあります。まず、$[0, 1]$ にある画素も、ReLU の出力も、負にはならないので、ユニットの入力はすべて同じ符号をもちます。また、隣り合う画素は、暗くても明るくても、ほぼ等しい値です。どちらの理由からも、入力の平均は大きくなります。
 #
 # この割合を、1 つのバッチで、重みが初期値のときに測ります。画素は $[0, 1]$ にある場合と $[-1, 1]$ にある場合です。学習率 1 の SGD は、1 ステップで勾配そのものを引くので、Keras で勾配を得る簡単な方法になります。
 #
@@ -208,8 +208,8 @@ show(removed_figure.shares(shares, LAYERS), alt=removed_figure.removed_alt(share
 from gc_tutorial.language import sentences
 
 rest = shares[shares["layer"] > 1]
-more = "So in every layer GC removes more than what chance would, and in none is it the whole gradient."
-not_less = "So in every layer GC removes no less than what chance would, and in none is it the whole gradient."
+more = "So in every layer GC removes more than chance would, and in no layer the whole gradient."
+not_less = "So in every layer GC removes no less than chance would, and in no layer the whole gradient."
 found = [
     text("Points are means over runs, bars are 95% intervals."),
     text("{finding}.", finding=removed_figure.removed_finding(shares)),
@@ -218,12 +218,12 @@ found = [
 ]
 Markdown(sentences(found))
 
-# %% [markdown] translates="e749cd3a6cb0"
+# %% [markdown] translates="cb038d18c80d"
 # ## 何が効果を担っているのか
 #
-# これを調べるのが実験 D の**アブレーション**（ablation）、つまり、手法の一部だけを変えて、ほかはすべてそのままにした訓練です。学習率は、GC **なし**のときにいちばんよいものを使います。比べるのは、訓練の最後に、ドロップアウトもデータ拡張もなしで測った訓練損失（図や表では「ドロップアウトなし」）です。実験 D では RMSprop で訓練し、実験 D2 では SGD で同じことを行います。数値を言葉にする規則は、あとで述べる 1 つを除いて、訓練より前に `gc_tutorial/study/plans/D_mechanism.toml` にコミットしてあります。
+# これを調べるのが実験 D の**アブレーション**（ablation）、つまり、手法の一部だけを変えて、ほかはすべてそのままにした訓練です。学習率は、GC **なし**のときにいちばんよいものを使います。比べるのは、訓練の最後に、ドロップアウトもデータ拡張もなしで測った訓練損失（図や表では「ドロップアウトなし」）です。実験 D では RMSprop で訓練し、実験 D2 では SGD で同じことを行います。数値を言葉にする規則は `gc_tutorial/study/plans` にあります。実験 D の規則は、あとで述べる 1 つを除いて、訓練より前にコミットしてあります。実験 D2 の規則も訓練より前にコミットしましたが、そのコミットはマシンとともに失われたので、これは私たちの言葉を信じてもらうほかありません（[日付](../../gc_tutorial/study/results/README.md)）。
 #
-# 確かめたいのは、**共通のずれ**（common shift）という説明です。ユニットの入力がすべて同じ符号をもつので、そのすべての重みに共通の勾配が生じ、それを GC が取り除く、というものです。この説明が正しければ、入力がすでに中心化されているところでは、効果は小さくなるはずです。また、平均の代わりにランダムな向きを取り除いても、何も起こらないはずです。
+# 確かめたいのは、**共通のずれ**（common shift）という説明（計画では *the account*）です。ユニットの入力がすべて同じ符号をもつので、そのすべての重みに共通の勾配が生じ、それを GC が取り除く、というものです。この説明が正しければ、入力がすでに中心化されているところでは、効果は小さくなるはずです。また、平均の代わりにランダムな向きを取り除いても、何も起こらないはずです。
 #
 # 次の出力は、それぞれの実験がどこまで進んだかを述べています。
 
@@ -235,8 +235,8 @@ found = {optimizer: study.findings() for optimizer, study in studies.items()}
 for study in studies.values():
     print(study.progress)
 
-# %% [markdown] translates="bd7300414faf"
-# 表の行は、それぞれ 1 つの問いです。列は、問い、そのために訓練したもの、GC の効果のどれだけがあるか、規則による判定です。効果とは、訓練損失の対数について、同じシードの GC なしと比べた差です。（対数での 0.69 は、損失が半分になることに当たり、その半分の効果なら、損失は 29% 低くなります。）GC そのものの効果を 100% とします。区間は 95% 信頼区間です。
+# %% [markdown] translates="932ff5367dcc"
+# 表の行は、それぞれ 1 つの問いです。列は、問い、そのために訓練したもの、GC の効果のどれだけがあったか、規則による判定です。効果とは、同じシードの GC なしと GC ありについて、訓練損失の自然対数の差をとったものです。（効果が 0.69 なら、損失は半分になります。その半分の 0.35 なら、損失は 29% 低くなります。）GC そのものの効果を 100% とします。割合が負なら、損失は GC なしより高くなっています。区間は 95% 信頼区間です。
 
 # %%
 names = {
@@ -249,11 +249,12 @@ pd.set_option("display.max_colwidth", None)  # whole sentences
 rows = mechanism_rows(found["rmsprop"], studies["rmsprop"].plan.rules).rename(columns=names)
 rows.set_index(names["question"])
 
-# %% [markdown] translates="43caf6a00787"
+# %% [markdown] translates="27ce3fb2446e"
+# - **群**（arm）は、比べる方法の 1 つ 1 つです。「平均の半分」と「平均の 2 倍」は、平均の 0.5 倍と 2 倍を引きます。「ランダムな向き」は、平均の代わりに、決まった 1 つのランダムな向きの部分を取り除きます。「最初の層だけ」「畳み込み層だけ」「全結合層だけ」「エポック 1〜2 だけ」は、そこでだけ GC を使います。発散した（diverged）訓練は、当て推量のネットワークとみなし、損失を 0.69 とします。
 # - **勾配をもとの長さに戻しても効果があるか**。GC を加えると、勾配は短くなります。「ノルムはもとのまま」の群では、それを元の長さまで引き延ばします。
 # - 「入力 $[-1, 1]$」とあるのは、画素が $[-1, 1]$ にある場合です。この条件と、バッチ正規化を使う条件、最初のエポックでウォームアップを行う条件では、GC なしと GC ありのそれぞれに、別のシードで調整した学習率を使います。
 #
-# 次の図に描いたのも、同じ群です。点は、同じシードの GC なしと比べた差の、シードについての平均で、横に延びる線は 95% 信頼区間です。中が白い点は GC なしそのもの、色の付いた帯は GC の区間です。灰色の線より上（丸）では、手法の一部を変えています。下（ひし形）では、ネットワーク、入力、学習率のスケジュールのどれかを、GC なしでも GC ありでも同じように変えています。
+# 次の図に描いたのも、同じ群です。点は、同じシードの GC なしと比べた差の、シードについての平均で、横に延びる線は 95% 信頼区間です。中が白い点は GC なしそのもの、色の付いた帯は GC の区間です。負の値は、損失が GC なしより高いことを表します。灰色の線より上（丸）では、手法の一部を変えています。下（ひし形）では、ネットワーク、入力、学習率のスケジュールのどれかを、GC なしでも GC ありでも同じように変えています。
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence import effects, mechanism_figure
@@ -315,7 +316,7 @@ for optimizer, study in studies.items():
     lines.append(f"- **{letter}:** " + (sentences(said) or text("not yet known, because the study is not complete.")))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="9fa9c4b7c1ad"
+# %% [markdown] translates="b0a9d0913bb0"
 # 共通のずれという説明には、実験 D の訓練より前にコミットした規則があります。短く言えば、入力の中心化かバッチ正規化によって GC の効果が半分以下になり、しかも、ランダムな向きを取り除く効果がその 10 分の 1 に満たなければ、この説明は支持されます。規則の全文は次のとおりです。
 
 # %%
@@ -336,13 +337,13 @@ if studies["rmsprop"].complete:
     means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
     print(text(said, seeds=len(normalized), guess=guess, **means))
 
-# %% [markdown] translates="f0d7b543b1a4"
-# **訓練中に測った訓練損失**（running loss）は、訓練のステップそのものでの損失です。訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。一方、ドロップアウトなしの損失を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、ドロップアウトなしの損失は、その遅れまで測ることになります。そこで、もう 1 つの規則が、訓練中に測った損失について同じことを問います。この規則が書かれたのは、実験 D では結果が分かったあと、実験 D2 では結果より前です。
+# %% [markdown] translates="204b1bde634b"
+# **訓練中に測った訓練損失**（running loss）は、訓練のステップそのものでの損失です。訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。一方、ドロップアウトなしの損失を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、ドロップアウトなしの損失は、その遅れまで測ることになります。そこで、もう 1 つの規則が、訓練中に測った損失について同じことを問います。この規則が書かれたのは、実験 D では結果が分かったあと、実験 D2 では結果を 1 つも見ないうちです。これについても、私たちの言葉を信じてもらうほかありません。
 
 # %%
 asked = {
-    "common_shift": text("The account, clean loss"),
-    "common_shift_running": text("The account, running loss"),
+    "common_shift": text("The explanation, clean loss"),
+    "common_shift_running": text("The explanation, running loss"),
     "larger_step": text("Is GC a larger step"),
     "warmup": text("Does it protect the first steps"),
 }
@@ -351,10 +352,11 @@ for rule, question in asked.items():
     for optimizer, study in studies.items():
         waiting = text("not yet known, because the study is not complete.")
         said = found[optimizer][rule].found if rule in found[optimizer] else waiting
-        lines.append(f"- **{question}, {study.plan.name.split('_')[0]}:** {said}")
+        plan = study.plan.name.split("_")[0]
+        lines.append("- " + text("**{question}, study {plan}:** {said}", question=question, plan=plan, said=said))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="fac0265bec70"
+# %% [markdown] translates="c16ec5017f66"
 # ある条件がこの説明を確かめられるのは、その条件で共通のずれが実際に取り除かれている場合だけです。取り除かれたかどうかを問う規則はないので、結果が出たあとで調べました。
 
 
@@ -375,18 +377,18 @@ if studies["rmsprop"].complete:
     for name, condition in conditions.items():
         print(text(said, name=name, **removed_with(*condition)))
 
-# %% [markdown] translates="82e109d1dd63"
-# 取り除くものが同じくらい残っている条件では、この説明を確かめたことになりません。残りが少ない条件でなら、確かめたことになります。
+# %% [markdown] translates="5146865ab830"
+# ですから、画素が $[-1, 1]$ にある条件では、この説明を確かめたことになりません。取り除くものが、前とほぼ同じだけ残っているからです。バッチ正規化を使う条件では、畳み込み 2〜5 に残るものがずっと少ないので、そこでは確かめたことになりますが、最初の層ではそうではありません。
 
-# %% [markdown] translates="8db26c3b126a"
-# では、GC 全体としての効果を、テスト正解率と並べるとどうでしょうか。テスト正解率は副次的な指標です。計画では、その符号と区間を示すだけで、何も主張しません。
+# %% [markdown] translates="925da59fcc57"
+# では、GC は全体として、テスト正解率（訓練に使わない画像での正解率）をどう変えるのでしょうか。テスト正解率は副次的な指標です。計画では、その符号と区間を示すだけで、何も主張しません。
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 Markdown("\n".join(f"- {said}" for optimizer in studies for said in at_one_rate(found[optimizer], optimizer)))
 
-# %% [markdown] translates="aa8448f4890b"
+# %% [markdown] translates="9c5acb611a68"
 # ## ここから言えないこと
 #
 # - これは **1 つのデータセットと 1 つの小さなネットワーク**での結果です。ほかでも成り立つのは何かを、[ノートブック 9](09_should_you_use_it.ipynb) で調べます。
@@ -435,11 +437,11 @@ print(
     )
 )
 
-# %% [markdown] translates="a860b146bb61"
+# %% [markdown] translates="1982554df256"
 # ## このノートブックのまとめ
 #
 # - GC は、逆伝播のときに各層の入力を中心化することと同じです。素のオプティマイザと、ゼロを足す層から、同じ重みが得られます。
 # - GC が層ごとに勾配のどれだけを取り除くのかを、1 つのバッチと訓練全体とで見て、偶然の割合と比べました。
-# - どの部分が効果を担っているのかを調べるのは、実験 D と D2 です。何が分かったか、また、どの規則が、結果が分かったあとに書かれたかは、上のセルで述べています。
+# - GC のどの部分が効果を担い、どの部分が担っていないのかは、RMSprop と SGD のそれぞれについて、「合わせて何が言えるか」の文が答えています。すべての入力に共通のずれを取り除くことが理由なのかどうかは、2 通りに測った損失の結果が食い違うところでは、まだ決着がついていません。
 #
 # 次は [9. 使うべきか](09_should_you_use_it.ipynb) です。ほかのデータとネットワーク、コスト、そして判断のための表を見ます。

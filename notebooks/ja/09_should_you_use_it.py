@@ -36,10 +36,12 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="f585977c082d"
+# %% [markdown] translates="92745824354e"
 # ## 測ったもの
 #
-# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」（helps）、「害になる」（hurts）、「実用上の違いはない」（no practical difference）とするかの規則が書いてあります。規則は、それで判定する訓練より前にコミットしてあります。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」（not yet known）と述べます。
+# まず、言葉の説明をします。比べる方法の 1 つ 1 つを、**群**（arm）と呼びます。**評価用画像**（held-out）は、訓練に使わない画像です。「公開例」（published）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)のことです。
+#
+# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」（helps）、「害になる」（hurts）、「実用上の違いはない」（no practical difference）とするかの規則が書いてあります。規則は、それで判定する訓練より前に書いたものです。コミットの日付は[結果の README](../../gc_tutorial/study/results/README.md) にあり、例外も 2 つ挙げてあります（最初のコミットが失われた D2 と、訓練中に測った損失についてあとから D に加えた規則です）。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」（not yet known）と述べます。
 
 # %%
 from gc_tutorial.study.published import published
@@ -62,8 +64,8 @@ from IPython.display import Markdown
 lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study in studies.values()]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="26419721b497"
-# 新しいシードでの比較のうち、終わったものが 1 つあります。実験 D と D2 は、GC がなぜ働くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、GC **なし**のときにいちばんよいと調整で分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
+# %% [markdown] translates="2dd758e5b457"
+# 新しいシードでの比較のうち、終わったものが 2 つあります。実験 D（RMSprop）と D2（SGD）は、GC がなぜ働くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、GC **なし**のときにいちばんよいと調整で分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -84,7 +86,7 @@ def show_results(letter, rules):
         return Markdown(
             text(
                 "**Not yet known:** {names}. {progress}",
-                names="; ".join(rules.values()),
+                names=text("; ").join(rules.values()),
                 progress=studies[letter].progress,
             )
         )
@@ -148,14 +150,15 @@ print(studies["A"].progress)
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import show
 
-show(budget_figure.budget(expected), alt=budget_figure.budget_alt(expected))
+title = text("Trying more learning rates lowers the expected loss of every method")
+show(budget_figure.budget(expected, title=title), alt=budget_figure.budget_alt(expected))
 
 # %%
 each = [budget_figure.budget_finding(part) for _, part in expected.groupby("optimizer", sort=False)]
 Markdown("\n".join("- " + text("{finding}.", finding=finding) for finding in each))
 
-# %% [markdown] translates="a352f49618bd"
-# こうしたことは、どれだけ起きたのでしょうか。
+# %% [markdown] translates="0abd46079d94"
+# 試した学習率の全体で、損失の爆発はどれだけ起きたのでしょうか。
 
 # %%
 exploded = tuning[tuning["diverged"] | (tuning["clean_loss"] > 1)].groupby("arm")["run"].nunique()
@@ -169,7 +172,7 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
         )
     )
 
-# %% [markdown] translates="7f3fd419f7e8"
+# %% [markdown] translates="be68ee4f5d63"
 # 実験 B では、群ごとにいちばんよい学習率を、学習率を選ぶのに使っていない 60 個の新しいシードで試します。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。実験 A でのばらつきから見て、テスト正解率の差の区間は、左右に約 2 ポイントずつ広がるはずです。ですから、「結論が出ない」（inconclusive）は、違いがないという意味にはなりません。
 
 # %%
@@ -190,7 +193,7 @@ show_results(
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
 
-# %% [markdown] translates="8c886778af28"
+# %% [markdown] translates="76dbda108929"
 # ## ほかではどうか
 #
 # 実験 C では、GC を、写真（猫と犬、5 種類の花）、数字、1 次元の信号（MNIST-1D）、バッチ正規化のあるネットワークとないネットワーク、小さなトランスフォーマー（transformer）、重み減衰のある AdamW で試します。どの群も、その群に合わせて調整した学習率と、10 個のシードを使います。これで分かるのは、大きな効果だけです。ばらつきが実験 A と同じくらいなら、区間は左右に 6 ポイントずつ広がるからです。
@@ -245,10 +248,10 @@ show_results("C", {"fine_tuning": text("held-out accuracy after fine-tuning")})
 # %% tags=["hide-input"]
 draw_accuracies("C", "fine_tuning")
 
-# %% [markdown] translates="8fd59a5da3ec"
+# %% [markdown] translates="8688427a74ef"
 # ## コスト
 #
-# GC は、平均を計算するために、どの勾配ももう一度読みます。それがどれだけの割合になるかは、訓練ステップのほかの部分によります。
+# GC は、平均を計算するために、どの勾配ももう一度読みます。それがどれだけの割合になるかは、訓練ステップのほかの部分によります。必要なメモリは測っていません。
 
 # %%
 seconds = rows[(rows["outcome"] == "seconds_per_epoch") & (rows["study"] == FIRST)].iloc[0]
@@ -289,7 +292,7 @@ Markdown(
     + text("Studies that are complete: {complete}.", complete=complete)
 )
 
-# %% [markdown] translates="2fd8889d2b2f"
+# %% [markdown] translates="db9c885c717a"
 # ## ほかの人の結果
 #
 # これらは、どれも私たちが得た結果ではなく、私たちが再現したものもありません。論文は、大きなデータセットでの改善を報告しています。見つかった独立した報告（2026-11-24 に検索）は、数が少なく、規模も小さく、そのほとんどには、シードを変えた繰り返しがありません。
@@ -306,7 +309,7 @@ Markdown(
 # | ある利用者、2020-08-05、Ranger の [issue 39](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/issues/39) | 非公開のデータ、Ranger。改善したが、過学習しやすくなった | 数値なし | 数値なし |
 # | senpai プロジェクト、2026-04-04、[pull request 2114](https://github.com/wandb/senpai/pull/2114)（そこにあるいくつかのうちの 1 つ） | 翼のまわりの空気の流れ、Lion、2 つのシードの検証損失 | 0.388、0.392 | 0.460、0.422 |
 #
-# **公開例**（Keras の例）は、GC を支持する証拠にも、否定する証拠にもなりません。最後に変更された 2023-07-25 の時点で報告されている損失は、GC なしで 0.5346、GC ありで 0.4014 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）では、0.5489 と 0.4069 でした。どちらも、1 つのモデルを 2 回続けて訓練したもので、しかも Keras 3 では、公開例の GC は決して実行されませんでした（[ノートブック 4](04_gradient_centralization.ipynb)、[ノートブック 5](05_comparison.ipynb)）。出発点がそろっていないことは、2025 年に読者が報告し、修正しました（[issue 2111](https://github.com/keras-team/keras-io/issues/2111)、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113)）。
+# **公開例**（Keras の例）は、GC を支持する証拠にも、否定する証拠にもなりません。最後に変更された 2023-07-25 の時点で報告されている損失は、GC なしで 0.5346、GC ありで 0.4014 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）では、0.5489 と 0.4069 でした。どちらも、1 つのモデルを 2 回続けて訓練したもので、しかも Keras 3 では、公開例の GC は決して実行されません（[ノートブック 4](04_gradient_centralization.ipynb)、[ノートブック 5](05_comparison.ipynb)）。パッケージ `gctf` の GC が実行されないことは、2021 年に報告されました（[issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)）。出発点がそろっていないことは 2025-05-24 に報告され、2025 年に修正されました（[issue 2111](https://github.com/keras-team/keras-io/issues/2111)、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113)）。
 #
 # ## 判断のための表
 #
@@ -332,10 +335,10 @@ table[list(names)].rename(columns=names).set_index(names["case"])
 # %%
 Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
 
-# %% [markdown] translates="9c1665ce028f"
+# %% [markdown] translates="68a25ddd00e7"
 # 表が何と言っていても、2 つのことは変わりません。GC は 1 行で加えられ、取り除くこともできるので、学習率と同じように、調整の対象が 1 つ増えるだけです。そして、自分のデータで改善するかどうかは、**自分の**評価用データで、GC のあり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。次の節では、それを 1 つのコマンドで行います。
 #
-# 実験 B と C が終わるまでは、次のようにしてください。訓練損失が下がらなくて困っているなら、いま使っている学習率のまま、GC を試します。問題が新しいデータでの正解率なら、GC が役に立つと言える結果はここにはないので、まず、学習率、データ拡張、訓練の長さを調整します。GC を使うなら、実験で訓練に使っている、勾配への GC から始めます。更新量への GC は、重みの平均を保ちますが、比べた訓練はそれより少数です。
+# 実験 B と C が終わるまでは、次のようにしてください。訓練損失が下がらなくて困っているなら、まず GC なしで学習率を調整し、その学習率で GC を試します。問題が新しいデータでの正解率なら、GC が役に立つと主張する実験はここにはありません。（SGD を使った D2 では、テスト正解率が高くなりましたが、副次的な指標で、エポックも少数でした。）ですから、まず、学習率、データ拡張、訓練の長さを調整します。GC を使うなら、実験で訓練に使っている、勾配への GC から始めます。更新量への GC は、重みの平均を保ちますが、比べた訓練はそれより少数です。
 #
 # ## 同じ実験を自分の画像で
 #

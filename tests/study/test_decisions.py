@@ -8,8 +8,7 @@ from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_co
 from gc_tutorial.study.evidence.decisions import (
     CASES,
     NAMES,
-    NOT_ASKED,
-    SECONDARY,
+    NO_RULE,
     advice,
     answer,
     decision_table,
@@ -180,8 +179,8 @@ def test_each_case_gets_its_own_settings():
     assert answers["your network has batch normalization"] == (NULL, "not yet known")
     assert answers["your network is a transformer"] == ("not yet known", "not shown")
     assert answers["you use AdamW with weight decay"] == ("not yet known", "no, it hurts")
-    assert answers["you fine-tune on 100 to 200 pictures"] == (NOT_ASKED, "not yet known")
-    assert answers["you train by the published recipe"] == ("not shown", NOT_ASKED)
+    assert answers["you fine-tune on 100 to 200 pictures"] == (NO_RULE["not asked"], "not yet known")
+    assert answers["you train by the published recipe"] == ("not shown", NO_RULE["not asked"])
     assert table.loc["you tune the learning rate", "rests_on"] == "study B: 2 settings, 10 seeds"
     assert table.loc["you fine-tune on 100 to 200 pictures", "rests_on"] == "study C: no results yet"
 
@@ -217,7 +216,7 @@ def test_a_second_study_of_another_optimizer_counts_in_the_same_row():
 
 def test_without_results_nothing_is_advised():
     table = decision_table({})
-    assert set(table["training"]) | set(table["heldout"]) == {"not yet known", NOT_ASKED, SECONDARY}
+    assert set(table["training"]) | set(table["heldout"]) == {"not yet known", *NO_RULE.values()}
     (said,) = advice(table)
     assert said.startswith("Not yet known") and "if you tune the learning rate, if " in said
 

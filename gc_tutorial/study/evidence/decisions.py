@@ -24,8 +24,7 @@ from gc_tutorial.study.evidence.wording import (
 )
 
 NOT_YET = "not yet known"
-NOT_ASKED = "not measured"
-SECONDARY = "no claim (a secondary outcome)"
+NO_RULE = Words({"not asked": "not measured", "secondary": "no claim (a secondary outcome)"})
 # What an answer comes to, for an outcome: it decides the sentence of `advice`.
 YES, SOMETIMES, MIXED, NO, SAME, NOT_SHOWN, OPEN = "yes", "sometimes", "mixed", "no", "same", "not shown", "open"
 SENTENCES = {
@@ -60,7 +59,7 @@ class Case:
         name: str, a key of `NAMES`, which hold what follows "if".
         training, heldout: tuple of the letter of a plan and the name of a rule; or None where no rule asks.
         also: tuple of letters of plans that ask the same of another optimizer.
-        without: str, what the table says where no rule asks.
+        without: str, a key of `NO_RULE`, for what the table says where no rule asks.
         where: function of a rule's table that says which of its rows belong to the case.
     """
 
@@ -69,11 +68,11 @@ class Case:
     heldout: tuple[str, str] | None
     where: Callable[[pd.DataFrame], pd.Series] = lambda table: pd.Series(True, table.index)
     also: tuple[str, ...] = ()
-    without: str = NOT_ASKED
+    without: str = "not asked"
 
 
 CASES = (
-    Case("same_rate", ("D", "ablations"), None, lambda table: table["arm"] == FULL, ("D2",), SECONDARY),
+    Case("same_rate", ("D", "ablations"), None, lambda table: table["arm"] == FULL, ("D2",), "secondary"),
     Case("tuned", ("B", "training"), ("B", "heldout")),
     Case(
         "other_data",
@@ -127,7 +126,7 @@ def decision_table(
     for case in CASES:
         both = [_rows(case, found, source) for source in (case.training, case.heldout)]
         answers = [
-            text(case.without) if rows is None else answer(list(rows["word"]), list(rows["small"])) for rows in both
+            NO_RULE[case.without] if rows is None else answer(list(rows["word"]), list(rows["small"])) for rows in both
         ]
         kinds = ["" if rows is None else _comes_to(list(rows["word"])) for rows in both]
         rows.append((NAMES[case.name], *answers, _rests_on(case, *both), *kinds))
