@@ -91,7 +91,13 @@ def headline(*, picture: str) -> None:
         for outcome in ("train_loss", "test_accuracy")
     ]
     figure = plotting.headline(study, load_study("control"), load_study("published_progress"), findings)
-    figure.savefig(picture, dpi=110, facecolor="white")
+    try:
+        figure.savefig(picture, dpi=110, facecolor="white")
+    except (OSError, ValueError) as error:  # the second for an ending that names no format of pictures
+        reason = getattr(error, "strerror", None) or str(error).split(" (")[0]
+        raise StoreError(
+            f"The picture {picture!r} cannot be written: {reason}. Choose another file, such as headline.png."
+        ) from error
 
 
 def _import_quietly():

@@ -234,3 +234,13 @@ def test_no_room_for_logits_is_told_before_training(small_plan, monkeypatch):
         StoreError, match=r"Results cannot be written to .*logits: File exists. Remove what is in the way"
     ):
         planned_study.run_study(read_plan(str(small_plan)), folder, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing/x.png", "No such file or directory"), ("x.nothing", "Format 'nothing' is not supported")],
+)
+def test_a_picture_that_cannot_be_written_is_told(tmp_path, capsys, name, reason):
+    assert main(["headline", str(tmp_path / name)]) == 1
+    said = capsys.readouterr().err
+    assert f"cannot be written: {reason}. Choose another file" in said and said.count("\n") == 1
