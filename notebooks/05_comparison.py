@@ -228,8 +228,8 @@ Markdown(
 
 # %% [markdown]
 # A study of one setting reports one of these lines as the answer. The settings differ in more than one thing, so they cannot tell what
-# decides. ([Plan E](../gc_tutorial/study/plans/E_recipe.toml) trains the published recipe for longer.) The tuning runs of A differ in the
-# rate alone. So they show what a study at one rate would have reported, at the baseline's best rate and at its neighbours:
+# decides. ([Plan E](../gc_tutorial/study/plans/E_recipe.toml) trains the published recipe for longer: see below.) The tuning runs of A
+# differ in the rate alone. So they show what a study at one rate would have reported, at the baseline's best rate and at its neighbours:
 
 # %%
 from gc_tutorial.study.evidence.intervals import estimate

@@ -71,8 +71,8 @@ lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study 
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# Two comparisons on fresh seeds are complete. Studies D (RMSprop) and D2 (SGD) ask why GC works ([notebook 8](08_why_it_works.ipynb)). For
-# this they train with and without GC at one learning rate, the one that tuning found best *without* GC:
+# Two studies on fresh seeds, D (RMSprop) and D2 (SGD), ask why GC works ([notebook 8](08_why_it_works.ipynb)). For this they train with and
+# without GC at one learning rate, the one that tuning found best *without* GC:
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate

@@ -64,8 +64,8 @@ from IPython.display import Markdown
 lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study in studies.values()]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="2dd758e5b457"
-# 新しいシードでの比較のうち、終わったものが 2 つあります。実験 D（RMSprop）と D2（SGD）は、GC がなぜ働くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、GC **なし**のときにいちばんよいと調整で分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
+# %% [markdown]
+# 新しいシードを使う 2 つの実験、D（RMSprop）と D2（SGD）は、GC がなぜ働くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、GC **なし**のときにいちばんよいと調整で分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate

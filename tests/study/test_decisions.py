@@ -164,7 +164,7 @@ FOUND = {
             ]
         ),
     },
-    "E": {"ten_epochs": finding([{"word": "inconclusive", "seeds": 5}])},
+    "E": {"too_few_steps": finding([{"word": "inconclusive", "seeds": 5}, {"word": "hurts", "seeds": 5}])},
 }
 
 
@@ -180,7 +180,7 @@ def test_each_case_gets_its_own_settings():
     assert answers["your network is a transformer"] == ("not yet known", "not shown")
     assert answers["you use AdamW with weight decay"] == ("not yet known", "no, it hurts")
     assert answers["you fine-tune on 100 to 200 pictures"] == (NO_RULE["not asked"], "not yet known")
-    assert answers["you train by the published recipe"] == ("not shown", NO_RULE["not asked"])
+    assert answers["you train by the published recipe"] == ("no, it hurts in 1 of 2", NO_RULE["not asked"])
     assert table.loc["you tune the learning rate", "rests_on"] == "study B: 2 settings, 10 seeds"
     assert table.loc["you fine-tune on 100 to 200 pictures", "rests_on"] == "study C: no results yet"
 

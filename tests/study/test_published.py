@@ -66,7 +66,21 @@ def test_the_readme_says_what_was_found_with_sgd():
     assert f"the loss ends at {loss['mean_baseline']:.2f}, where" in readme
 
 
-def test_a_study_of_which_nothing_has_run():
+def test_the_readme_says_what_was_found_with_the_published_recipe():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = published("E").findings()
+    late = found["too_few_steps"].table.iloc[-1]
+    loss = [f"{late[name]:.2g}" for name in ("difference", "t_low", "t_high")]
+    assert late["word"] == "hurts" and late["epoch"] == 40
+    assert "the training loss is higher by {} (95% interval {} to {}, 5 seeds".format(*loss) in readme
+    again = found["control"].table.iloc[0]
+    drop = [f"{again[name]:.2g}" for name in ("difference", "t_low", "t_high")]
+    share = f"{again['share_of_published']:.0%} of the published gain"
+    assert "lowers the loss by {} (95% interval {} to {}, 5 seeds), {}".format(*drop, share) in readme
+
+
+def test_a_study_of_which_nothing_has_run(monkeypatch):
+    monkeypatch.setattr(module, "published_tables", lambda: [])
     study = published("E")
     assert study.table.empty and not study.complete and study.findings() == {}
     assert len(study.missing) == len(study.plan.runs)

@@ -87,7 +87,7 @@ CASES = (
     Case("weight_decay", ("C", "training"), ("C", "heldout"), lambda table: table["weight_decay"] > 0),
     Case("fine_tuning", None, ("C", "fine_tuning")),
     Case("shifted", None, ("B", "shifted")),
-    Case("published", ("E", "ten_epochs"), None),
+    Case("published", ("E", "too_few_steps"), None),
 )
 NAMES = Words(
     {
