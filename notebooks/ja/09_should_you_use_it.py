@@ -64,7 +64,7 @@ from IPython.display import Markdown
 lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study in studies.values()]
 Markdown("\n".join(lines))
 
-# %% [markdown]
+# %% [markdown] translates="a21b553d680e"
 # 新しいシードを使う 2 つの実験、D（RMSprop）と D2（SGD）は、GC がなぜ働くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、GC **なし**のときにいちばんよいと調整で分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
 
 # %%
