@@ -218,7 +218,7 @@ from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 ends = {arm: rows["train_loss"].iloc[-1] for arm, rows in runs.groupby("arm")}
 title = "One run each: the training loss ends at {none:.2f} without GC and at {gradient:.2f} with GC"
 figure = learning_curves(runs, title=text(title, **ends))
-figure.axes[0].set_yscale("log")  # the first round is far above the rest
+figure.axes[0].set_ylim(top=1.1 * runs.loc[runs["epoch"] > 1, "train_loss"].max())  # the first round lies far above
 figure.axes[-1].set_xlabel("round of 8 batches")
 show(
     figure,
