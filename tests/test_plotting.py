@@ -203,7 +203,7 @@ def test_the_headline_has_three_panels_that_say_what_they_are():
     assert [axis.get_title() for axis in figure.axes] == [
         "One",
         "Other",
-        "The published “gain” appears without any GC, too",
+        "More training without GC lowers the loss, too (one run)",
     ]
     assert (training.get_ylabel(), heldout.get_ylabel()) == ("training loss", "held-out accuracy")
     assert texts(training.figure) == ["no GC", "GC on the gradient", "one seed (thick: mean)"]
