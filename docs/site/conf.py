@@ -13,6 +13,7 @@ html_css_files = ["site.css"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"
 myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3  # which links to a section of a page lead to
 
 # Docstrings, in the form of Keras's own.
 default_role = "code"
