@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from markdown_it import MarkdownIt
 
 import gc_tutorial
 from gc_tutorial import language, plotting, typography
@@ -124,6 +125,13 @@ def test_a_translation_keeps_code_and_begins_and_ends_as_the_message_does(path):
             assert one.id.count("`") == one.string.count("`"), one.id
             assert one.id.count("\n") == one.string.count("\n"), one.id
             assert one.id.count("**") == one.string.count("**"), one.id
+
+
+@on_each_catalogue
+def test_what_is_bold_is_bold_also_where_a_sentence_follows_without_a_space(path):
+    for one in catalogue(path):
+        if "**" in one.string:
+            assert "**" not in MarkdownIt().render(f"{one.string}次の文。"), one.string
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ WIDTHS = {"desktop": 1280, "phone": 390}
 HOSTS = {
     "arxiv.org",
     "codespaces.new",
+    "doi.org",
     "colab.research.google.com",
     "github.com",
     "kaggle.com",
@@ -38,6 +39,9 @@ HOSTS = {
 CREDITED = (
     "https://github.com/keras-team/keras-io/",
     "https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/",
+    "https://github.com/Yonghongwei/Gradient-Centralization/",
+    "https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/",
+    "https://github.com/wandb/senpai/",
 )
 
 # What is wrong with the page that is open, by kind: each finds nothing on a good page.
@@ -200,7 +204,7 @@ def test_nothing_of_the_notebook_is_lost(look, path):
     (code,) = [code for code in codes if code.startswith("# @title Solution\n")]
     solution = page.locator(".tag_hide-cell details").last
     assert solution.locator("summary p:visible").inner_text() == folded_title(code, language)
-    answer = solution.locator(".cell_output").get_by_text("Answer:").first
+    answer = solution.locator(".cell_output").get_by_text({"ja": "解答例："}.get(language, "Answer:")).first
     assert not answer.is_visible()
     solution.locator("summary").click()
     assert answer.is_visible()
