@@ -123,7 +123,9 @@ axis.invert_yaxis()
 axis.grid(axis="x", alpha=0.3)
 figure.legend(loc="outside lower center", ncols=3, frameon=False, columnspacing=1, handletextpad=0.2)
 set_title(figure, "Only GC on the update keeps the means under every optimizer")
-spread = "; ".join(f"{name} " + ", ".join(f"{drifts[arm][name]:.0e}" for arm in drifts) for name in optimizers)
+spread = text("; ").join(
+    f"{name} " + text(", ").join(f"{drifts[arm][name]:.0e}" for arm in drifts) for name in optimizers
+)
 alt = "Shift of the means without GC, with GC on the gradient and with GC on the update, on a logarithmic scale: {spread}."
 show(figure, alt=text(alt, spread=spread))
 

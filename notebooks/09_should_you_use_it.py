@@ -106,7 +106,7 @@ def say_results(letter, rules):
     """What the rules of a study found, in their own words."""
     waiting = text("not yet known, because the study is not complete.")
     lines = [
-        f"- **{name}:** {found[letter][rule].found if rule in found[letter] else waiting}"
+        text("- **{name}:** {said}", name=name, said=found[letter][rule].found if rule in found[letter] else waiting)
         for rule, name in rules.items()
     ]
     return Markdown("\n".join(lines))
@@ -239,7 +239,7 @@ draw_accuracies("C", "heldout")
 
 # %%
 claims = [
-    f"- **{name}.** {claim}"
+    text("- **{name}:** {said}", name=name, said=claim)
     for rule, name in {"speed": text("Speed in general"), "heldout": text("Held-out accuracy in general")}.items()
     if rule in found["C"]
     for claim in general_claims(found["C"][rule])
@@ -303,7 +303,7 @@ cost_rows(costs)
 from gc_tutorial.study.evidence.decisions import harms
 
 hurting = harms(found)
-complete = ", ".join(letter for letter, study in studies.items() if study.complete) or text("none")
+complete = text(", ").join(letter for letter, study in studies.items() if study.complete) or text("none")
 Markdown(
     ("\n".join(f"- {sentence}" for sentence in hurting) or text("None is known yet."))
     + "\n\n"

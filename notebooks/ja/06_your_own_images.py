@@ -127,7 +127,7 @@ Markdown(
         "{count} classes: {names}. A model that always answers with the most frequent class is right for **{guessing:.0%}** of the "
         "{pictures} held-out pictures. A useful model must be right more often.",
         count=len(names),
-        names=", ".join(names),
+        names=text(", ").join(names),
         guessing=guessing,
         pictures=len(truth),
     )
