@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -223,4 +224,14 @@ def _storable(value):
 def machine() -> str:
     """Name the machine for a table of results: processor, cores, threads of TensorFlow, Python."""
     threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
-    return f"{platform.machine()}, {os.cpu_count()} cores, {threads} threads, Python {platform.python_version()}"
+    return f"{processor()}, {os.cpu_count()} cores, {threads} threads, Python {platform.python_version()}"
+
+
+@functools.lru_cache
+def processor() -> str:
+    """Name the processor as Linux does, or as Python does elsewhere: another model may round differently."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -4,12 +4,12 @@
     KERAS_BACKEND=jax python tests/benchmarks/optimizer_cost.py --apply-rounds 0 --csv results.csv
 
 The arms take turns, so that whatever else the machine does affects all of them alike; the ratio is taken in each round,
-and its median is printed with the quartiles; for whole steps also with a 95% interval (SciPy's bootstrap). A whole step
-is measured in processor seconds, on any backend, for the CNN and for a transformer block. `empty` is a subclass of the
-optimizer that adds nothing: on PyTorch it loses the fused update that Keras has for its own classes. One `apply` is
-measured on TensorFlow only, beside its floor: what memory traffic alone would cost if each optimizer were one fused
-pass. RMSprop reads the gradient, and reads and writes its accumulator and the weights (5 passes over memory, Adam 7); a
-mean that must be known beforehand is one more, putting it back is two more.
+and its median is printed with the quartiles and a 95% interval (SciPy's bootstrap). A whole step is measured in
+processor seconds, on any backend, for the CNN and for a transformer block. `empty` is a subclass of the optimizer that
+adds nothing: on PyTorch it loses the fused update that Keras has for its own classes. One `apply` is measured on
+TensorFlow only, beside NumPy's copy of as many parameters and beside its floor: what memory traffic alone would cost if
+each optimizer were one fused pass. RMSprop reads the gradient, and reads and writes its accumulator and the weights (5
+passes over memory, Adam 7); a mean that must be known beforehand is one more, putting it back is two more.
 """
 
 import argparse
@@ -139,16 +139,33 @@ def take_turns(arms, rounds, clock):
     return {mode: np.array(taken) for mode, taken in seconds.items()}
 
 
-def measure(title, name, arms, rounds):
-    seconds = take_turns(arms, rounds, time.perf_counter)
-    plain = seconds["plain"]
-    print(f"{title}, {name}: plain {1000 * np.median(plain):.1f} ms (best {1000 * plain.min():.1f})")
-    for mode in EXTRA_PASSES:
-        low, middle, high = np.quantile(seconds[mode] / plain, [0.25, 0.5, 0.75])
-        best = min(seconds[mode]) / plain.min()
-        floor = 1 + EXTRA_PASSES[mode] / PASSES[name]
-        print(f"  {mode:8} × {middle:.2f} ({low:.2f} to {high:.2f}; best by best {best:.2f})", end="")
-        print(f", floor × {floor:.2f}")
+def measure_apply(title, shapes, rounds):
+    """Seconds of one `apply`, and the bytes that it must move, in GB a second, beside a copy of all parameters."""
+    random = np.random.default_rng(0)
+    gradients = [keras.ops.convert_to_tensor(random.normal(size=shape).astype("float32")) for shape in shapes]
+    count = sum(int(np.prod(shape)) for shape in shapes)
+    rows = []
+    for name, passes in PASSES.items():
+        arms = {mode: apply_arm(name, argument, shapes, gradients) for mode, argument in ARMS.items()}
+        seconds = take_turns({**arms, "copy": copy_arm(count)}, rounds, time.perf_counter)
+        for arm, taken in seconds.items():
+            moved = 4 * count * (2 if arm == "copy" else passes + EXTRA_PASSES.get(arm, 0))  # float32; read and write
+            facts = {"model": title, "parameters": count, "optimizer": name, "arm": arm, "rounds": rounds}
+            figures = {
+                "median_seconds": np.median(taken),
+                "best_seconds": taken.min(),
+                **ratio(taken / seconds["plain"]),
+                "floor": 1 + EXTRA_PASSES.get(arm, 0) / passes if arm in ARMS else 2 / passes,
+                "median_gb_per_second": moved / np.median(taken) / 1e9,
+            }
+            rows.append({**facts, **{key: f"{value:.4f}" for key, value in figures.items()}})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def copy_arm(count):
+    source, target = (np.full(count, value, "float32") for value in (0.01, 0.02))
+    return lambda: np.copyto(target, source)
 
 
 def main():
@@ -157,27 +174,22 @@ def main():
     parser.add_argument("--step-rounds", type=int, default=61, help="0 leaves the whole training step out")
     parser.add_argument("--step-batch", type=int, default=32)
     parser.add_argument("--csv", type=Path, help="append the rows of the whole training step to this file")
+    parser.add_argument("--apply-csv", type=Path, help="append the rows of one `apply` to this file")
     arguments = parser.parse_args()
+    tables = {}
     if arguments.apply_rounds:
-        for title, shapes in (("apply, ResNet-50", resnet50_shapes()), ("apply, the CNN", cnn_shapes())):
-            measure_apply(title, shapes, arguments.apply_rounds)
-    rows = measure_steps(arguments.step_batch, arguments.step_rounds) if arguments.step_rounds else []
-    if rows and arguments.csv:
-        new = not arguments.csv.exists()
-        with arguments.csv.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
-            if new:
-                writer.writeheader()
-            writer.writerows(rows)
-
-
-def measure_apply(title, shapes, rounds):
-    random = np.random.default_rng(0)
-    gradients = [keras.ops.convert_to_tensor(random.normal(size=shape).astype("float32")) for shape in shapes]
-    print(f"{title}: {sum(np.prod(shape) for shape in shapes):,.0f} parameters in {len(shapes)} variables")
-    for name in PASSES:
-        arms = {mode: apply_arm(name, argument, shapes, gradients) for mode, argument in ARMS.items()}
-        measure(title, name, arms, rounds)
+        tables["apply"] = measure_apply("ResNet-50", resnet50_shapes(), arguments.apply_rounds)
+        tables["apply"] += measure_apply("the CNN", cnn_shapes(), arguments.apply_rounds)
+    if arguments.step_rounds:
+        tables["step"] = measure_steps(arguments.step_batch, arguments.step_rounds)
+    for part, path in (("apply", arguments.apply_csv), ("step", arguments.csv)):
+        if path and tables.get(part):
+            new = not path.exists()
+            with path.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, tables[part][0])
+                if new:
+                    writer.writeheader()
+                writer.writerows(tables[part])
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from gc_tutorial.augmentation import draw_matrices  # noqa: E402
 from gc_tutorial.data.horses_or_humans import NAME as REAL  # noqa: E402
 from gc_tutorial.data.pipeline import THREADS, without_autotune  # noqa: E402
 from gc_tutorial.data.prepared import read_split  # noqa: E402
+from gc_tutorial.study.training import processor  # noqa: E402
 
 SIZE, BATCH = 300, 128
 FLOAT, BFLOAT = "float32", "mixed_bfloat16"
@@ -227,7 +228,7 @@ def tabulate(part, count, seconds):
 def machine():
     """What the figures belong to."""
     packages = {name: version(name) for name in ("keras", "tensorflow", "opencv-python-headless")}
-    return {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "python": platform.python_version(), **packages}
+    return {"machine": f"{processor()}, {os.cpu_count()} cores", "python": platform.python_version(), **packages}
 
 
 def finish(rows, csv):

@@ -5,8 +5,9 @@
 `runs`: the runs of a plan, trained by a plain loop as a reader would write it (Keras's augmenting layers in
 `tf.data`, a new model each time, `fit` with held-out data), by one process with two threads, by two workers with one
 thread each, and by that one process in bfloat16. Each arm is a process of its own, which first trains one epoch to
-warm up; starting it is not counted. `limits`: floating-point operations a second of a training step, beside those of
-a large matrix product and a large convolution of the same process. `store`: keeping one more run in a folder of many.
+warm up; starting it is not counted. `limits`: floating-point operations a second of a training step, of one without
+dropout and of its kernels alone, beside those of a large matrix product and a large convolution of the same process.
+`store`: keeping one more run in a folder of many.
 """
 
 import argparse
@@ -100,17 +101,42 @@ def _elsewhere(arm, size, epochs):
 
 
 def operations(model):
-    """Multiplications and additions of one image on its way forward, counted in the layers with kernels."""
-    total = 0
+    """Multiplications and additions of a training step for one image, counted in the layers with kernels.
+
+    Each layer computes forward, towards its kernel and, but for the first one, towards its input.
+    """
+    each = []
     for layer in model.layers:
         if hasattr(layer, "kernel"):
             places = np.prod(layer.output.shape[1:-1]) if len(layer.output.shape) > 2 else 1
-            total += 2 * np.prod(layer.kernel.shape) * places
-    return int(total)
+            each.append(int(2 * np.prod(layer.kernel.shape) * places))
+    return 3 * sum(each) - each[0]
+
+
+def kernels_alone(model, batch):
+    """What counts as operations, and nothing else: each layer with a kernel, forward and back, on random inputs."""
+    kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    inputs = [tf.random.uniform((batch, *layer.input.shape[1:])) for layer in kernels]
+
+    @tf.function
+    def compute():
+        found = []
+        for layer, values in zip(kernels, inputs, strict=True):
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                if isinstance(layer, keras.layers.Dense):
+                    output = tf.matmul(values, layer.kernel)
+                else:
+                    output = tf.nn.conv2d(values, layer.kernel, 1, "VALID")
+            wanted = [layer.kernel.value] if layer is kernels[0] else [layer.kernel.value, values]
+            found += tape.gradient(output, wanted)
+        return [tf.reduce_sum(one) for one in found]
+
+    return compute
 
 
 def measure_limits(rounds):
-    """A step makes three times the operations of the way forward: forward, towards the input, towards the kernels."""
+    """Operations a second of whole steps and of their parts, beside a large matrix product and a large convolution."""
     matrix = tf.random.normal((2048, 2048))
     images, side, inward, outward = CONVOLUTION
     pictures, kernel = tf.random.normal((images, side, side, inward)), tf.random.normal((3, 3, inward, outward))
@@ -119,10 +145,12 @@ def measure_limits(rounds):
     work = {"a matrix product": 2 * 2048**3, "a convolution": 2 * 9 * inward * outward * images * (side - 2) ** 2}
     for size, batch in ((150, 32), (300, 128)):
         name = f"a step at {size} pixels, batches of {batch}"
-        model = speed.compiled(lambda size=size: build_cnn(size))
-        work[name] = 3 * operations(model) * batch
         data = tf.random.uniform((batch, size, size, 3), maxval=255), tf.ones((batch, 1))
-        arms[name] = lambda model=model, data=data: model.train_on_batch(*data)
+        for dropout, title in ((0.5, name), (0.0, f"{name}, without dropout")):
+            model = speed.compiled(lambda size=size, dropout=dropout: build_cnn(size, dropout))
+            arms[title] = lambda model=model, data=data: model.train_on_batch(*data)
+        arms[f"{name}, its kernels alone"] = kernels_alone(model, batch)
+        work |= {title: operations(model) * batch for title in arms if title.startswith(name)}
     seconds = speed.take_turns(arms, rounds)
     rates = {name: work[name] / taken / 1e9 for name, taken in seconds.items()}
     most = max(np.median(rates[name]) for name in list(arms)[:2])

@@ -54,7 +54,7 @@ def test_the_start_follows_from_the_seed_whatever_other_threads_draw(result):
     stop = threading.Event()
 
     def draw():
-        while not stop.is_set():
+        while not stop.wait(1e-4):  # a pause, or the threads would take the time of the training
             random.random()
 
     threads = [threading.Thread(target=draw) for _ in range(3)]
@@ -215,3 +215,23 @@ def test_scores_against_their_definitions():
     assert found["accuracy"] == 0.75
     assert np.isnan(score(np.array([[np.inf], [0.0]]), np.array([0, 1]))["loss"])
     assert score(np.array([[1000.0], [-1000.0]]), np.array([0, 1]))["loss"] == pytest.approx(1000)  # no overflow
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n", "Some CPU @ 2 GHz"),
+        ("flags\t: fast\n", "chip"),
+        (None, "chip"),
+    ],
+)
+def test_a_row_names_the_processor(told, named, monkeypatch):
+    def read(path, encoding):
+        if told is None:  # no Linux
+            raise FileNotFoundError(path)
+        return told
+
+    monkeypatch.setattr(training.Path, "read_text", read)
+    monkeypatch.setattr(training.platform, "processor", lambda: "chip")
+    monkeypatch.setattr(training, "processor", training.processor.__wrapped__)
+    assert training.machine().startswith(f"{named}, ")
