@@ -1,5 +1,6 @@
 """Outputs that are committed belong to the code and the tables as they are now."""
 
+import ast
 import shutil
 import sys
 from pathlib import Path
@@ -99,3 +100,7 @@ def test_code_of_the_cells_counts_and_prose_does_not(project):
     before = digests.outputs_digest(new_notebook(cells=CELLS))
     assert digests.outputs_digest(new_notebook(cells=[new_markdown_cell("# Other"), *CELLS[1:]])) == before
     assert digests.outputs_digest(new_notebook(cells=[*CELLS, new_code_cell("1 + 1")])) != before
+
+
+def test_the_text_of_the_code_does_not_hang_on_the_characters_a_python_knows():
+    assert digests.plain(ast.parse("said = '鿿'")).isascii()  # Python 3.10 prints this one as an escape

@@ -91,7 +91,7 @@ def plain(node):
     if isinstance(node, list):
         return "[" + ",".join(map(plain, node)) + "]"
     if not isinstance(node, ast.AST):
-        return repr(node)
+        return ascii(node)  # what `repr` leaves as it is grows with each Python's tables of characters
     fields = {name: value for name, value in ast.iter_fields(node) if value is not None and value != []}
     documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
     if documented and ast.get_docstring(node) is not None:
