@@ -129,7 +129,7 @@ def kernels_alone(model, batch):
                 else:
                     output = tf.nn.conv2d(values, layer.kernel, 1, "VALID")
             wanted = [layer.kernel.value] if layer is kernels[0] else [layer.kernel.value, values]
-            found += tape.gradient(output, wanted)
+            found += [output, *tape.gradient(output, wanted)]  # with the output, or the way forward would be left out
         return [tf.reduce_sum(one) for one in found]
 
     return compute
