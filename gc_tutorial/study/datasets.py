@@ -69,8 +69,7 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
     inputs, labels, groups, shifted = _load(name, image_size)
     if split == "all":
         return Examples((inputs, labels), None, shifted, len(np.unique(labels)))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed // FOLDS)
-    train, heldout = list(folds.split(labels, labels, groups))[seed % FOLDS]
+    train, heldout = fold(labels, groups, seed)
     if train_examples:
         if train_examples >= len(train):
             raise DataError(f"train_examples={train_examples} is not below the {len(train)} there are in {name}.")
@@ -83,6 +82,23 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
         len(np.unique(labels)),
         groups[heldout] if groups.dtype.kind == "U" else None,
     )
+
+
+def fold(labels: np.ndarray, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split by groups into five folds, of which the seed holds one out.
+
+    Args:
+        labels, groups: arrays of shape (count,).
+        seed: int; five in a row, from a multiple of five on, share their folds.
+
+    Returns:
+        Two int arrays of positions: those to train on, and those held out.
+    """
+    # The groups are shuffled here, because `shuffle=True` loses the stratification before scikit-learn 1.8. From there
+    # on it gives these same folds.
+    groups = np.unique(groups, return_inverse=True)[1]
+    places = np.argsort(np.random.RandomState(seed // FOLDS).permutation(groups.max() + 1))
+    return list(StratifiedGroupKFold(FOLDS).split(labels, labels, places[groups]))[seed % FOLDS]
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -175,7 +175,7 @@ def _check_scheduler(address):
             f"The scheduler {address!r} does not answer within {PATIENCE} seconds. Check the address, and that "
             "`dask scheduler` runs there."
         ) from error
-    if not identity["n_workers"]:
+    if not identity["workers"]:
         raise EngineError(f"The scheduler {address!r} has no workers. Start some: dask worker {address}")
 
 

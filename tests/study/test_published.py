@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_tables import made_table
 
+from gc_tutorial.study import datasets
 from gc_tutorial.study import published as module
 from gc_tutorial.study.plan import read_plan
 from gc_tutorial.study.published import published
@@ -113,3 +115,16 @@ def test_a_rule_waits_for_all_of_its_runs(missing, tuned, answered):
     assert list(study.findings()) == answered
     assert study.complete == (tuned and not missing)
     assert ("not complete" in study.progress) != study.complete
+
+
+def test_the_figures_that_published_runs_held_out_are_those_of_the_split_today():
+    figures = datasets.training_figures()["figure"].to_numpy(str)
+    humans = np.char.startswith(figures, "human").astype(int)
+    held = {}
+    for path in sorted(writer.RESULTS.glob("*/runs.csv")):
+        runs = pd.read_csv(path).query("data == 'horses_or_humans'").dropna(subset="figures")
+        for seed, said in zip(runs["seed"], runs["figures"], strict=True):
+            if seed not in held:
+                held[seed] = set(figures[datasets.fold(humans, figures, seed)[1]])
+            assert {one.split(":")[0] for one in said.split()} == held[seed], (path, seed)
+    assert len(held) > 30

@@ -65,7 +65,7 @@ def _effect(row):
     of = text(" in the logarithm") if row["scale"] == "log" else ""
     return text(
         "{difference:+.2g}{unit} (95% interval {low:+.2g} to {high:+.2g}, {seeds:.0f} seeds)",
-        difference=times * row["difference"],
+        difference=round(times * row["difference"], 9),  # or versions of pandas round a tie such as -0.305 differently
         unit=unit + of,
         low=times * row["t_low"],
         high=times * row["t_high"],
