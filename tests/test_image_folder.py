@@ -157,6 +157,14 @@ def test_the_files_of_systems_and_editors_are_passed_over(folder):
     assert load_data(pack(folder), SIZE).info.full_name == clean
 
 
+@pytest.mark.parametrize("start", ["./", "../", "../../photos/"])
+def test_where_the_names_in_a_zip_start_does_not_matter(flat, tmp_path, start):
+    with zipfile.ZipFile(tmp_path / "dots.zip", "w") as packed:
+        for path in flat.glob("*/*"):
+            packed.write(path, start + path.relative_to(flat).as_posix())
+    assert names(load_data(tmp_path / "dots.zip", SIZE)) == names(load_data(flat, SIZE))
+
+
 def test_what_a_mac_adds_to_a_zip_is_passed_over(flat):
     packed = pack(flat)
     clean = load_data(packed, SIZE)

@@ -132,7 +132,8 @@ def _tree(names: Iterable[str], source: object) -> dict:
     """Nest the names. A folder is a dict of its content; a file is its own full name."""
     tree: dict = {}
     for name in sorted(names):
-        *folders, file = name.split("/")  # no file where the name ends in "/"
+        # Some zips name their files "./cats/1.png" or "../cats/1.png"; nothing is unpacked, so that is harmless.
+        *folders, file = (part for part in name.split("/") if part not in (".", ".."))  # "cats/" holds no file
         if any(is_hidden(part) for part in (*folders, file)):
             continue
         node = tree

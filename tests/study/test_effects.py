@@ -162,6 +162,21 @@ def test_no_gc_at_a_larger_rate_is_an_arm():
     assert "none_faster" not in set(ablations(in_tuning, faster=1.7)["arm"])
 
 
+def test_parts_of_gc_are_compared_at_their_own_rate_and_not_at_the_best_of_no_gc():
+    tuned = together(*(runs(rate=rate, gain=rate == 0.05, stage="tuning", seeds=(100, 101)) for rate in (0.05, 0.1)))
+    elsewhere = together(
+        runs(gain=0.3, rate=0.05, scaling="-1..1"), runs("gradient", GAINS["gradient"], scaling="-1..1")
+    )
+    table = together(tuned, arms(*GAINS), runs(gain=0.3, rate=0.05), runs(gain=0.1, rate=0.17), elsewhere)
+    found = ablations(table, scale="", faster=1.7)
+    usual, other = (found[found["scaling"] == level].set_index("arm") for level in ("0..1", "-1..1"))
+    assert usual["difference"].to_dict() == pytest.approx(
+        {name: np.mean(gain) for name, gain in GAINS.items()} | {"none_faster": 0.1}
+    )
+    assert usual["mean_baseline"].tolist() == pytest.approx([BASE.mean()] * len(usual))
+    assert other["difference"].to_dict() == pytest.approx({"gradient": np.mean(GAINS["gradient"]) - 0.3})
+
+
 def test_the_setting_with_most_arms_is_the_usual_one_of_its_optimizer():
     table = ablations(
         together(

@@ -15,6 +15,7 @@ from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import higher_is_better
 
 FULL = "gradient"
+FASTER = "none_faster"  # no GC at a larger rate
 
 
 def _gain(pairs, outcome, scale):
@@ -33,18 +34,21 @@ def ablations(
 ) -> pd.DataFrame:
     """The effect of every arm against no GC, and as a share of GC's effect.
 
+    Where a part of GC was trained, everything is compared at its rate, which plan D gives to all arms. In the other
+    settings no GC and GC are each taken at their own tuned rate.
+
     Args:
         runs: `pandas.DataFrame` as from `reduce_runs`.
         outcome, by, tuning: as for `best_pairs` and `compare_pairs`.
         scale: `"log"` or `""`.
-        faster: float; no GC at so many times the rate is then one more arm, `"none_faster"`.
+        faster: float; no GC at so many times the rate is then one more arm, `FASTER`.
 
     Returns:
         `pandas.DataFrame`, a row per setting and arm: the factors, arm, what `intervals.estimate` returns (above 0 is
         better), p_holm (over the arms of a setting), mean, mean_baseline, share, share_low, share_high (of GC's effect,
         Fieller's 95% interval; NaN where GC itself did not run) and diverged.
     """
-    runs = _with_faster(runs, faster) if faster else runs
+    runs = _at_rate_of_parts(_with_faster(runs, faster) if faster else runs)
     names, rows = factors(runs), []
     arms = [arm for arm in runs.loc[runs["stage"] == "confirmation", "arm"].unique() if arm != "none"]
     tuned = tuned_rates(runs if tuning is None else tuning, by)
@@ -94,8 +98,19 @@ def _with_faster(runs, factor):
         rates = group["learning_rate"]
         for rate in rates.unique():
             if np.isclose(rates, rate / factor, rtol=0.03).any():
-                runs.loc[rates.index[np.isclose(rates, rate, rtol=1e-6)], "arm"] = "none_faster"
+                runs.loc[rates.index[np.isclose(rates, rate, rtol=1e-6)], "arm"] = FASTER
     return runs
+
+
+def _at_rate_of_parts(runs):
+    """Of settings in which parts of GC were trained, keep only their rate, and no GC at the larger one."""
+    confirmed = runs[runs["stage"] == "confirmation"]
+    others = []
+    for _, group in confirmed.groupby(factors(runs), sort=False):
+        rates = group.loc[~group["arm"].isin(["none", FULL, FASTER]), "learning_rate"].unique()
+        if len(rates) == 1:
+            others.append(group[~np.isclose(group["learning_rate"], rates[0], rtol=1e-6) & (group["arm"] != FASTER)])
+    return runs.drop(pd.concat(others).index) if others else runs
 
 
 def interaction(
