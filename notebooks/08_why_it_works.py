@@ -290,7 +290,7 @@ def draw_effects(study):
         return Markdown(sentences([study.progress, text("**Nothing is drawn from it before it is complete.**")]))
     factor = study.plan.rules["larger_step"]["factor"]
     arms, conditions = effects.split_settings(effects.ablations(study.runs, faster=factor))
-    figure = mechanism_figure.mechanism(arms, conditions, narrow=True)
+    figure = mechanism_figure.mechanism(arms, conditions)
     show(figure, alt=mechanism_figure.mechanism_alt(arms, conditions))
 
 

@@ -222,16 +222,11 @@ def test_the_results_travel_with_the_package_and_are_what_they_are_called(name, 
     assert set(study["data"]) == {"horses_or_humans/3.0.0"}
 
 
-def test_the_readmes_say_what_the_results_say():
-    start, results = (
-        " ".join((ROOT / name).read_text(encoding="utf-8").split())
-        for name in ("README.md", "gc_tutorial/study/results/README.md")
-    )
+def test_the_results_say_what_the_first_study_found():
+    results = " ".join((ROOT / "gc_tutorial/study/results/README.md").read_text(encoding="utf-8").split())
     differences = paired_differences(load_study("rmsprop"))
     for row in differences[differences["outcome"].isin(["train_loss", "test_accuracy"])].to_dict("records"):
         assert verdict(row) in results
-        if row["arm"] == "gradient":
-            assert verdict(row).split(": ", 1)[1] in start
 
 
 def test_the_results_say_what_bfloat16_does():

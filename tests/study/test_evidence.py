@@ -153,13 +153,6 @@ def test_several_tests_are_corrected():
     np.testing.assert_allclose(intervals.holm([0.01, math.nan, 0.03]), [0.02, math.nan, 0.03])
 
 
-def test_the_difference_at_every_pair_of_rates():
-    robust = pairs.exchanged(reduce_runs(confirming(rates=[1e-3, 10**-2.8], gain=0.3)))
-    assert len(robust) == 4 and robust["same_sign"].all()
-    null = pairs.exchanged(reduce_runs(confirming(rates=[1e-3, 1e-2])))
-    assert not null["same_sign"].any()
-
-
 def speeds(table, **options):
     return speed.speed(table, reduce_runs(table), **options).iloc[0]
 

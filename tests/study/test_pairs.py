@@ -266,7 +266,10 @@ def test_arms_of_one_setting_are_compared_apart():
 
 def test_every_pair_of_rates_is_compared():
     table = together(BOTH, runs(rate=1.0, losses=(0.9, 0.9, 0.9)), runs("gradient", 1.0, losses=(0.1, 0.2, 0.3)))
-    found = exchanged(table)
+    best = tuned({"none": 0.1, "gradient": 1.0})
+    # A third rate, which the held-out loss chose, is none of the rates compared.
+    table = together(table, runs(rate=0.01), runs("gradient", 0.01, losses=(9, 9, 9)))
+    found = exchanged(table, tuning=best)
     rows = {(row["learning_rate"], row["learning_rate_baseline"]): row for row in found.to_dict("records")}
     differences = {key: row["difference"] for key, row in rows.items()}
     expected = {(0.1, 0.1): -0.2 / 3, (0.1, 1.0): 1.6 / 3 - 0.9, (1.0, 0.1): -0.4, (1.0, 1.0): -0.7}
@@ -274,16 +277,22 @@ def test_every_pair_of_rates_is_compared():
     assert all(row["same_sign"] for row in rows.values())
     assert rows[0.1, 0.1]["t_low"] == pytest.approx(estimate([-0.1, -0.2, 0.1])["t_low"])
     assert set(found["data"]) == {"digits"}
-    accuracy = exchanged(table, outcome="heldout_accuracy")
-    assert (accuracy["difference"] > 0).all()
-    other = exchanged(table, "none", "gradient")
+    accuracy = exchanged(table, outcome="heldout_accuracy", tuning=best)
+    assert (accuracy["difference"] > 0).all() and set(accuracy["outcome"]) == {"heldout_accuracy"}
+    other = exchanged(table, "none", "gradient", tuning=best)
     assert (other["difference"] > 0).all()
+    assert len(exchanged(table, tuning=tuned({"none": 0.1, "gradient": 0.1}))) == 1
+
+
+def test_no_difference_at_all_is_no_sign():
+    same = together(runs(), runs("gradient", losses=(0.5, 0.7, 0.6)))
+    assert not exchanged(same)["same_sign"].any()
 
 
 def test_another_sign_at_one_pair_of_rates_is_told_in_its_setting_alone():
     mixed = together(BOTH, runs("gradient", 1.0, losses=(0.9, 0.9, 0.9)))
     same = together(runs(data="flowers"), runs("gradient", data="flowers", losses=(0.1, 0.2, 0.3)))
-    found = exchanged(together(mixed, same))
+    found = exchanged(together(mixed, same), tuning=tuned({"none": 0.1, "gradient": 1.0}))
     assert found.groupby("data")["same_sign"].agg(list).to_dict() == {"digits": [False, False], "flowers": [True]}
 
 

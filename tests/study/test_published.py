@@ -45,15 +45,17 @@ def test_the_readme_says_of_the_mechanism_what_its_rules_found():
         for row in (arms.loc["conv_only"], found["larger_step"].table.set_index("arm").loc["none_faster"])
     ]
     for said in (
-        "lower by {:.0%} (95% interval {:.0%} to {:.0%}".format(*loss)
-        + f", {arms.loc['gradient', 'seeds']:.0f} seeds)",
+        f"D_mechanism/findings.md), {arms.loc['gradient', 'seeds']:.0f} seeds) | lower by "
+        + "{:.0%} (95% interval {:.0%} to {:.0%}) |".format(*loss),
         f"higher by {100 * accuracy['difference']:.1f} points (95% interval from "
         f"{-100 * accuracy['t_low']:.1f} lower to {100 * accuracy['t_high']:.1f} higher)",
         "has the whole effect on the training loss ({} of it, 95% interval {} to {})".format(*shares[0]),
         "has little or none of it ({}, 95% interval {} to {})".format(*shares[1]),
-        "says no on one measure of the training loss, and would say yes on another",
+        "20%), and so has removing a random direction",
+        "Why the mean matters is open",
     ):
         assert said in readme
+    assert arms.loc["random_direction", "share_high"] < 0.5
     assert "is refuted" in found["common_shift"].found and "is supported" in found["common_shift_running"].found
 
 
@@ -63,7 +65,7 @@ def test_the_readme_says_what_was_found_with_sgd():
     loss, accuracy = (found[rule].table.set_index("arm").loc["gradient"] for rule in ("ablations", "heldout"))
     lower = [f"{100 * (1 - np.exp(-loss[name])):.2g}%" for name in ("difference", "t_low", "t_high")]
     points = [f"{100 * accuracy[name]:.2g}" for name in ("difference", "t_low", "t_high")]
-    assert "the training loss is lower by {} (95% interval {} to {})".format(*lower) in readme
+    assert "15 seeds) | lower by {} (95% interval {} to {}) |".format(*lower) in readme
     assert "higher by {} points (95% interval {} to {})".format(*points) in readme
     assert f"the loss ends at {loss['mean_baseline']:.2f}, where" in readme
 
@@ -73,12 +75,12 @@ def test_the_readme_says_what_was_found_with_the_published_recipe():
     found = published("E").findings()
     late = found["too_few_steps"].table.iloc[-1]
     loss = [f"{late[name]:.2g}" for name in ("difference", "t_low", "t_high")]
-    assert late["word"] == "hurts" and late["epoch"] == 40
-    assert "the training loss is higher by {} (95% interval {} to {}, 5 seeds".format(*loss) in readme
+    assert late["word"] == "hurts" and late["epoch"] == 40 and late["t_high"] < 0.03
+    assert "| higher by {} (95% interval {} to {}), where it is {:.2f} |".format(*loss, late["without"]) in readme
     again = found["control"].table.iloc[0]
     drop = [f"{again[name]:.2g}" for name in ("difference", "t_low", "t_high")]
-    share = f"{again['share_of_published']:.0%} of the published gain"
-    assert "lowers the loss by {} (95% interval {} to {}, 5 seeds), {}".format(*drop, share) in readme
+    assert "lower the loss by {} (95% interval {} to {}, 5 seeds; study E)".format(*drop) in readme
+    assert f"fall by {again['difference'] / again['share_of_published']:.2f}." in readme
 
 
 def test_a_study_of_which_nothing_has_run(monkeypatch):

@@ -35,7 +35,7 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy", *, scale
     components = {"setting": "0 + C(setting)"} if values["setting"].nunique() > 1 else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        unit = values["value"].std()  # the optimizer of the fit expects numbers around 1
+        unit = values["value"].std() or 1.0  # the optimizer of the fit expects numbers around 1
         values["scaled"] = values["value"] / unit
         model = MixedLM.from_formula("scaled ~ 1", groups="data", vc_formula=components, re_formula="1", data=values)
         fit = model.fit(reml=True, method=["powell", "lbfgs"])

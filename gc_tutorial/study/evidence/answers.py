@@ -10,24 +10,28 @@ import pandas as pd
 
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import across, effects, pairs
-from gc_tutorial.study.evidence.intervals import holm
+from gc_tutorial.study.evidence.intervals import estimate, holm
 from gc_tutorial.study.evidence.names import setting_names, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.wording import (
     HELPS,
     HURTS,
+    INCONCLUSIVE,
     VERDICTS,
     amount,
     changed_amount,
     digits,
     higher_is_better,
     listed,
+    moved,
     rates,
-    word,
 )
 
 UNANSWERED = "Not answered: the table has no runs for this rule."
+EDGE = "A best rate lies at the edge of its grid."
+# With batch normalization the clean loss also measures how far its averages lag behind, so the plans ask both measures.
+OTHER_LOSS = {"clean_loss": "train_loss", "train_loss": "clean_loss"}
 GENERAL = "general"  # under this name a table keeps, as an attribute, the sentence about all of its settings
 
 
@@ -57,10 +61,12 @@ def difference(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     found = pairs.best_pairs(runs, by=rule["by"], tuning=tuning, stage=stage)
     if found.empty or found[rule["outcome"]].isna().all():
         return text(UNANSWERED), pd.DataFrame()
-    table = _in_families(found, rule)
+    table = _counted(_in_families(found, rule), found, rule)
     found_each = [_difference(row, name) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
     if rule["outcome"] == "heldout_accuracy" and "figures" in found:
-        found_each += _new_figures(found)
+        found_each += _new_figures(found, table)
+    if "epochs" in rule:
+        found_each += _changes(found, study, rule)
     if stage == "tuning":
         found_each.append(text("These seeds chose the rates: it is a description."))
     if "further_sets" in rule:
@@ -97,6 +103,35 @@ def _in_families(found, rule):
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
+def _counted(table, found, rule):
+    """Make inconclusive what counts for no claim: a rate at the edge, and measures that disagree."""
+    outside = table["edge"] & (not rule.get("edge_counts", True))
+    other = OTHER_LOSS.get(rule["outcome"])
+    table["disagrees"] = False
+    if other in found and "network" in table:
+        words = _in_families(found, {**rule, "outcome": other})["word"]
+        table["disagrees"] = table["network"].str.endswith("_bn") & (table["word"] != words)
+    return table.assign(word=table["word"].mask(outside | table["disagrees"], INCONCLUSIVE))
+
+
+def _changes(found, study, rule):
+    """How the difference changes from the shorter training to this one, seed by seed."""
+    shorter = study.runs[study.runs["epochs"] < rule["epochs"]]
+    before = pairs.best_pairs(shorter, by=rule["by"], tuning=shorter, stage=rule["stage"])
+    both = [one.assign(value=pairs.differences(one, rule["outcome"])) for one in (found, before)]
+    on = [name for name in [*factors(found), "seed"] if name != "epochs"]
+    merged = both[0].merge(both[1], on=on, suffixes=("", "_before")).sort_values("optimizer", kind="stable")
+    for optimizer, group in merged.groupby("optimizer", sort=False):
+        change = estimate(group["value"] - group["value_before"])
+        yield text(
+            "{name}: from {before:g} to {after:g} epochs this difference moves {said}.",
+            name=value_name("optimizer", optimizer),
+            before=group["epochs_before"].iloc[0],
+            after=group["epochs"].iloc[0],
+            said=moved(change["difference"], change["t_low"], change["t_high"]),
+        )
+
+
 def _difference(row, name):
     said = amount(row["difference"], row["t_low"], row["t_high"], row["outcome"], scale=row["scale"])
     found = [
@@ -116,24 +151,30 @@ def _difference(row, name):
         found.append(text("This is less than the margin of practical meaning."))
     if (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] >= 0.05:
         found.append(text("The interval excludes 0, but the correction for several tests does not keep it."))
+    if row["disagrees"]:
+        found.append(text("The other measure of the training loss has another word, so this one does not count."))
     if row["edge"]:
-        found.append(text("A best rate lies at the edge of its grid."))
+        found.append(text(EDGE))
     if row["diverged"] or row["diverged_baseline"]:
         counts = {"ours": row["diverged"], "baseline": row["diverged_baseline"]}
         found.append(text("Diverged: {ours:.0f} with GC, {baseline:.0f} without.", **counts))
     return sentences(found)
 
 
-def _new_figures(found):
-    found_each = []
+def _new_figures(found, table):
+    """Say whether each difference also holds with the figures as units, and note it in the table."""
+    found_each, table["new_figures"] = [], True
     names = factors(found)
     first = found.drop_duplicates(names)
-    for (_, group), name in zip(found.groupby(names, sort=False), setting_names(first), strict=True):
+    for (key, group), name in zip(found.groupby(names, sort=False), setting_names(first), strict=True):
         figures = figure_differences(group)
         if figures["figure"].nunique() < 10:
             continue
         one = over_figures(figures)
-        holds = one["t_low"] > 0 or one["t_high"] < 0
+        row = (table[names] == pd.Series(dict(zip(names, key, strict=True)))).all(axis=1)
+        word = table.loc[row, "word"].iloc[0]
+        holds = (word == HELPS and one["t_low"] > 0) or (word == HURTS and one["t_high"] < 0)
+        table.loc[row, "new_figures"] = holds
         said = amount(one["difference"], one["t_low"], one["t_high"], "heldout_accuracy")
         values = {"name": name, "figures": one["figures"], "said": said}
         found_each.append(
@@ -149,36 +190,46 @@ def _new_figures(found):
 
 def _general(table, rule):
     """Whether an effect is general: enough data sets with it, and none against it."""
-    counted = table[table["primary"] & (rule.get("edge_counts", True) | ~table["edge"])]
+    first = table[table["primary"]]
+    at_edge = first["edge"] & (not rule.get("edge_counts", True))
+    counted, left_out = first[~at_edge], first[at_edge]
+    against = {HELPS: (left_out["t_high"] < 0).any(), HURTS: (left_out["t_low"] > 0).any()}
     sets = {kind: sorted(counted.loc[counted["word"] == kind, "data"].unique()) for kind in (HELPS, HURTS)}
     for kind, other in ((HELPS, HURTS), (HURTS, HELPS)):
-        if len(sets[kind]) >= rule["further_sets"] and not sets[other]:
-            return text(
-                "By the rule GC helps in general: it helps in {count} data sets and hurts in none."
+        if len(sets[kind]) >= rule["further_sets"] and not sets[other] and not against[kind]:
+            said = text(
+                "By the rule, GC helps in general: it helps in {count} data sets and hurts in none."
                 if kind == HELPS
-                else "By the rule GC hurts in general: it hurts in {count} data sets and helps in none.",
+                else "By the rule, GC hurts in general: it hurts in {count} data sets and helps in none.",
                 count=len(sets[kind]),
             )
-    return text(
-        "By the rule no general claim is made: GC helps in {helps} and hurts in {hurts} of "
-        "{sets} data sets of the primary family.",
-        helps=len(sets[HELPS]),
-        hurts=len(sets[HURTS]),
-        sets=counted["data"].nunique(),
-    )
+            break
+    else:
+        said = text(
+            "By the rule, no general claim is made: GC helps in {helps} and hurts in {hurts} of "
+            "{sets} data sets of the primary family.",
+            helps=len(sets[HELPS]),
+            hurts=len(sets[HURTS]),
+            sets=first["data"].nunique(),
+        )
+    if left_out.empty:
+        return said
+    more = "Left out, with a best rate at the edge of its grid: {count} data sets."
+    return sentences([said, text(more, count=left_out["data"].nunique())])
 
 
 def exchange(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
-    """The difference at every pair of confirmed rates."""
-    table = pairs.exchanged(study.runs, outcome=rule["outcome"])
+    """The difference at each pair of the two arms' best rates."""
+    table = pairs.exchanged(study.runs, outcome=rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
         return text(UNANSWERED), table
     names = factors(table)
     settings = table.drop_duplicates(names)
     found = []
     for (_, group), name in zip(table.groupby(names, sort=False), setting_names(settings), strict=True):
-        values = [f"{value:+.2g}" for value in group["difference"]]
-        said = {"name": name, "count": len(group), "values": listed(values)}
+        points = rule["outcome"].endswith("accuracy")
+        values = [f"{(100 if points else 1) * value:+.2g}" for value in group["difference"]]
+        said = {"name": name, "count": len(group), "values": listed(values) + (text(" points") if points else "")}
         if len(group) == 1:
             found.append(text("{name}: both arms are best at the same rate, so there is one pair, {values}.", **said))
         elif group["same_sign"].all():
@@ -198,17 +249,15 @@ def mixed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     if found.empty or found["data"].nunique() < 2:
         return text(UNANSWERED), pd.DataFrame()
     one = across.mixed_model(found, rule["outcome"])
-    kind = word((one["t_low"], one["t_high"]), (np.nan, np.nan), margin=None, better=True)
     said = amount(one["difference"], one["t_low"], one["t_high"], rule["outcome"])
     paragraph = text(
-        "Over {sets} data sets and {pairs} pairs, {outcome} with GC is {said} by the mixed model "
-        "({kind}); by the means of the data sets alone, the 95% interval is {set_low:+.2g} to "
+        "Over {sets} data sets and {pairs} pairs, {outcome} with GC is {said} by the mixed model, whose interval is "
+        "too narrow with so few data sets. By the means of the data sets alone, the 95% interval is {set_low:+.2g} to "
         "{set_high:+.2g} points.",
         sets=one["sets"],
         pairs=one["pairs"],
         outcome=OUTCOMES[rule["outcome"]],
         said=said,
-        kind=VERDICTS[kind],
         set_low=100 * one["set_low"],
         set_high=100 * one["set_high"],
     )
@@ -228,14 +277,35 @@ def interaction(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         return text(UNANSWERED), pd.DataFrame()
     table = pd.concat(parts, ignore_index=True)
     table["p_holm"] = holm(table["p"])
+    table["disagrees"] = False
+    other = OTHER_LOSS.get(rule["outcome"])
+    if rule["factor"] == "network" and other in found:
+        others = [
+            effects.interaction(found, "network", *levels, **{**options, "outcome": other}) for levels in rule["levels"]
+        ]
+        others = pd.concat(others, ignore_index=True)
+        others["p_holm"] = holm(others["p"])
+        table["disagrees"] = _direction(table) != _direction(others)
+    table["counts"] = rule.get("edge_counts", True) | ~table["edge"]
     named = zip(table.iterrows(), setting_names(table), strict=True)
     return sentences(changed(row, name, rule.get("remaining")) for (_, row), name in named), table
+
+
+def _direction(table):
+    """Of each change that is shown, its sign; of the others, 0."""
+    shown = ((table["t_low"] > 0) | (table["t_high"] < 0)) & (table["p_holm"] < 0.05)
+    return np.sign(table["difference"]).where(shown, 0)
 
 
 def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     """Say what an interaction shows."""
     first, second = (value_name(row["factor"], row[one]) for one in ("first", "second"))
     shown = (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] < 0.05
+    notes = [text(EDGE)] if row["edge"] else []
+    if shown and row.get("disagrees"):
+        notes.append(text("The other measure of the training loss does not show the same, so this does not count."))
+    if shown and not row.get("counts", True):
+        notes.append(text("So this does not count."))
     if not shown:
         end = text("no change is shown")
     elif remaining is not None and row["share"] <= remaining:
@@ -243,7 +313,7 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     else:
         end = text("a change is shown")
     better = 1 if higher_is_better(row["outcome"]) else -1
-    return text(
+    said = text(
         "{name}: with GC the {outcome} is {effect_first} with {first} and {effect_second} with {second}. The effect is "
         "{size}: {end}.",
         name=name,
@@ -255,6 +325,7 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
         size=_size_of_change(row),
         end=end,
     )
+    return sentences([said, *notes])
 
 
 def _size_of_change(row):

@@ -90,8 +90,10 @@ def lost(row: Mapping) -> str:
 def how_much(row: Mapping, rule: dict) -> str:
     """Say how much of GC's effect an arm has, by the limits of a rule, and whether it does the opposite."""
     low, high = row["share_low"], row["share_high"]
-    if high < 0:
-        return text("it harms") if row["difference"] < 0 else text("the opposite")
+    if high < 0 and row["difference"] > 0:
+        return text("the opposite")
+    if high < 0 and row["p_holm"] < 0.05:
+        return text("it harms")
     if low > rule["all"]:
         return text("all of it")
     if low > rule["most"]:
@@ -154,7 +156,7 @@ def mechanism(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         said.append(
             text(
                 "A random direction has {share:.0%} of GC's effect (95% interval {share_low:.0%} to "
-                "{share_high:.0%}). By the rule the explanation by a common shift is {account}.",
+                "{share_high:.0%}). By the rule, the explanation by a common shift is {account}.",
                 share=one["share"],
                 share_low=one["share_low"],
                 share_high=one["share_high"],

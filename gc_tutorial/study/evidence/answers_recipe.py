@@ -40,7 +40,15 @@ def _at(study, rule, last):
         margin=rule["margin"],
         better=False,
     )
-    return {"epoch": last, "outcome": rule["outcome"], "scale": "", "without": pair.iloc[:, 1].mean(), **found}
+    without = pair.iloc[:, 1].mean()
+    return {
+        "epoch": last,
+        "outcome": rule["outcome"],
+        "scale": "",
+        "without": without,
+        "margin": rule["margin"],
+        **found,
+    }
 
 
 def _said(found):
@@ -72,16 +80,20 @@ def at_loss(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     )
     if late["without"] > rule["loss"]:
         answer = text("That is above {loss}, so nothing is claimed.", loss=digits(rule["loss"]))
+    elif late["word"] == HURTS and late["inner_high"] <= rule["margin"]:
+        answer = text(
+            "By the rule, GC hurts there, by less than the margin of {margin}.", margin=digits(rule["margin"], 1)
+        )
     elif late["word"] == HURTS:
-        answer = text("By the rule GC hurts there.")
+        answer = text("By the rule, GC hurts there.")
     elif late["word"] == NO_PRACTICAL_DIFFERENCE:
         answer = text(
-            "By the rule more steps bring no practical difference. Rate, batch size and image size were not separated."
+            "By the rule, more steps bring no practical difference. Rate, batch size and image size were not separated."
         )
     elif late["word"] == INCONCLUSIVE:
-        answer = text("By the rule inconclusive.")
+        answer = text("By the rule, inconclusive.")
     elif early["t_low"] <= 0 <= early["t_high"]:
-        answer = text("By the rule the null was one of too few steps.")
+        answer = text("By the rule, the null was one of too few steps.")
     else:
         answer = text("GC helps there, and did so at epoch {epoch} already.", epoch=rule["epoch"])
     return sentences([paragraph, answer]), pd.DataFrame([early, late])
@@ -96,15 +108,16 @@ def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     found = estimate(drop)
     part = found["difference"] / rule["published"]
     if found["t_low"] <= 0:
-        answer = text("By the rule inconclusive.")
+        answer = text("By the rule, inconclusive.")
     elif part >= rule["share"]:
-        answer = text("By the rule training twice explains the published gain.")
+        answer = text("By the rule, training twice explains the published gain.")
     else:
-        answer = text("By the rule training twice explains part of the published gain.")
+        answer = text("By the rule, training twice explains part of the published gain.")
     said = amount(-found["difference"], -found["t_high"], -found["t_low"])
     paragraph = text(
         "Without any GC, ten epochs more after a second compile: running training loss {said}, "
-        "{seeds} seeds. That is {part:.0%} of the published drop of {published}.",
+        "{seeds} seeds. That is {part:.0%} of {published}, by which the published progress lines "
+        "fall in the same epochs.",
         said=said,
         seeds=found["seeds"],
         part=part,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS
+from gc_tutorial.plotting import COLOURS, WIDTH
 from gc_tutorial.study.evidence.figures import ARM_SHAPES, OTHER_ARM, wrapped
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.wording import digits
@@ -24,20 +24,20 @@ def budget(table: pd.DataFrame, *, title: str | None = None) -> Figure:
         `matplotlib.figure.Figure`, as wide as a phone. No intervals: it is a description of the tuning seeds.
     """
     optimizers = list(table["optimizer"].unique())
-    size = (4.5, 1.3 + 1.75 * len(optimizers))
+    size = (WIDTH, 1.3 + 1.75 * len(optimizers))
     figure, axes = plt.subplots(len(optimizers), 1, figsize=size, squeeze=False, sharex=True, layout="constrained")
     handles = {}
     for axis, optimizer in zip(axes.flat, optimizers, strict=True):
         for arm, rows in table[table["optimizer"] == optimizer].groupby("arm", sort=False):
             style = {"color": COLOURS.get(arm, OTHER_ARM), "marker": ARM_SHAPES.get(arm, "o"), "markersize": 5}
             (handles[arm_name(arm)],) = axis.plot(rows["k"], rows["expected"], **style)
-        axis.set_title(value_name("optimizer", optimizer), fontsize=9)
+        axis.set_title(value_name("optimizer", optimizer), fontsize=10)
         axis.set_ylim(0, 1.15 * table.loc[table["optimizer"] == optimizer, "expected"].max())
         axis.grid(alpha=0.3)
-    figure.supylabel("expected clean training loss (nats)", fontsize=9)
-    axes[-1, 0].set_xlabel("number of learning rates tried", fontsize=9)
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles), fontsize=8)
-    figure.suptitle(wrapped(title or budget_finding(table), 52), fontsize=10)
+    figure.supylabel("expected clean training loss (nats)", fontsize=10)
+    axes[-1, 0].set_xlabel("number of learning rates tried")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles))
+    figure.suptitle(wrapped(title or budget_finding(table), 62), fontsize=11)
     return figure
 
 

@@ -127,10 +127,12 @@ def interaction(
     Returns:
         `pandas.DataFrame`, a row for each setting of the other factors: these, outcome, scale, factor, first, second,
         effect_first and effect_second (above 0: the arm is better), what `intervals.estimate` returns of effect_first
-        minus effect_second, p_holm, and share, share_low and share_high: what is left of the effect at the second.
+        minus effect_second, p_holm, share, share_low and share_high (what is left of the effect at the second), and
+        edge (bool: of any of the four rates).
     """
     others = [name for name in factors(pairs) if name != factor]
-    gains = pairs.assign(gain=_gain(pairs, outcome, scale)).dropna(subset="gain")[[*others, factor, "seed", "gain"]]
+    gains = pairs.assign(gain=_gain(pairs, outcome, scale)).dropna(subset="gain")
+    gains = gains[[*others, factor, "seed", "gain", "edge"]]
     both = gains[gains[factor] == first].merge(
         gains[gains[factor] == second], on=[*others, "seed"], suffixes=("_first", "_second")
     )
@@ -150,6 +152,7 @@ def interaction(
                 "effect_second": group["gain_second"].mean(),
                 **estimate(group["gain_first"] - group["gain_second"]),
                 **share(group["gain_second"], group["gain_first"]),
+                "edge": bool(group[["edge_first", "edge_second"]].any(axis=None)),
             }
         )
     table = pd.DataFrame(rows)

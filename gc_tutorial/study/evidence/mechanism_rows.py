@@ -19,7 +19,7 @@ ARMS = Words(
     {  # in the order of the argument
         "random_direction": "Does a random direction have the effect?",
         "none_faster": "Is it a larger step?",
-        "raw_norm": "Does it work at the gradient's old length?",
+        "raw_norm": "Does it work at the gradient's original length?",
         "half": "Is half of the mean enough?",
         "twice": "Is twice the mean better?",
         "first_layer": "Is the first layer enough?",

@@ -19,7 +19,7 @@ ARMS = Words(
         "first_layer": "first layer only",
         "conv_only": "convolutions only",
         "dense_only": "dense layers only",
-        "raw_norm": "GC at the raw norm",
+        "raw_norm": "GC at the original length",
         "half": "half the mean",
         "twice": "twice the mean",
         "first_two_epochs": "epochs 1–2 only",
@@ -55,7 +55,15 @@ NUMBERS = Words(
         "train_examples": "{:g} examples",
     }
 )
-USUAL = {"train_examples": 0, "weight_decay": 0, "schedule": "constant", "pretrained": ""}  # not named in a setting
+# What is not named in a setting; images of size 0 are signals.
+USUAL = {
+    "augmentation": "none",
+    "image_size": 0,
+    "pretrained": "",
+    "schedule": "constant",
+    "train_examples": 0,
+    "weight_decay": 0,
+}
 ORDER = ("optimizer", "data", "network")  # first, and then as in the table
 
 

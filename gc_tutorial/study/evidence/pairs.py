@@ -9,7 +9,7 @@ from gc_tutorial.language import text
 from gc_tutorial.study.evidence.intervals import estimate, holm, over_rotations
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
-from gc_tutorial.study.evidence.wording import higher_is_better, word
+from gc_tutorial.study.evidence.wording import INCONCLUSIVE, higher_is_better, word
 
 LOOSE = (
     (),
@@ -161,6 +161,8 @@ def compare_pairs(
 
 
 def _word(row, margin, corrected):
+    if min(row["diverged"], row["diverged_baseline"]) > row["seeds"] / 2:
+        return INCONCLUSIVE  # two networks that guess are alike, whatever the method
     return word(
         (row["t_low"], row["t_high"]),
         (row["inner_low"], row["inner_high"]),
@@ -171,26 +173,42 @@ def _word(row, margin, corrected):
 
 
 def exchanged(
-    runs: pd.DataFrame, arm: str = "gradient", baseline: str = "none", *, outcome: str = "clean_loss"
+    runs: pd.DataFrame,
+    arm: str = "gradient",
+    baseline: str = "none",
+    *,
+    outcome: str = "clean_loss",
+    by: str = "clean_loss",
+    tuning: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """The difference for every pair of rates at which the two arms were confirmed.
+    """The difference for every pair of the two arms' best rates: each arm at its own, and at that of the other.
+
+    Args:
+        runs, arm, baseline, by, tuning: as for `best_pairs`.
+        outcome: str, whose difference is taken.
 
     Returns:
         `pandas.DataFrame`, a row per setting and pair of rates: the factors, learning_rate, learning_rate_baseline,
-        what `intervals.estimate` returns, and same_sign (bool: whether all pairs of rates of the setting agree).
+        outcome, what `intervals.estimate` returns, and same_sign (bool: whether all pairs of rates of the setting
+        agree).
     """
     rows, names = [], factors(runs)
+    tuned = tuned_rates(runs if tuning is None else tuning, by)
     runs = runs[(runs["stage"] == "confirmation") & runs[outcome].notna()]
     for key, group in runs.groupby(names, sort=False):
+        if not {arm, baseline} <= set(group["arm"]):
+            continue
+        best = [_rate(dict(zip(names, key, strict=True)), one, group, tuned)[0] for one in (arm, baseline)]
+        group = group[np.isclose(group["learning_rate"].to_numpy()[:, None], best, rtol=1e-6).any(axis=1)]
         for rate, one in group[group["arm"] == arm].groupby("learning_rate"):
             for base_rate, base in group[group["arm"] == baseline].groupby("learning_rate"):
                 both = one.merge(base, on="seed", suffixes=("", "_baseline"))
                 if len(both) > 1:
                     known = dict(zip(names, key, strict=True))
                     rates = {"learning_rate": rate, "learning_rate_baseline": base_rate}
-                    rows.append({**known, **rates, **estimate(differences(both, outcome))})
+                    rows.append({**known, **rates, "outcome": outcome, **estimate(differences(both, outcome))})
     table = pd.DataFrame(rows)
     if len(table):
         signs = np.sign(table["difference"]).groupby([table[name] for name in names])
-        table["same_sign"] = signs.transform("nunique") == 1
+        table["same_sign"] = (signs.transform("nunique") == 1) & (table["difference"] != 0)
     return table

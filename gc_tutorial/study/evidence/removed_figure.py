@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from gc_tutorial.language import text
+from gc_tutorial.plotting import WIDTH
 from gc_tutorial.study.evidence.figures import wrapped
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import digits, listed
@@ -30,7 +31,7 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
         `matplotlib.figure.Figure`, as wide as a phone. Points are means over runs without GC, bars 95% t
         intervals of the geometric mean; grey lines are chance, 1/M.
     """
-    figure, axis = plt.subplots(figsize=(4.5, 4.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(WIDTH, 4.6), layout="constrained")
     groups = _settings(table)
     for place, ((name, rows), (colour, shape)) in enumerate(zip(groups, SERIES, strict=False)):
         aside = 0.24 * (place - (len(groups) - 1) / 2)
@@ -42,12 +43,12 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
     options = {"color": CHANCE, "markersize": 22, "markeredgewidth": 2}
     axis.plot(chance["layer"], chance["chance"], "_", label="chance, 1/M", **options)
     axis.set(yscale="log", ylim=(table["chance"].min() / 2, 1.3), xlim=(0.5, len(layers) + 0.5))
-    axis.set_xticks(range(1, len(layers) + 1), layers, fontsize=8)
+    axis.set_xticks(range(1, len(layers) + 1), layers)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     axis.set_ylabel("share of the squared gradient norm")
     axis.grid(axis="y", alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
-    figure.suptitle(wrapped(title or removed_finding(table), 52), fontsize=10)
+    figure.legend(loc="outside lower center", ncols=2)
+    figure.suptitle(wrapped(title or removed_finding(table), 62), fontsize=11)
     return figure
 
 
@@ -71,8 +72,8 @@ def removed_finding(table: pd.DataFrame) -> str:
             "Without GC, {span}% of the first layer's squared gradient norm lies along the mean", span=_span(drawn)
         )
     return text(
-        "Without GC, {span}% of the first layer's squared gradient norm lies along the mean; in the other layers it is "
-        "{others} times chance",
+        "Without GC, {span}% of the first layer's squared gradient norm lies along the mean. In the other layers "
+        "the share is {others} times chance",
         span=_span(drawn),
         others=_span(others["times_chance"]),
     )

@@ -18,6 +18,7 @@ SENTENCES = Words(
     {
         "enough": "These have most of GC's effect, or all of it: {arms}.",
         "not_enough": "These have less than half of it: {arms}.",
+        "harmful": "These raise the training loss: {arms}.",
         "open": "Undecided: {arms}.",
     }
 )
@@ -28,7 +29,7 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
     """Say which arms have GC's effect, which do not, and what that makes of the explanation.
 
     An arm is enough where the 95% interval of its share lies above the rule's "most", and not enough where it lies
-    below.
+    below. It is harmful where the interval of its own effect lies below 0, and Holm's correction keeps that.
 
     Args:
         found: what the rules found, by name, as from `PublishedStudy.findings`.
@@ -43,9 +44,11 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
     tables = [_rows(found[rule].table, arm) for rule, arm in OF_ARM.items()]
     arms = pd.concat([table[table["optimizer"] == optimizer] for table in tables])
     most = rules["ablations"]["most"]
+    harmful = (arms["t_high"] < 0) & (arms["p_holm"] < 0.05)
     groups = {
         "enough": arms[arms["share_low"] > most],
-        "not_enough": arms[arms["share_high"] < most],
+        "not_enough": arms[(arms["share_high"] < most) & ~harmful],
+        "harmful": arms[harmful],
         "open": arms[~(arms["share_low"] > most) & ~(arms["share_high"] < most)],
     }
     said = [
@@ -69,7 +72,7 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
 
 
 def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> list[str]:
-    """Say what GC does at the learning rate that is best without it: on the training loss, and on held-out accuracy.
+    """Say what GC does at one learning rate, with it and without: to the training loss, and to the held-out accuracy.
 
     Args:
         found: what the rules of the mechanism found, by name, as from `PublishedStudy.findings`.
@@ -87,9 +90,9 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
     loss, accuracy = (table.iloc[0] for table in rows)
     return [
         text(
-            "{name} at the rate {rate}, which is best without GC, {seeds:.0f} seeds: with GC the training loss is "
-            "{loss}, and the held-out accuracy is {accuracy}. Means without GC and with it: loss {before:.2f} and "
-            "{after:.2f}, accuracy {accuracy_before:.0%} and {accuracy_after:.0%}.",
+            "{name} at the rate {rate}, which study A found best without GC, {seeds:.0f} seeds: with GC the "
+            "training loss is {loss}, and the held-out accuracy is {accuracy}. Means without GC and with it: "
+            "loss {before:.2f} and {after:.2f}, accuracy {accuracy_before:.0%} and {accuracy_after:.0%}.",
             name=value_name("optimizer", optimizer),
             rate=rate(loss["learning_rate"]),
             seeds=loss["seeds"],

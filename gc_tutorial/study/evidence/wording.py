@@ -89,6 +89,16 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
     return text("lower by {difference} (95% interval {interval})", **values)
 
 
+def moved(difference: float, low: float, high: float) -> str:
+    """Say by how much something moves, and where its 95% interval lies, with signs.
+
+    >>> moved(-0.083, -0.153, -0.013)
+    'by -0.083 (95% interval -0.15 to -0.013)'
+    """
+    values = {"difference": difference, "low": low, "high": high}
+    return text("by {difference:+.2g} (95% interval {low:+.2g} to {high:+.2g})", **values)
+
+
 def word(
     interval: tuple[float, float],
     inner: tuple[float, float],
