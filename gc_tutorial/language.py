@@ -18,7 +18,7 @@ DOMAIN = "gc_tutorial"
 FOLDER = Path(__file__).parent / "locale"
 VARIABLE = "GC_TUTORIAL_LANGUAGE"
 NO_SPACES = ("ja",)  # languages that put no space between sentences
-SEAM = re.compile(r"[\w%)†][ぁ-ヿ一-鿿]|[ぁ-ヿ一-鿿][\w+$-]", re.ASCII)
+SEAM = re.compile(r"[\w%)\]†][ぁ-ヿ一-鿿]|[ぁ-ヿ一-鿿][\w+$-]", re.ASCII)
 
 _chosen = os.environ.get(VARIABLE) or LANGUAGES[0]  # an unknown one means English until `start` says what is wrong
 
@@ -43,11 +43,12 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation(DOMAIN, FOLDER, [language], fallback=True)
 
 
-def text(message: str, /, **values: object) -> str:
+def text(message: str, context: str = "", /, **values: object) -> str:
     """Say a message in the reader's language.
 
     Args:
         message: str in English, with places for values as in `str.format`, such as `"{share:.0%} of {count:,}"`.
+        context: str, where it is said, if the same English words are said differently elsewhere.
         **values: what goes into these places. Without any, the message is taken as it is, braces included.
 
     Returns:
@@ -57,7 +58,8 @@ def text(message: str, /, **values: object) -> str:
         >>> text("{share:.0%} of the pictures", share=0.25)
         '25% of the pictures'
     """
-    said = _catalogue(_chosen).gettext(message) if message else message  # gettext has its header under ""
+    catalogue = _catalogue(_chosen)
+    said = message and (catalogue.pgettext(context, message) if context else catalogue.gettext(message))  # "": a header
     if not values:
         return said
     return _filled(said, values) if _chosen in NO_SPACES else said.format(**values)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MultipleLocator
 
+from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS, LABELS
 
 REMOVED = "#777777"
@@ -32,7 +33,7 @@ def projected_step(weights: npt.ArrayLike, gradient: npt.ArrayLike, centralized:
     (left, bottom), (right, top) = corners.min(axis=0) - 0.3, corners.max(axis=0) + 0.3
     ends = np.array([left, right])
     axis.plot(ends, start.sum() - ends, "k--", lw=1, label="weights with the same sum", zorder=0)
-    names = "no GC: step against the gradient", "GC: step against the centralized gradient"
+    names = text("no GC: step against the gradient"), text("GC: step against the centralized gradient")
     for end, arm, name in zip((raw, kept), ("none", "gradient"), names, strict=True):
         axis.annotate("", end, start, arrowprops={**ARROW, "color": COLOURS[arm]})
         axis.plot([], [], color=COLOURS[arm], lw=2.2, label=name)

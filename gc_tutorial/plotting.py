@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
 from gc_tutorial.language import Words, text
-from gc_tutorial.typography import lines, set_fonts
+from gc_tutorial.typography import is_wide, lines, set_fonts
 
 # Colours of Okabe and Ito, which readers with any kind of colour vision can tell apart.
 COLOURS = {"none": "#0072B2", "gradient": "#D55E00", "update": "#009E73", "recompiled": "#CC79A7"}
@@ -50,7 +50,6 @@ def show(figure: Figure, alt: str) -> None:
         alt: str, what a reader who cannot see the figure needs to know; likewise.
     """
     translate(figure)
-    set_fonts(figure)
     alt = text(alt)
     photographs = any(axis.images for axis in figure.axes)
     # With photographs as PNG a notebook would be larger than the megabyte up to which code hosts render one.
@@ -63,11 +62,12 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def translate(figure: Figure) -> None:
-    """Say the texts of a figure in the reader's language."""
+    """Say the texts of a figure in the reader's language, in letters of a font that has them."""
     for one in figure.findobj(Text):
         said = text(one.get_text())
         if said != one.get_text():  # setting the text of an axis' ticks would fix them
             one.set_text(said)
+    set_fonts(figure)
 
 
 def image_grid(
@@ -114,7 +114,8 @@ def wrapped(said: str, figure: Figure) -> str:
         return lines(said, width, break_long_words=False, break_on_hyphens=False)
 
     widest = int(11 * figure.get_figwidth())
-    return "\n".join(next(broken(w) for w in range(widest // 2, widest + 1) if len(broken(w)) <= len(broken(widest))))
+    narrowest = widest if is_wide(said) else widest // 2
+    return "\n".join(next(broken(w) for w in range(narrowest, widest + 1) if len(broken(w)) <= len(broken(widest))))
 
 
 def learning_curves(

@@ -13,8 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 PACKAGE, FILE = "matplotlib_fontja", "fonts/ipaexg.ttf"
-# Japanese has no spaces. A line may end after the kana or the mark that ends a phrase, and at a space.
-PHRASE = re.compile(r"[（「“]*[^\sぁ-ん、。，；：）」”（「“]*[ぁ-ん、。，；：）」”]*\s*")
+# Japanese has no spaces. A line may end after the kana or the mark that ends a phrase, and at a space; not at a space
+# between Latin letters or digits and what they belong to (24 枚, GC の), nor within a word such as 取り除く.
+PHRASE = re.compile(
+    r"[（「“]*"
+    r"(?:[^\sぁ-ん、。，；：・）」”（「“]|(?<=[A-Za-z0-9%†+-]) (?=[ぁ-ヿ一-鿿])"
+    r"|(?<=[一-鿿])[いきぎしちびみり](?=[一-鿿]))*"
+    r"[ぁ-ん・）」”]*[、。，；：]*\s*"
+)
+STOPS = tuple("、。，；：")  # where a line ends best
 
 
 @cache
@@ -55,7 +62,7 @@ def width_of(text: str) -> int:
 
 
 def lines(text: str, width: int, **options: Any) -> list[str]:
-    """Break a text into lines of at most so many Latin letters, or half as many Japanese ones.
+    """Break a text into lines of at most so many Latin letters, or half as many Japanese ones; these of equal length.
 
     Args:
         text: str.
@@ -67,9 +74,16 @@ def lines(text: str, width: int, **options: Any) -> list[str]:
     """
     if not is_wide(text):
         return textwrap.wrap(text, width, **options)
-    found = [""]
-    for phrase in PHRASE.findall(text):
-        if phrase and found[-1] and width_of((found[-1] + phrase).rstrip()) > width:
-            found.append("")
-        found[-1] += phrase
-    return [line.strip() for line in found]
+    phrases = [phrase for phrase in PHRASE.findall(text) if phrase]
+    best: list[tuple[float, list[str]]] = [(0, [])]  # lines of the first phrases, and what is wrong with them
+    for end in range(1, len(phrases) + 1):
+        found = []
+        for start in range(end):
+            line = "".join(phrases[start:end]).strip()
+            if width_of(line) <= width or start == end - 1:
+                wrong = 1e6 + width_of(line) ** 2  # few lines, of about equal length
+                if end < len(phrases) and not line.endswith(STOPS):
+                    wrong += (width / 2) ** 2
+                found.append((best[start][0] + wrong, [*best[start][1], line]))
+        best.append(min(found))
+    return best[-1][1]

@@ -247,7 +247,8 @@ from gc_tutorial.plotting import WIDTH, set_title
 
 slow, fast = best.values()
 figure, axis = plt.subplots(figsize=(WIDTH, 2.2), layout="constrained")
-bars = axis.barh([name.replace(": ", ":\n") for name in best], list(best.values()), color=["#999999", "#009E73"])
+places = [name.replace(": ", ":\n").replace("：", "：\n") for name in best]
+bars = axis.barh(places, list(best.values()), color=["#999999", "#009E73"])
 axis.bar_label(bars, fmt="{:,.0f}", padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("images per second (more is better)")
@@ -291,7 +292,7 @@ bars = axis.barh(places, added, left=alone, color=["#56B4E9", "#999999", "#009E7
 axis.bar_label(bars, [text("{seconds:.1f} s", seconds=alone + seconds) for seconds in added], padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("seconds for one epoch (blue: network alone)")
-axis.margins(x=0.15)
+axis.margins(x=0.25)
 set_title(
     figure,
     text(

@@ -348,14 +348,15 @@ summary = runs.groupby("arm", sort=False).agg(
     test_accuracy=("test_accuracy", "last"),
     seconds=("seconds", "sum"),
 )
-summary.rename(index=LABELS, columns={**MEASURES, "seconds": text("seconds of training")}).round(2)
+columns = {**MEASURES, "seconds": text("seconds of training")}
+summary.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(2)
 
 # %%
 from gc_tutorial.study.evidence.wording import changed_by
 
 change = summary.loc["gradient"] - summary.loc["none"]
 changes = {
-    "loss": changed_by(change["train_loss"]),
+    "loss": changed_by(change["train_loss"], joined=True),
     "accuracy": changed_by(100 * change["test_accuracy"], text(" points")),
 }
 title = text("One run each. With GC: training loss {loss}, held-out accuracy {accuracy}", **changes)

@@ -127,6 +127,7 @@ else:
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
+from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 questions = {
@@ -140,7 +141,7 @@ questions = {
 lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
 one_rate = at_one_rate(published("D").findings()) + at_one_rate(published("D2").findings(), "sgd")
 lines += [f"- **{text('And at the rate that is best without GC?')}** {said}" for said in one_rate]
-waiting = " ".join(asked for name, asked in questions.items() if name not in answers)
+waiting = sentences(asked for name, asked in questions.items() if name not in answers)
 if waiting:
     lines.append(text("- Not answered yet, because runs are missing: {waiting}", waiting=waiting))
 Markdown("\n".join(lines))
@@ -203,7 +204,9 @@ title = text(
     "One rate each: lower training loss with GC in {lower} of {count} settings", lower=lower, count=len(losses)
 )
 alt = "Differences from no GC with 95% intervals, for both GC arms in three settings. Training loss, GC on the gradient: {found}"
-found = text("; ").join(f"{called[name]} {verdict(loss)}" for name, loss in losses.items())
+found = text("; ").join(
+    text("{name} {verdict}", name=called[name], verdict=verdict(loss)) for name, loss in losses.items()
+)
 show(settings_figure(rows, title=title), alt=text(alt, found=found))
 
 # %%

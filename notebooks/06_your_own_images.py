@@ -248,7 +248,7 @@ results = runs.groupby("arm", sort=False).agg(
     test_loss=("test_loss", "last"),
 )
 columns = {**MEASURES, "seconds": text("seconds of training")}
-results.rename(index=LABELS, columns=columns).round(2)
+results.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(2)
 
 # %%
 from gc_tutorial.study.evidence.wording import changed_by
@@ -259,7 +259,7 @@ Markdown(
         "After the last round, the training loss with GC is {loss}, and the held-out accuracy is {accuracy}. This is **one pair "
         "of runs**, of {steps} steps each, and {pictures} held-out pictures. Use `gc_tutorial.compare(my_images, seeds=10)`, as "
         "in notebook 5, to find out whether GC makes a difference on your pictures.",
-        loss=changed_by(change["train_loss"]),
+        loss=changed_by(change["train_loss"], joined=True),
         accuracy=changed_by(100 * change["test_accuracy"], text(" percentage points")),
         steps=8 * 10,
         pictures=len(truth),

@@ -222,7 +222,7 @@ more = "So in every layer GC removes more than chance would, and in no layer the
 not_less = "So in every layer GC removes no less than chance would, and in no layer the whole gradient."
 found = [
     text("Points are means over runs, bars are 95% intervals."),
-    text("{finding}.", finding=removed_figure.removed_finding(shares)),
+    text("{finding}.", finding=removed_figure.removed_finding(shares, prose=True)),
     text(more) if rest["times_low"].min() > 1 else text(not_less),
     text("This describes what GC removes. It does not show that removing it helps."),
 ]

@@ -94,7 +94,7 @@ def show_results(letter, rules):
         return Markdown(
             text(
                 "**Not yet known:** {names}. {progress}",
-                names=text("; ").join(rules.values()),
+                names=text("; ", "nouns").join(rules.values()),
                 progress=studies[letter].progress,
             )
         )
@@ -220,13 +220,16 @@ show_results("C", {"training": text("training loss"), "heldout": text("held-out 
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
+from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence import figures
 
 
 def draw_accuracies(letter, rule):
     """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; or one sentence where that is not known yet."""
     if rule not in found[letter]:
-        return Markdown(studies[letter].progress + " " + text("**Nothing is drawn from it before it is complete.**"))
+        return Markdown(
+            sentences([studies[letter].progress, text("**Nothing is drawn from it before it is complete.**")])
+        )
     table = found[letter][rule].table
     figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
     figures.draw_forest(axis, table)

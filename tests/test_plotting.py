@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from gc_tutorial import plotting
+from gc_tutorial.language import set_language
 from gc_tutorial.study import commands
 
 ROOT = Path(__file__).parent.parent
@@ -214,9 +215,14 @@ def test_the_headline_has_three_panels_that_say_what_they_are():
     assert tops == sorted(tops, reverse=True)
 
 
-def test_the_command_draws_the_headline_of_the_readme(tmp_path):
-    commands.headline(picture=str(tmp_path / "headline.png"))
-    with Image.open(tmp_path / "headline.png") as drawn, Image.open(ROOT / "docs" / "headline.png") as committed:
+@pytest.mark.parametrize(("language", "name"), [("en", "headline.png"), ("ja", "headline.ja.png")])
+def test_the_command_draws_the_headline_of_the_readme(tmp_path, language, name):
+    set_language(language)
+    try:
+        commands.headline(picture=str(tmp_path / name))
+    finally:
+        set_language("en")
+    with Image.open(tmp_path / name) as drawn, Image.open(ROOT / "docs" / name) as committed:
         assert drawn.size == committed.size
 
 

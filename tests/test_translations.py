@@ -34,7 +34,7 @@ WORDS = {
     **{"ten": 10, "eleven": 11, "twelve": 12, "twenty": 20, "once": 1, "twice": 2, "first": 1, "second": 2, "third": 3},
     **{"half": 2, "halves": 2, "quarter": 4, "fifth": 5, "tenth": 10},
 }
-PHRASES = {"half a minute": "30", "half a point": "0.5"}
+PHRASES = {"half a minute": "30", "half a point": "0.5", "may 2025": "5"}
 # Japanese counts large numbers in ten thousands: 25.6 million is 2,560 万.
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "万": 10**4, "億": 10**8}
 SCALED = re.compile(rf"(\d+(?:[.,]\d+)*) ?({'|'.join(SCALES)})")
@@ -214,9 +214,11 @@ def targets(text, folder):
 
 
 def in_edition(target, path):
-    """Where the translation of an English link leads: to the same edition, and from one README to the other."""
+    """Where the translation of a link leads: to the same edition and its pictures, and from one README to the other."""
     if target == path.name:
         return original(path).name
+    if target == "docs/headline.png":
+        return f"docs/headline.{language(path)}.png"
     return re.sub(r"\bnotebooks/(?=\d)", f"notebooks/{language(path)}/", target)
 
 

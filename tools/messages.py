@@ -26,6 +26,7 @@ SPEAKING = {"text", "DataError", "PlanError", "SettingsError", "UnavailableError
 TITLES = {"set_title", "set_xlabel", "set_ylabel", "suptitle", "supylabel"}
 LABELS = {"alt", "label", "title", "xlabel", "ylabel"}
 DATE = datetime(2026, 1, 1, tzinfo=timezone.utc)  # the history of the file says when it changed
+CONTEXT = "\4"  # stands between the context of a message, if it has one, and the message
 PROGRAM = "from gc_tutorial import"  # a string with this holds a program, which a notebook runs
 QUOTED_RULES = {"D_mechanism": ("common_shift",)}  # rules of plans that a notebook quotes
 
@@ -49,12 +50,14 @@ def extracted():
 
 
 def messages(code):
-    """The messages that Python code says, in their order.
+    """The messages that Python code says, in their order, behind their context, as gettext's compiled files have them.
 
     >>> list(messages('print(text("a" if x else "b")); ONE = "c"; show(figure, alt=text(ONE))'))
     ['a', 'b', 'c']
     >>> list(messages('set_title(figure, "d"); axis.set_title("e"); text(", ").join(names)'))
     ['d', 'e', ', ']
+    >>> [one.split(CONTEXT) for one in messages('text("f", "g" if x else "", h=1)')]
+    [['g', 'f'], ['f']]
     """
     tree = ast.parse(code)
     assigned = {}
@@ -74,8 +77,10 @@ def messages(code):
         if call.args and name == "Words" and isinstance(call.args[0], ast.Dict):
             said += call.args[0].values
         said += [keyword.value for keyword in call.keywords if keyword.arg in LABELS]
+        contexts = [one for node in call.args[1:2] if name == "text" for one in plain(node, assigned)] or [""]
         for node in said:
-            yield from filter(str.strip, plain(node, assigned))
+            for message in filter(str.strip, plain(node, assigned)):
+                yield from (f"{context}{CONTEXT}{message}" if context else message for context in contexts)
 
 
 def plain(node, assigned):
@@ -104,9 +109,11 @@ def updated(language):
         revision_date=DATE,
         fuzzy=False,
     )
-    for message, files in extracted().items():
-        translated = known.get(message)
-        catalogue.add(message, translated.string if translated else "", locations=[(file, 0) for file in files])
+    for key, files in extracted().items():
+        context, _, message = key.rpartition(CONTEXT)
+        translated = known.get(message, context or None)
+        said = translated.string if translated else ""
+        catalogue.add(message, said, locations=[(file, 0) for file in files], context=context or None)
     return catalogue
 
 

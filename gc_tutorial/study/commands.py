@@ -7,6 +7,7 @@ import tempfile
 from typing import Any
 
 from gc_tutorial.errors import StoreError
+from gc_tutorial.language import text
 from gc_tutorial.study import store
 from gc_tutorial.study.factors import IMAGE_SETS
 
@@ -87,10 +88,15 @@ def headline(*, picture: str) -> None:
     differences = paired_differences(study)
     gradient = differences[differences["arm"] == "gradient"].set_index("outcome", drop=False)
     findings = [
-        f"With GC on the gradient, {OUTCOMES[outcome]}: {verdict(gradient.loc[outcome]).replace(': ', ', ', 1)}"
+        text(
+            "With GC on the gradient, {outcome}: {verdict}",
+            outcome=OUTCOMES[outcome],
+            verdict=verdict(gradient.loc[outcome]).replace(": ", ", ", 1).replace("：", "、", 1),
+        )
         for outcome in ("train_loss", "test_accuracy")
     ]
     figure = plotting.headline(study, load_study("control"), load_study("published_progress"), findings)
+    plotting.translate(figure)
     try:
         figure.savefig(picture, dpi=110, facecolor="white")
     except (OSError, ValueError) as error:  # the second for an ending that names no format of pictures

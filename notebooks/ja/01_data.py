@@ -11,7 +11,7 @@
 # %% [markdown] translates="a932203f902d"
 # # 1. 画像
 #
-# **このあとのすべてのノートブックで訓練に使う画像を見て、その性質のうち、結果の読み方を左右する 1 つを確かめましょう。**
+# **このあとのすべてのノートブックで訓練に使う画像を見て、結果の読み方を左右する性質を 1 つ確かめましょう。**
 #
 # 所要時間は約 1 分です。GPU は要りません。
 #
@@ -55,7 +55,7 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown] translates="a5710a1d74b5"
 # 最初のセルは、**プロファイル**の名前を出力しました。プロファイルは、どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチも小さく、エポック（訓練用画像をひととおり使うこと）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
 #
-# ここから先のノートブックで「公開例」（the published example）と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配中心化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。公開例は 2025 年に変更されました。分かっている変更は[ノートブック 4](04_gradient_centralization.ipynb) に挙げます。
+# ここから先のノートブックで「公開例」（the published example）と言うのは、最終更新日が 2023-07-25 の版の [Keras の勾配中心化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。この例は、その後 2025 年に変更されています。分かっている変更は[ノートブック 4](04_gradient_centralization.ipynb) に挙げます。
 #
 # `load_data` の結果には、訓練用と評価用の 2 つの分割（split）が `tf.data` のパイプラインとして入っていて、データセット自身の説明も付いています。
 

@@ -20,7 +20,7 @@
 # このノートブックで行うこと
 #
 # - 公開例のデータ拡張（augmentation）を 3 つの Keras の層で行い、画像がどうなるかを見ます。
-# - 3 つの層に続けて通すと、なぜ遅く、画像がぼやけるのかを見ます。
+# - 3 つの層に続けて通すと、なぜ遅くなり、画像がぼやけるのかを見ます。
 # - 3 つすべてを 1 つのアフィン変換で置き換え、どれだけ時間を節約できるかを測ります。
 
 # %% tags=["hide-input"]
@@ -49,7 +49,7 @@ images, labels = data.train_images, data.train_labels
 #
 # ## 公開例では 3 つの層を使う
 #
-# 「公開例」と言うのは、最後に変更された 2023-07-25 の時点での [Keras の勾配中心化の例](https://keras.io/examples/vision/gradient_centralization/)のことです（[ノートブック 1](01_data.ipynb)）。公開例では、まず、値を 0...255 から 0...1 に変換します。次に、それぞれのバッチを 3 つの層に通します。上下と左右の反転（flip）、1 回転の ±0.3 倍（±108°）までの回転（rotation）、±20% までのズームです。
+# 「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の勾配中心化の例](https://keras.io/examples/vision/gradient_centralization/)のことです（[ノートブック 1](01_data.ipynb)）。公開例では、まず、値を 0...255 から 0...1 に変換します。次に、それぞれのバッチを 3 つの層に通します。上下と左右の反転（flip）、1 回転の ±0.3 倍（±108°）までの回転（rotation）、±20% までのズームです。
 
 # %%
 import keras
@@ -66,7 +66,7 @@ published = keras.Sequential(
 )
 
 # %% [markdown] translates="49a3dbb7a497"
-# 次の図は、1 枚の画像と、そこからランダムに作った 11 枚です。画像を回して隅に空きができたところは、層が、画像を折り返した像で埋めます（`fill_mode="reflect"`）。
+# 次の図は、1 枚の画像と、そこからランダムに作った 11 枚です。画像を回転してできた隅の空きは、画像を折り返した像で埋められます（`fill_mode="reflect"`）。
 
 # %%
 import numpy as np
@@ -239,7 +239,8 @@ from gc_tutorial.plotting import WIDTH, set_title
 
 slow, fast = best.values()
 figure, axis = plt.subplots(figsize=(WIDTH, 2.2), layout="constrained")
-bars = axis.barh([name.replace(": ", ":\n") for name in best], list(best.values()), color=["#999999", "#009E73"])
+places = [name.replace(": ", ":\n").replace("：", "：\n") for name in best]
+bars = axis.barh(places, list(best.values()), color=["#999999", "#009E73"])
 axis.bar_label(bars, fmt="{:,.0f}", padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("images per second (more is better)")
@@ -251,7 +252,7 @@ for name, values in speeds.items():
     print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
 # %% [markdown] translates="1c2d964a5e69"
-# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いだけの影響は測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です（[結果](../../gc_tutorial/study/results/README.md)）。
+# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いだけの影響は測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
 #
 # ## 訓練にとっての意味
 #
@@ -277,7 +278,7 @@ bars = axis.barh(places, added, left=alone, color=["#56B4E9", "#999999", "#009E7
 axis.bar_label(bars, [text("{seconds:.1f} s", seconds=alone + seconds) for seconds in added], padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("seconds for one epoch (blue: network alone)")
-axis.margins(x=0.15)
+axis.margins(x=0.25)
 set_title(
     figure,
     text(

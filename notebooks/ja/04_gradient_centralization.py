@@ -21,7 +21,7 @@
 # このノートブックで行うこと
 #
 # - GC が勾配に何をするのかを、式と図で見ます。
-# - Keras が呼び出すただ 1 つのメソッドの中で GC を行う、オプティマイザを書きます。
+# - Keras が呼び出すただ 1 つのメソッドの中で GC を行うオプティマイザを書きます。
 # - 自分で書いたオプティマイザでは GC が実行され、公開例のオプティマイザでは実行されないことを証明します。そして、GC ありと GC なしで訓練します。
 
 # %% tags=["hide-input"]
@@ -53,7 +53,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # $P$ は、成分の和がゼロになるベクトルからなる平面への射影（projection）です。Keras の全結合層と畳み込み層では、カーネルの最後の軸が出力ユニットに対応するので、平均は残りのすべての軸にわたってとります。
 #
-# そのままにしておく変数が 2 種類あります。バイアスはユニットに 1 つしかないので、勾配からその平均を引くとゼロになり、バイアスは何も学習しなくなります。埋め込み（embedding）にはトークンごとに行があり、中心化すると、バッチに含まれないトークンの行まで動いてしまいます。（デプスワイズ畳み込みと注意機構（attention）の層では軸が違います。[ノートブック 7](07_any_optimizer.ipynb) で示します。）
+# そのままにしておく変数が 2 種類あります。バイアスはユニットに 1 つしかないので、勾配からその平均を引くとゼロになり、バイアスはいつまでも更新されません。埋め込み（embedding）にはトークンごとに行があり、中心化すると、バッチに含まれないトークンの行まで動いてしまいます。（デプスワイズ畳み込みと注意機構（attention）の層では軸が違います。[ノートブック 7](07_any_optimizer.ipynb) で示します。）
 #
 # なぜ、こんなことをするのでしょうか。論文は理由を 2 つ挙げています。
 #
@@ -132,7 +132,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # %% [markdown] translates="b29d0b76609c"
 # ## 公開例のオプティマイザ
 #
-# 「公開例」と言うのは、最後に変更された 2023-07-25 の時点での [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。
+# 「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。
 #
 # 問題には、ほかの人たちが先に気づいていました。
 #
@@ -141,7 +141,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # - [issue 2111](https://github.com/keras-team/keras-io/issues/2111)（2025-05-24）が、例の中の比較は公平でないと報告しました。
 # - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025 年）が、訓練ごとに別のモデルを使うようにしました。
 #
-# このページを見ることはできず、今の内容は分かりません。ですから、以下は 2023-07-25 の版についての話です。
+# 執筆時にこのページを参照できなかったため、現在の内容は分かりません。ですから、以下は 2023-07-25 の版についての話です。
 #
 # `gctf` のオプティマイザは、`get_gradients` を上書きするのではなく、できあがったオプティマイザにあとから設定します。次のセルに、両方の骨組みを書きます。
 #
@@ -234,7 +234,7 @@ Markdown(sentences(found))
 #
 # ## 証明 1「どんな勾配が更新に使われるか」
 #
-# 重みが同じなら、GC は実行されていません。しかし、重みが異なっても、GC が実行されたことにはなりません。どんな間違いでも重みは変わるからです。そこで、勾配そのものを、オプティマイザが使う直前に見てみましょう。オプティマイザは、メソッド `update_step` の中で変数を 1 つずつ変更します。（`run_eagerly` を使うと、普通の Python のコードで勾配を読めます。）
+# 重みが同じなら、GC は実行されていません。しかし、重みが異なっても、GC が実行されたことにはなりません。何か誤りがあるだけでも、重みは違ってくるからです。そこで、勾配そのものを、オプティマイザが使う直前に見てみましょう。オプティマイザは、メソッド `update_step` の中で変数を 1 つずつ変更します。（`run_eagerly` を使うと、普通の Python のコードで勾配を読めます。）
 #
 # 結果の表は、更新に使われた勾配の平均のうち、絶対値がいちばん大きいものです。
 
@@ -331,14 +331,15 @@ summary = runs.groupby("arm", sort=False).agg(
     test_accuracy=("test_accuracy", "last"),
     seconds=("seconds", "sum"),
 )
-summary.rename(index=LABELS, columns={**MEASURES, "seconds": text("seconds of training")}).round(2)
+columns = {**MEASURES, "seconds": text("seconds of training")}
+summary.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(2)
 
 # %%
 from gc_tutorial.study.evidence.wording import changed_by
 
 change = summary.loc["gradient"] - summary.loc["none"]
 changes = {
-    "loss": changed_by(change["train_loss"]),
+    "loss": changed_by(change["train_loss"], joined=True),
     "accuracy": changed_by(100 * change["test_accuracy"], text(" points")),
 }
 title = text("One run each. With GC: training loss {loss}, held-out accuracy {accuracy}", **changes)

@@ -11,7 +11,7 @@
 # %% [markdown] translates="778e8db624ac"
 # # 5. 比較
 #
-# **勾配中心化（GC）を使った訓練と使わない訓練を、結果を信じられるように比べる方法を学びましょう。どの方法にもその方法にいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。これまでに分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
+# **勾配中心化（GC）を使った訓練と使わない訓練を、結果を信じられるように比べる方法を学びましょう。どの方法でもその方法でいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。これまでに分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 1〜3 分かかります。GPU は要りません。
 #
@@ -44,7 +44,7 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown] translates="c0ae2e545a5f"
 # ## 公平な比較とは
 #
-# 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配ではなく、オプティマイザが勾配から作るステップのほうを中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
+# 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配そのものではなく、オプティマイザが勾配から計算した更新量のほうを中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
 #
 # - **対応があること。** 同じシードなら、どの群も同じ重みから始まり、同じバッチを受け取ります。どちらもビット単位で同じです。ですから、シードごとに、どの群からも基準を引けます。
 # - **毎回新しく始めること。** 訓練のたびに、モデルもオプティマイザも新しく作ります。
@@ -52,7 +52,7 @@ data = load_data(settings.data, settings.image_size)
 # - **繰り返すこと。** いくつものシードで訓練し、差に区間を付けます。
 # - **調整すること。** どの群にも、その群にいちばん合う学習率を使います。学習率を選ぶのに使ったシードは、あとの比較には使いません。
 #
-# `compare` は、調整のほかはすべて行います。ここでは、RMSprop で 2 つの群を訓練してみましょう。
+# `compare` は、調整のほかはすべて行います。ここでは、RMSprop で 2 つの群を訓練してみましょう。出力される表の列は、群（arm）、シード（seed）、エポック（epoch）、訓練損失、テスト損失、テスト正解率です。
 
 # %%
 from gc_tutorial import compare
@@ -80,13 +80,13 @@ show(
 )
 
 # %% [markdown] translates="eeabc6f3815e"
-# 何かを結論するには、シードもエポックもまったく足りません。
+# 何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
 #
-# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使って、問いに答えます。まず、いちばんよい学習率とその両隣の 3 つを別のシードで試し直し、それから、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。計画も、判定に使う規則も、それで判定する訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)、[日付とコマンド](../../gc_tutorial/study/results/README.md)）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人です。規則を適用するのは、必要な訓練がすべて終わってからです。B が終わるまでは、別の 2 つの実験が最初の答えになります。D（RMSprop）と D2（SGD）では、GC ありの訓練にもなしの訓練にも、GC **なし**のときにいちばんよい学習率を使います（[ノートブック 8](08_why_it_works.ipynb)）。
+# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使って、問いに答えます。まず、いちばんよい学習率とその両隣の 3 つを別のシードで試し直し、それから、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。計画も、判定に使う規則も、それで判定する訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)、[日付とコマンド](../../gc_tutorial/study/results/README.md)、どちらも英語）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人です。規則を適用するのは、必要な訓練がすべて終わってからです。B が終わるまでは、別の 2 つの実験が最初の答えになります。D（RMSprop）と D2（SGD）では、GC ありの訓練にもなしの訓練にも、GC **なし**のときにいちばんよい学習率を使います（[ノートブック 8](08_why_it_works.ipynb)）。
 #
-# 次の出力は、A と B がそれぞれどこまで進んだかを述べています。
+# 次の出力は、A と B がそれぞれどこまで進んだかを示します。
 
 # %%
 from gc_tutorial.study.published import published
@@ -114,6 +114,7 @@ else:
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
+from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 questions = {
@@ -127,13 +128,13 @@ questions = {
 lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
 one_rate = at_one_rate(published("D").findings()) + at_one_rate(published("D2").findings(), "sgd")
 lines += [f"- **{text('And at the rate that is best without GC?')}** {said}" for said in one_rate]
-waiting = " ".join(asked for name, asked in questions.items() if name not in answers)
+waiting = sentences(asked for name, asked in questions.items() if name not in answers)
 if waiting:
     lines.append(text("- Not answered yet, because runs are missing: {waiting}", waiting=waiting))
 Markdown("\n".join(lines))
 
 # %% [markdown] translates="f64824a83e15"
-# いちばんよい学習率は、次の表のとおりです。左の列は訓練損失で、右の列はテスト損失で選んだ値です。（訓練用画像にいちばんよく適合する学習率が、新しい画像にもいちばんよいとは限らないので、両者は違うことがあります。）
+# いちばんよい学習率は、次の表のとおりです。左の列は訓練損失で、右の列はテスト損失で選んだ値です。（訓練用画像にいちばんよく適合する学習率が、新しい画像でもいちばんよいとは限らないので、両者は違うことがあります。）
 
 # %% tags=["hide-input"]
 import pandas as pd
@@ -162,7 +163,7 @@ pd.concat(tables)[columns].round(3) if tables else text("The numbers behind the 
 # %% [markdown] translates="d80c09bfdd8a"
 # ## 1 つの設定だけではどう誤るか
 #
-# このチュートリアルの最初の実験では、**調整していない 1 つの学習率を、すべての群に**使いました。設定は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。（「公開例」とは、ノートブック 4 と同じく、最後に変更された 2023-07-25 の時点での、Keras にある GC の例です。）
+# このチュートリアルの最初の実験では、**調整していない 1 つの学習率を、すべての群に**使いました。設定は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。（「公開例」とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。）
 #
 # 次の図の横に延びる線は信頼区間、縦の破線は GC なしです。
 
@@ -189,7 +190,9 @@ title = text(
     "One rate each: lower training loss with GC in {lower} of {count} settings", lower=lower, count=len(losses)
 )
 alt = "Differences from no GC with 95% intervals, for both GC arms in three settings. Training loss, GC on the gradient: {found}"
-found = text("; ").join(f"{called[name]} {verdict(loss)}" for name, loss in losses.items())
+found = text("; ").join(
+    text("{name} {verdict}", name=called[name], verdict=verdict(loss)) for name, loss in losses.items()
+)
 show(settings_figure(rows, title=title), alt=text(alt, found=found))
 
 # %%
@@ -213,9 +216,9 @@ Markdown(
 )
 
 # %% [markdown] translates="e502238fac94"
-# 設定が 1 つだけの実験なら、これらの行のどれか 1 つを答えとして報告することになります。設定どうしの違いは 1 つではないので、何が結果を決めるのかは、ここからは分かりません。（[計画 E](../../gc_tutorial/study/plans/E_recipe.toml) では、公開例の設定でもっと長く訓練します。結果はあとで見ます。）一方、A の調整のための訓練どうしは、学習率だけが違います。そこで、学習率が 1 つだけの実験なら何を報告していたかを、基準にいちばんよい学習率とその両隣の学習率について見てみましょう。
+# 設定が 1 つだけの実験なら、これらの行のどれか 1 つを答えとして報告することになります。設定どうしの違いは 1 つではないので、何が結果を決めるのかは、ここからは分かりません。（[計画 E](../../gc_tutorial/study/plans/E_recipe.toml) では、公開例の設定でもっと長く訓練します。結果はあとで見ます。）一方、A の調整のための訓練どうしは、学習率だけが違います。そこで、学習率が 1 つだけの実験なら何を報告していたかを、基準（GC なし）でいちばんよい学習率とその両隣の学習率について見てみましょう。
 #
-# 次の出力は、RMSprop に GC を加えたときの訓練損失が、GC なしよりどれだけ低いか（または高いか）を、学習率ごとに述べています。
+# 次の出力は、RMSprop に GC を加えたときの訓練損失が、GC なしよりどれだけ低いか（または高いか）を、学習率ごとに示します。
 
 # %%
 from gc_tutorial.study.evidence.intervals import estimate
@@ -235,13 +238,13 @@ title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seed
 Markdown(title + "\n\n" + "\n".join(lines))
 
 # %% [markdown] translates="2fdda7dcc26e"
-# これは調整のための訓練を記述したものにすぎず、何かを結論するものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
+# これは調整のための訓練の様子を示したものにすぎず、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
 #
 # ## 公開例のような改善は、GC なしでどう生じるか
 #
 # [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。（あとの図に描く、公開例が表示した途中経過では、最後の値は 0.62 と 0.46 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）が報告したのは、0.55 と 0.41、76% と 82% でした。）どれも訓練用画像で測った値です。これらの数値がどのバージョンの Keras で出力されたのかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません（ノートブック 4）。
 #
-# こうした問題に先に気づいたのは、ほかの読者です。2021 年には、パッケージ `gctf` の GC が決して実行されないことが、その [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) で指摘されました。2025 年には、公開例の誤りが [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) で修正されましたが、そのページを見ることができなかったので、修正の内容は分かりません。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。[issue 2111](https://github.com/keras-team/keras-io/issues/2111) は、この比較が公平でないと報告し、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113) が、訓練ごとに別のモデルを使うようにしました。`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
+# こうした問題に先に気づいたのは、ほかの読者です。2021 年には、パッケージ `gctf` の GC が決して実行されないことが、その [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) で指摘されました。2025 年には、公開例の誤りが [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) で修正されましたが、執筆時にそのページを参照できなかったため、修正の内容は分かりません。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。[issue 2111](https://github.com/keras-team/keras-io/issues/2111) は、この比較が公平でないと報告し、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113) が、訓練ごとに別のモデルを使うようにしました。`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
 
 # %%
 import keras

@@ -39,9 +39,9 @@ settings = gc_tutorial.start(language="ja")
 # %% [markdown] translates="92745824354e"
 # ## これまでに測ったこと
 #
-# まず、言葉の説明をします。比べる方法の 1 つ 1 つを、**群**と呼びます。**評価用画像**は、訓練に使わない画像です。「公開例」と言うのは、最後に変更された 2023-07-25 の時点での [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)のことです。
+# まず、言葉の説明をします。比べる方法の 1 つ 1 つを、**群**と呼びます。**評価用画像**は、訓練に使わない画像です。「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)のことです。
 #
-# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」「害になる」「実用上の違いはない」とするかの規則が書いてあります。規則は、それで判定する訓練より前に書いたものです。コミットの日付は[結果の README](../../gc_tutorial/study/results/README.md) にあり、例外も 2 つ挙げてあります（最初のコミットが失われた D2 と、訓練中に測った損失についてあとから D に加えた規則です）。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」と述べます。
+# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」「害になる」「実用上の違いはない」とするかの規則が書いてあります。規則は、それで判定する訓練より前に書いたものです。コミットの日付は[結果の README](../../gc_tutorial/study/results/README.md)（英語）にあり、例外も 2 つ挙げてあります（最初のコミットが失われた D2 と、訓練中に測った損失についてあとから D に加えた規則です）。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」と表示します。
 
 # %%
 from gc_tutorial.study.published import published
@@ -86,7 +86,7 @@ def show_results(letter, rules):
         return Markdown(
             text(
                 "**Not yet known:** {names}. {progress}",
-                names=text("; ").join(rules.values()),
+                names=text("; ", "nouns").join(rules.values()),
                 progress=studies[letter].progress,
             )
         )
@@ -135,7 +135,7 @@ Markdown("\n".join(lines))
 # %% [markdown] translates="820af13967a5"
 # ## 調整すると何が変わるか
 #
-# 調整していない学習率では、ある方法がほかよりよく見えることがあります。学習率がよくなくてもうまくいくからかもしれませんし、ステップが大きいからかもしれません。実験 A では、どの群でも 7 通りの学習率を試します。次の図が示すのは、調整に手間をかけると何が得られるかです。候補の学習率からいくつかをランダムに引き、それぞれで訓練し、いちばんよいものを採ります。これは調整に使った 5 個のシードについての記述で、そこから GC について何かを主張することはありません。試す学習率が少ないときは、1 回の訓練で結果が決まってしまうことがあります。高い学習率で損失が爆発すると、シードについての平均が大きく上がるからです。
+# 調整していない学習率では、ある方法がほかよりよく見えることがあります。学習率がよくなくてもうまくいくからかもしれませんし、ステップが大きいからかもしれません。実験 A では、どの群でも 7 通りの学習率を試します。次の図が示すのは、調整に手間をかけると何が得られるかです。候補の学習率からいくつかをランダムに引き、それぞれで訓練し、いちばんよいものを採ります。これは調整に使った 5 個のシードの様子を示すもので、そこから GC について何かを主張することはありません。試す学習率が少ないときは、1 回の訓練で結果が決まってしまうことがあります。高い学習率で損失が爆発すると、シードについての平均が大きく上がるからです。
 
 # %%
 from gc_tutorial.study.evidence import budget_figure
@@ -203,13 +203,16 @@ show_results("C", {"training": text("training loss"), "heldout": text("held-out 
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
+from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence import figures
 
 
 def draw_accuracies(letter, rule):
     """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; or one sentence where that is not known yet."""
     if rule not in found[letter]:
-        return Markdown(studies[letter].progress + " " + text("**Nothing is drawn from it before it is complete.**"))
+        return Markdown(
+            sentences([studies[letter].progress, text("**Nothing is drawn from it before it is complete.**")])
+        )
     table = found[letter][rule].table
     figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
     figures.draw_forest(axis, table)
@@ -299,9 +302,9 @@ Markdown(
 #
 # | 出典 | 測ったもの | GC なし | GC あり |
 # | --- | --- | --- | --- |
-# | [Yong et al. 2020](https://arxiv.org/abs/2004.01461) | ImageNet の top-1 誤り率、バッチ正規化の ResNet-50 | 23.71% | 23.21% |
-# | 同上 | グループ正規化の ResNet-50 | 24.50% | 23.53% |
-# | 同上 | バッチ正規化の ResNet-101 | 22.37% | 21.82% |
+# | [Yong et al. 2020](https://arxiv.org/abs/2004.01461) | ImageNet の top-1 誤り率、バッチ正規化を使った ResNet-50 | 23.71% | 23.21% |
+# | 同上 | グループ正規化を使った ResNet-50 | 24.50% | 23.53% |
+# | 同上 | バッチ正規化を使った ResNet-101 | 22.37% | 21.82% |
 # | 同上 | 細粒度分類（fine-grained）のデータセットでの正解率。航空機、車、犬、鳥の順 | 86.62%、88.66%、76.16%、82.07% | 87.77%、90.03%、78.23%、83.40% |
 # | 同上 | COCO の物体検出、ResNet-50 の Faster R-CNN（AP） | 36.4 | 37.0 |
 # | ある利用者、2020-09-25、論文のコードの [issue 11](https://github.com/Yonghongwei/Gradient-Centralization/issues/11) | FER2013、ResNet-18、SGD。改善せず、訓練用画像への適合も速くならない | 約 72% | ほぼ同じか、それより低い |
@@ -309,7 +312,7 @@ Markdown(
 # | ある利用者、2020-08-05、Ranger の [issue 39](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/issues/39) | 非公開のデータ、Ranger。改善したが、過学習しやすくなった | 数値なし | 数値なし |
 # | senpai プロジェクト、2026-04-04、[pull request 2114](https://github.com/wandb/senpai/pull/2114)（そこにあるいくつかのうちの 1 つ） | 翼のまわりの空気の流れ、Lion、2 つのシードの検証損失 | 0.388、0.392 | 0.460、0.422 |
 #
-# **公開例**（Keras の例）は、GC を支持する証拠にも、否定する証拠にもなりません。最後に変更された 2023-07-25 の時点で報告されている損失は、GC なしで 0.5346、GC ありで 0.4014 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）では、0.5489 と 0.4069 でした。どちらも、1 つのモデルを 2 回続けて訓練したもので、しかも Keras 3 では、公開例の GC は決して実行されません（[ノートブック 4](04_gradient_centralization.ipynb)、[ノートブック 5](05_comparison.ipynb)）。パッケージ `gctf` の GC が実行されないことは、2021 年に報告されました（[issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)）。出発点がそろっていないことは 2025-05-24 に報告され、2025 年に修正されました（[issue 2111](https://github.com/keras-team/keras-io/issues/2111)、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113)）。
+# **公開例**（Keras の例）は、GC を支持する証拠にも、否定する証拠にもなりません。最終更新日が 2023-07-25 の版で報告されている損失は、GC なしで 0.5346、GC ありで 0.4014 です。2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）では、0.5489 と 0.4069 でした。どちらも、1 つのモデルを 2 回続けて訓練したもので、しかも Keras 3 では、公開例の GC は決して実行されません（[ノートブック 4](04_gradient_centralization.ipynb)、[ノートブック 5](05_comparison.ipynb)）。パッケージ `gctf` の GC が実行されないことは、2021 年に報告されました（[issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)）。出発点がそろっていないことは 2025-05-24 に報告され、2025 年に修正されました（[issue 2111](https://github.com/keras-team/keras-io/issues/2111)、[pull request 2113](https://github.com/keras-team/keras-io/pull/2113)）。
 #
 # ## 判断のための表
 #
@@ -336,7 +339,7 @@ table[list(names)].rename(columns=names).set_index(names["case"])
 Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
 
 # %% [markdown] translates="68a25ddd00e7"
-# 表の内容がどうであっても、変わらないことが 2 つあります。GC は 1 行で加えられ、取り除くこともできるので、学習率と同じように、調整の対象が 1 つ増えるだけです。そして、自分のデータで改善するかどうかは、**自分の**評価用データで、GC のあり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。次の節では、それを 1 つのコマンドで行います。
+# 表の内容がどうであっても、変わらないことが 2 つあります。GC は 1 行で加えられ、取り除くこともできるので、学習率と同じように、調整の対象が 1 つ増えるだけです。そして、自分のデータで改善するかどうかは、**自分の**評価用データで、GC あり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。次の節では、それを 1 つのコマンドで行います。
 #
 # 実験 B と C が終わるまでは、次のようにしてください。訓練損失が下がらなくて困っているなら、まず GC なしで学習率を調整し、その学習率で GC を試します。問題が新しいデータでの正解率なら、GC が役に立つと主張する実験はここにはありません。（SGD を使った D2 では、テスト正解率が高くなりましたが、副次的な指標で、エポックも少数でした。）ですから、まず、学習率、データ拡張、訓練の長さを調整します。GC を使うなら、実験で訓練に使っている、勾配への GC から始めます。更新量への GC は、重みの平均を保ちますが、勾配への GC ほどは比べていません。
 #
@@ -403,7 +406,7 @@ print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tunin
 #
 # 自分の画像を使うときは、フォルダ `my_pictures`（または `my_pictures.zip`）をフォルダ `pictures` に入れ、`data = "my_pictures"` と書き、コマンドに `--images pictures` を加えます。そのフォルダがどのような形をしているかは、[ノートブック 6](06_your_own_images.ipynb) で述べています。
 #
-# 終わった訓練はすべて保存され、同じコマンドを実行すれば、止まったところから続きます。`--dry-run` は、訓練を一覧にするだけで、何も訓練しません。`--scheduler` を加えると、訓練は Dask のクラスタで行われます。そのときのコマンドは [README](../../README.md#run-a-study) にあります。終わったら、次のようにすると、規則による判定の結果が表示されます。
+# 終わった訓練はすべて保存され、同じコマンドを実行すれば、止まったところから続きます。`--dry-run` は、訓練を一覧にするだけで、何も訓練しません。`--scheduler` を加えると、訓練は Dask のクラスタで行われます。そのときのコマンドは [README](../../README.md#run-a-study)（英語）にあります。終わったら、次のようにすると、規則による判定の結果が表示されます。
 #
 # ```sh
 # python -m gc_tutorial tables my_plan.toml my_runs my_tables
@@ -418,7 +421,7 @@ print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tunin
 #     print(one.found)
 # ```
 #
-# データセットに同じ画像があれば、分割のときに離れることはありません。しかし、1 本の映像から取ったコマのように、1 つのものを何度も写した画像も、分割の両側に入ってはなりません。どれがそのような画像なのかは、コマンドには分かりません。
+# データセットに同一の画像が何枚か含まれていても、分割で訓練用と評価用に分かれることはありません。しかし、1 本の映像から取ったコマのように、1 つのものを何度も写した画像も、訓練用と評価用の両方に入ってはなりません。どれがそのような画像なのかは、コマンドには判断できません。
 #
 # ## 練習問題
 #
@@ -450,4 +453,4 @@ print(
 # - GC のコスト、GC が害になるという結果のすべて、そして、ほかの人の報告を日付とともに見ました。
 # - 判断のための表は、規則から計算されます。また、1 つのコマンドで、同じ実験を自分の画像で実行できます。
 #
-# [1. 画像](01_data.ipynb) か [8. なぜ働くのか](08_why_it_works.ipynb) に戻るとよいでしょう。[よくある質問](../../docs/faq.md)には、短い答えがあります。
+# [1. 画像](01_data.ipynb) か [8. なぜ働くのか](08_why_it_works.ipynb) に戻るとよいでしょう。[よくある質問](../../docs/faq.md)（英語）には、短い答えがあります。

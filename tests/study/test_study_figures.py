@@ -154,6 +154,8 @@ def test_the_title_of_what_is_removed(removed_table):
     said = removed_figure.removed_finding(removed_table)
     assert "20% (inputs [-1, 1]) and 60% (inputs [0, 1]) lie along the mean" in said
     alike = removed_table[removed_table["scaling"] == "0..1"]
+    for table in (removed_table, alike, alike[alike["layer"] == 1]):
+        assert removed_figure.removed_finding(table, prose=True) == removed_figure.removed_finding(table)
     assert removed_figure.removed_finding(alike) == (
         "Without GC, 60% of the first layer's squared gradient norm lies along the mean. In the other layers the share "
         "is 10 times chance"

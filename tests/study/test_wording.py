@@ -4,12 +4,15 @@ import math
 
 import pytest
 
+from gc_tutorial.language import set_language
 from gc_tutorial.study.evidence.wording import (
     HELPS,
     HURTS,
     INCONCLUSIVE,
     NO_PRACTICAL_DIFFERENCE,
     amount,
+    changed_amount,
+    changed_by,
     digits,
     higher_is_better,
     listed,
@@ -130,6 +133,29 @@ def test_of_accuracies_and_areas_more_is_better(outcome, better):
 )
 def test_an_amount_has_its_sign_in_words_and_its_unit(values, options, said):
     assert amount(*values, **options) == said
+
+
+@pytest.mark.parametrize(
+    ("result", "values", "said"),
+    [
+        (amount, (-0.12, -0.14, -0.1), "0.12 低く（95% 信頼区間 0.10〜0.14）"),
+        (amount, (0.2, -0.1, 0.3), "0.20 高く（95% 信頼区間 0.10 の低下〜0.30 の上昇）"),
+        (amount, (0.0, 0.0, 0.0), "まったく差がなく"),
+        (changed_by, (-0.12,), "0.12 低く"),
+        (changed_by, (0.12, "%"), "0.12% 高く"),
+        (changed_by, (0.0,), "変わらず"),
+        (changed_amount, (0.014, "heldout_accuracy"), "1.4 ポイント高く"),
+        (changed_amount, (-0.28, "clean_loss", "log"), "24% 低く"),
+        (changed_amount, (0.5, "clean_loss"), "0.50 高く"),
+    ],
+)
+def test_a_result_that_another_one_follows_has_a_form_of_its_own_in_japanese(result, values, said):
+    assert result(*values, joined=True) == result(*values)
+    set_language("ja")
+    try:
+        assert result(*values, joined=True) == said != result(*values)
+    finally:
+        set_language("en")
 
 
 @pytest.mark.parametrize(

@@ -318,7 +318,7 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
         "{size}: {end}.",
         name=name,
         outcome=OUTCOMES[row["outcome"]],
-        effect_first=changed_amount(better * row["effect_first"], row["outcome"], row["scale"]),
+        effect_first=changed_amount(better * row["effect_first"], row["outcome"], row["scale"], joined=True),
         first=first,
         effect_second=changed_amount(better * row["effect_second"], row["outcome"], row["scale"]),
         second=second,

@@ -43,7 +43,7 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
     options = {"color": CHANCE, "markersize": 22, "markeredgewidth": 2}
     axis.plot(chance["layer"], chance["chance"], "_", label="chance, 1/M", **options)
     axis.set(yscale="log", ylim=(table["chance"].min() / 2, 1.3), xlim=(0.5, len(layers) + 0.5))
-    axis.set_xticks(range(1, len(layers) + 1), layers)
+    axis.set_xticks(range(1, len(layers) + 1), [wrapped(layer, 7) for layer in layers])
     axis.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     axis.set_ylabel("share of the squared gradient norm")
     axis.grid(axis="y", alpha=0.3)
@@ -57,23 +57,34 @@ def _settings(table):
     return list(named.groupby("setting", sort=False))
 
 
-def removed_finding(table: pd.DataFrame) -> str:
-    """Say in one sentence what GC would remove: in the first layer, and where settings agree in the others, too."""
+def removed_finding(table: pd.DataFrame, *, prose: bool = False) -> str:
+    """Say in one sentence what GC would remove: in the first layer, and where settings agree in the others, too.
+
+    Args:
+        table: as for `shares`.
+        prose: whether it stands in a paragraph, and not over a figure, where Japanese is shorter.
+    """
+    context = "prose" if prose else ""
     first = table[table["layer"] == 1]
     drawn = 100 * first["share"]
     if drawn.max() > ALIKE * drawn.min():
         named = [f"{share:.0f}% ({name})" for share, name in zip(drawn, setting_names(first), strict=True)]
         return text(
-            "Of the first layer's squared gradient norm without GC, {named} lie along the mean", named=listed(named)
+            "Of the first layer's squared gradient norm without GC, {named} lie along the mean",
+            context,
+            named=listed(named),
         )
     others = table[table["layer"] > 1]
     if others.empty:
         return text(
-            "Without GC, {span}% of the first layer's squared gradient norm lies along the mean", span=_span(drawn)
+            "Without GC, {span}% of the first layer's squared gradient norm lies along the mean",
+            context,
+            span=_span(drawn),
         )
     return text(
         "Without GC, {span}% of the first layer's squared gradient norm lies along the mean. In the other layers "
         "the share is {others} times chance",
+        context,
         span=_span(drawn),
         others=_span(others["times_chance"]),
     )

@@ -96,7 +96,7 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
             name=value_name("optimizer", optimizer),
             rate=rate(loss["learning_rate"]),
             seeds=loss["seeds"],
-            loss=amount(-loss["difference"], -loss["t_high"], -loss["t_low"], scale="log"),
+            loss=amount(-loss["difference"], -loss["t_high"], -loss["t_low"], scale="log", joined=True),
             before=loss["mean_baseline"],
             after=loss["mean"],
             accuracy_before=accuracy["mean_baseline"],

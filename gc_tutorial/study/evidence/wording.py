@@ -19,6 +19,7 @@ VERDICTS = Words(
         INCONCLUSIVE: "inconclusive",
     }
 )
+JOINED = "joined"  # to a second part of the same sentence
 
 
 def higher_is_better(outcome: str) -> bool:
@@ -55,7 +56,9 @@ def rates(ours: float, baseline: float) -> str:
     return text("rates {ours} with GC, {baseline} without", ours=rate(ours), baseline=rate(baseline))
 
 
-def amount(difference: float, low: float, high: float, outcome: str = "", *, scale: str = "") -> str:
+def amount(
+    difference: float, low: float, high: float, outcome: str = "", *, scale: str = "", joined: bool = False
+) -> str:
     """Say a difference and its 95% interval.
 
     Args:
@@ -63,12 +66,14 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
             `scale="log"` differences of logarithms are said in percent.
         outcome: str, its name, from which the unit follows.
         scale: `""` or `"log"`.
+        joined: whether the sentence goes on with another result, which Japanese says otherwise.
 
     >>> amount(-0.116, -0.14, -0.092, "clean_loss")
     'lower by 0.12 (95% interval 0.092 to 0.14)'
     >>> amount(0.011, -0.02, 0.042, "heldout_accuracy")
     'higher by 1.1 points (95% interval from 2.0 lower to 4.2 higher)'
     """
+    context = JOINED if joined else ""
     limits, unit = [difference, low, high], ""
     if scale == "log":
         limits, unit = [100 * math.expm1(value) for value in limits], "%"
@@ -76,7 +81,7 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
         limits, unit = [100 * value for value in limits], text(" points")
     difference, low, high = limits
     if difference == low == high == 0:
-        return text("no difference at all")
+        return text("no difference at all", context)
     if low < 0 < high:
         mark = unit if unit == "%" else ""
         interval = text("from {low}{mark} lower to {high}{mark} higher", low=digits(low), mark=mark, high=digits(high))
@@ -85,8 +90,8 @@ def amount(difference: float, low: float, high: float, outcome: str = "", *, sca
         interval = text("{near} to {far}", near=near, far=far) + (unit if unit == "%" else "")
     values = {"difference": digits(difference) + unit, "interval": interval}
     if difference > 0:
-        return text("higher by {difference} (95% interval {interval})", **values)
-    return text("lower by {difference} (95% interval {interval})", **values)
+        return text("higher by {difference} (95% interval {interval})", context, **values)
+    return text("lower by {difference} (95% interval {interval})", context, **values)
 
 
 def moved(difference: float, low: float, high: float) -> str:
@@ -135,25 +140,28 @@ def listed(parts: list[str]) -> str:
     return text("{first} and {last}", first=text(", ").join(parts[:-1]), last=parts[-1])
 
 
-def changed_by(change: float, unit: str = "") -> str:
+def changed_by(change: float, unit: str = "", *, joined: bool = False) -> str:
     """Say a change without an interval, such as `"lower by 0.12"`.
 
     Args:
         change: float.
         unit: str, put behind the number, such as `" points"`.
+        joined: as for `amount`.
     """
+    context = JOINED if joined else ""
     if not change:
-        return text("the same")
-    said = digits(change) + unit
-    return text("lower by {said}", said=said) if change < 0 else text("higher by {said}", said=said)
+        return text("the same", context)
+    return text("lower by {said}" if change < 0 else "higher by {said}", context, said=digits(change) + unit)
 
 
-def changed_amount(change: float, outcome: str = "", scale: str = "") -> str:
+def changed_amount(change: float, outcome: str = "", scale: str = "", *, joined: bool = False) -> str:
     """Say a change of an outcome in its own unit, without an interval: arguments as for `amount`.
 
     >>> changed_amount(-0.28, "clean_loss", "log"), changed_amount(0.014, "heldout_accuracy")
     ('lower by 24%', 'higher by 1.4 points')
     """
     if scale == "log":
-        return changed_by(100 * math.expm1(change), "%")
-    return changed_by(100 * change, text(" points")) if outcome.endswith("accuracy") else changed_by(change)
+        return changed_by(100 * math.expm1(change), "%", joined=joined)
+    if outcome.endswith("accuracy"):
+        return changed_by(100 * change, text(" points"), joined=joined)
+    return changed_by(change, joined=joined)
