@@ -71,7 +71,7 @@ class WeightMeanDrift(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         shifts = [np.abs(now - then).max() for now, then in zip(self._means(), self._before, strict=True)]
-        self.drift.append(float(max(shifts)))
+        self.drift.append(float(max(shifts, default=0.0)))  # there may be no kernels
 
     def _means(self) -> list[np.ndarray]:
         return [

@@ -94,7 +94,8 @@ def rewrite(path, before, after, installed):
     if path.parent.name == "notebooks" and path.suffix in (".py", ".ipynb"):
         changed = DOOR_LINE.sub(lambda _: doors(after, f"notebooks/{path.stem}.ipynb"), changed)
     if path.suffix == ".ipynb":
-        digests = [outputs_digest(nbformat.reads(version, as_version=4)) for version in (text, changed)]
+        language = path.parent.name if path.parent.name != "notebooks" else ""
+        digests = [outputs_digest(nbformat.reads(version, as_version=4), language) for version in (text, changed)]
         changed = changed.replace(*digests)
     path.write_text(changed, encoding="utf-8")
 

@@ -39,7 +39,8 @@ def outputs_digest(notebook, language=""):
 
 def reached(code):
     """The files of the package's modules that code imports, also within functions, and what these import in turn."""
-    public = {alias.name: node.module or alias.name for node in stub().body for alias in node.names}
+    stub = ast.parse((ROOT / PACKAGE / "__init__.pyi").read_bytes())  # which says in which module each public name is
+    public = {alias.name: node.module or alias.name for node in stub.body for alias in node.names}
     waiting, files = {PACKAGE}.union(*map(imported, code)), set()
     while waiting:
         name = waiting.pop()
@@ -52,11 +53,6 @@ def reached(code):
             files.add(path)
             waiting |= imported(ast.parse(path.read_bytes())) | {parent or PACKAGE}
     return sorted(files)
-
-
-def stub():
-    """The file that says in which module each public name is."""
-    return ast.parse((ROOT / PACKAGE / "__init__.pyi").read_bytes())
 
 
 def imported(tree):

@@ -64,7 +64,7 @@ def decode(content: bytes, image_size: int) -> np.ndarray:
     except Image.DecompressionBombError:  # the limit of Pillow itself, which it applies before our own
         raise DataError(_too_large(text("far too many"))) from None
     except Exception as error:  # the decoders of Pillow raise errors of every kind on damaged bytes
-        raise DataError("damaged ({error})", error=error or type(error).__name__) from error
+        raise DataError("damaged ({error})", error=str(error) or type(error).__name__) from error
 
 
 def _turn(large: bool) -> contextlib.AbstractContextManager:

@@ -109,7 +109,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(member)
     except Exception as error:  # a wrong checksum, an unknown compression, errors of zlib, an early end
-        raise DataError("damaged in the archive ({error})", error=error or type(error).__name__) from error
+        raise DataError("damaged in the archive ({error})", error=str(error) or type(error).__name__) from error
 
 
 def _list_folder(folder: Path) -> dict[str, File]:

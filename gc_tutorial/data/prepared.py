@@ -15,7 +15,6 @@ from absl import logging
 from gc_tutorial.data.arrays import allocate
 from gc_tutorial.data.pipeline import THREADS, without_autotune
 from gc_tutorial.errors import DataError
-from gc_tutorial.language import text
 
 
 class UnavailableError(DataError):
@@ -25,14 +24,12 @@ class UnavailableError(DataError):
 def folder_of_tfds() -> Path:
     """The folder in which TFDS keeps prepared data sets, or a temporary one where it cannot be written to."""
     folder = Path(os.path.expanduser(tfds.core.constants.DATA_DIR))
-    try:
-        if str(folder).startswith("~"):
-            raise OSError(text("there is no home folder"))
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:  # such as a folder that is shared and read-only
-        return Path(tempfile.gettempdir()) / "tensorflow_datasets"
+    if not str(folder).startswith("~"):  # where there is no home folder
+        with contextlib.suppress(OSError):  # such as of a folder that is shared and read-only
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+    return Path(tempfile.gettempdir()) / "tensorflow_datasets"
 
 
 @contextlib.contextmanager
@@ -111,9 +108,13 @@ def _rgb(image: tf.Tensor) -> tf.Tensor:
 
 def damaged(folder: str | os.PathLike, error: Exception) -> UnavailableError:
     """The error for a prepared data set that cannot be read."""
-    reason = str(error).strip().splitlines()
     return UnavailableError(
         "The prepared data set in {folder} is damaged ({reason}). Delete this folder, then run again.",
         folder=folder,
-        reason=reason[0][:200] if reason else type(error).__name__,
+        reason=first_line(error),
     )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, or else its kind, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from gc_tutorial.console import say
 from gc_tutorial.data import download
-from gc_tutorial.data.prepared import UnavailableError, folder_of_tfds, is_prepared, quiet
+from gc_tutorial.data.prepared import UnavailableError, first_line, folder_of_tfds, is_prepared, quiet
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
@@ -112,7 +112,7 @@ def _builder(source, folder):
         raise UnavailableError(
             "{source} cannot be used: {error}.{perhaps}",
             source=source,
-            error=_line(error).rstrip("."),
+            error=first_line(error).rstrip("."),
             perhaps=perhaps,
         ) from None
 
@@ -129,17 +129,13 @@ def _configurations(name: str) -> list[str]:
         return []
 
 
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
 def _prepare_here(builder: tfds.core.DatasetBuilder) -> str:
     """The reason in a line if it failed, else ""."""
     try:
         with quiet():
             builder.download_and_prepare()
     except Exception as error:  # whatever that builder raises
-        return _line(error)
+        return first_line(error)
     return ""
 
 

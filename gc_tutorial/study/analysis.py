@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy import integrate, stats
 
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence import wording
+from gc_tutorial.study.evidence.intervals import estimate
 
-CONFIDENCE = 0.95
+RESULTS = Path(__file__).parent / "results"
 MARGINS = {"test_accuracy": 0.02}  # within which a difference has no practical meaning
 OUTCOMES = Words(
     {
@@ -29,14 +29,13 @@ def load_study(name: str) -> pd.DataFrame:
     """Read a study that comes with the package.
 
     Args:
-        name: `"rmsprop"`, `"sgd"`, `"published_recipe"`, `"control"` (tables of `compare`), or `"published_progress"`
-            (what the published example printed).
+        name: `"rmsprop"`, `"sgd"`, `"published_recipe"`, `"control"` (tables of `compare`), `"published_progress"`
+            (what the published example printed), or another table of the folder.
 
     Returns:
         `pandas.DataFrame`. The commands, the hardware and the date behind it are in the README beside the files.
     """
-    with (importlib.resources.files("gc_tutorial.study") / "results" / f"{name}.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file)
+    return pd.read_csv(RESULTS / f"{name}.csv")
 
 
 def outcomes(table: pd.DataFrame, loss_goal: float) -> pd.DataFrame:
@@ -93,10 +92,8 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
         loss_goal: float, as for `outcomes`; by default the baseline's `final_training_loss`.
 
     Returns:
-        `pandas.DataFrame` with a row per arm and outcome: arm, outcome, baseline (its mean), difference (mean of arm
-        minus baseline), low and high (bootstrap interval), t_low and t_high (Student's), seeds
-        (pairs used) and diverged (pairs left out because one of
-        the two runs diverged).
+        `pandas.DataFrame` with a row per arm and outcome: arm, outcome, baseline (its mean), what `intervals.estimate`
+        returns of arm minus baseline, and diverged (pairs left out because one of the two runs diverged).
 
     Raises:
         ValueError: if the baseline is not in the table, or alone there, or fewer than two pairs are left for an
@@ -134,30 +131,10 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
                 )
             )
         for outcome in OUTCOMES:
-            differences = (other[outcome] - base[outcome]).to_numpy(float)
-            (low, high), (t_low, t_high) = _intervals(differences)
-            rows.append(
-                {
-                    "arm": arm,
-                    "outcome": outcome,
-                    "baseline": base[outcome].mean(),
-                    "difference": differences.mean(),
-                    "low": low,
-                    "high": high,
-                    "t_low": t_low,
-                    "t_high": t_high,
-                    "seeds": len(differences),
-                    "diverged": int(diverged.sum()),
-                }
-            )
+            found = estimate(other[outcome] - base[outcome])
+            known = {"arm": arm, "outcome": outcome, "baseline": base[outcome].mean()}
+            rows.append({**known, **found, "diverged": int(diverged.sum())})
     return pd.DataFrame(rows)
-
-
-def _intervals(differences):
-    if np.ptp(differences) == 0:  # no spread to judge by: both methods would return NaN and a warning
-        return (differences[0],) * 2, (differences[0],) * 2
-    bootstrap = stats.bootstrap((differences,), np.mean, confidence_level=CONFIDENCE, n_resamples=9999, rng=0)
-    return bootstrap.confidence_interval, stats.ttest_1samp(differences, 0).confidence_interval(CONFIDENCE)
 
 
 def verdict(row: Mapping) -> str:

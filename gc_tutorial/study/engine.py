@@ -185,13 +185,9 @@ def _use_threads(threads):
     import cv2
     import tensorflow as tf
 
-    setters = (
-        tf.config.threading.set_intra_op_parallelism_threads,
-        tf.config.threading.set_inter_op_parallelism_threads,
-    )
     try:
-        for setter in setters:
-            setter(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads:
             raise EngineError(

@@ -10,7 +10,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -104,6 +104,11 @@ class Run:
         """The run without its seed: what is repeated over seeds."""
         return replace(self, seed=0)
 
+    @property
+    def tuned_alike(self) -> Run:
+        """What a run shares with the tuning runs that choose its rate; a tuned rate is also used for more epochs."""
+        return replace(self, stage="", learning_rate=0.0, seed=0, epochs=0)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -123,20 +128,6 @@ class Plan:
     runs: tuple[Run, ...]
     tuned: tuple[tuple[Run, Tuned], ...] = ()
     rules: dict = field(default_factory=dict)
-
-    def tuned_runs(self, best_rates: Callable[[Run, Tuned], list[float]]) -> Iterator[Run]:
-        """The runs whose rates follow from the tuning.
-
-        Args:
-            best_rates: function of a `Run` and a `Tuned` that returns the chosen learning rates.
-        """
-        seen = set()
-        for run, tuned in self.tuned:
-            for rate in best_rates(run, tuned):
-                found = replace(run, learning_rate=rate)
-                if found not in seen:
-                    seen.add(found)
-                    yield found
 
 
 @dataclass(frozen=True)
@@ -224,9 +215,21 @@ def _plan(name: str, content: dict) -> Plan:
                 raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{RUNS_AT_MOST:,}")
     if not runs:
         raise PlanError("it plans no runs. Add a block [[runs]] with the factors.")
+    _check_tuning(runs, tuned)
     runs = list(dict.fromkeys(runs))  # a run that two blocks name is done once
     return Plan(name, content.get("title", name), content.get("question", ""), tuple(runs), tuple(tuned),
                 content.get("rules", {}))  # fmt: skip
+
+
+def _check_tuning(runs: list[Run], tuned: list[tuple[Run, Tuned]]) -> None:
+    """Before hours of tuning, not after."""
+    tuning = {run.tuned_alike for run in runs if run.stage == "tuning"}
+    for run, rule in tuned:
+        for arm in rule.of or (run.arm,):
+            if replace(run.tuned_alike, arm=arm) not in tuning:
+                raise PlanError(
+                    f"a rate of the arm {arm!r} on {run.data!r} is to be tuned, and no tuning runs are like it."
+                )
 
 
 def _seeds(table: dict) -> dict[str, list[int]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from gc_tutorial.errors import PlanError, StoreError
+from gc_tutorial.errors import StoreError
 from gc_tutorial.study import datasets, engine, store
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.wording import higher_is_better
@@ -116,14 +118,11 @@ def known_runs(plan: Plan, results: store.Results) -> list[Run]:
     runs = list(plan.runs)
     if plan.tuned and all(run.name in results.runs for run in runs if run.stage == "tuning"):
         chosen: dict[tuple[Run, Tuned], list[float]] = {}  # all seeds of a cell have the same rates
-
-        def rates(run: Run, tuned: Tuned) -> list[float]:
-            key = _key(run), tuned
+        for run, tuned in plan.tuned:
+            key = run.tuned_alike, tuned
             if key not in chosen:
                 chosen[key] = best_rates(run, tuned, plan.runs, results)
-            return chosen[key]
-
-        runs += plan.tuned_runs(rates)
+            runs += [replace(run, learning_rate=rate) for rate in chosen[key]]
     return list(dict.fromkeys(runs))
 
 
@@ -132,26 +131,17 @@ def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Resul
 
     Outcomes are those of `gc_tutorial.study.evidence.outcomes.reduce_runs`: means of the last three epochs; a run that
     diverged counts as a network that guesses.
-
-    Raises:
-        PlanError: if the plan tunes no such runs.
     """
     chosen: list[float] = []
     for arm in tuned.of or (run.arm,):
-        alike = [one for one in runs if one.stage == "tuning" and _key(one) == _key(replace(run, arm=arm))]
-        if not alike:
-            raise PlanError(f"the rate of {run.name} is to be tuned, and the plan has no tuning runs like it.")
+        wanted = replace(run.tuned_alike, arm=arm)
+        alike = [one for one in runs if one.stage == "tuning" and one.tuned_alike == wanted]
         reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
         for outcome in tuned.by:
             means = reduced.groupby("learning_rate")[outcome].mean()
             ranked = means.sort_values(ascending=not higher_is_better(outcome), kind="stable").index
             chosen += [float(rate) for rate in ranked[: tuned.best] if rate not in chosen]
     return chosen
-
-
-def _key(run):
-    """All that tuning and confirming runs have in common; a tuned rate is also used for more epochs."""
-    return replace(run, stage="", learning_rate=0.0, seed=0, epochs=0)
 
 
 def overview(plan: Plan, folder: str | os.PathLike) -> str:
@@ -168,26 +158,27 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
     _check_plan(results, plan, folder)
     runs = known_runs(plan, results)
     missing = [run for run in runs if run.name not in results.runs]
-    cells: dict[Run, int] = {}
-    for run in missing:
-        cells[run.cell] = cells.get(run.cell, 0) + 1
+    cells = Counter(run.cell for run in missing)
     lines = [f"{count:4d} × {_cell_line(cell)}" for cell, count in cells.items()]
     lines.append(f"{len(missing)} of {len(runs)} runs are missing.")
     if plan.tuned and len(runs) == len(plan.runs):
         lines.append("Further runs follow when the tuning has chosen their learning rates.")
     seconds = [
-        row["seconds"] / run.image_size**2
+        row["seconds"] / _pixels(run)
         for run in runs
         if run.name in results.runs
         for row in results.runs[run.name]["rows"]
     ]
     if seconds and missing:
-        per_pixel = sorted(seconds)[len(seconds) // 2]
-        hours = sum(per_pixel * run.image_size**2 * run.epochs for run in missing) / 3600
+        hours = median(seconds) * sum(_pixels(run) * run.epochs for run in missing) / 3600
         lines.append(f"About {hours:.1f} hours of training in one process, by the epochs of the runs that have ended.")
     elif missing:
         lines.append("No run has ended yet: there is no estimate.")
     return "\n".join(lines)
+
+
+def _pixels(run):
+    return max(1, run.image_size) ** 2  # 0 for data that are no images
 
 
 def _cell_line(cell):

@@ -91,11 +91,11 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
         probe(folder)
         lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
+    except Timeout:
+        raise StoreError(
+            f"Another command is at work in {folder}. Wait until it ends, or choose another folder."
+        ) from None
     except OSError as error:
-        if isinstance(error, Timeout):
-            raise StoreError(
-                f"Another command is at work in {folder}. Wait until it ends, or choose another folder."
-            ) from None
         raise StoreError(
             f"Results cannot be written to {folder}: {error.strerror}. Choose another folder, or make this one "
             "writable and free some space."
@@ -156,8 +156,8 @@ def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLi
     for name, run in results.runs.items():
         for row in run["rows"]:
             wrong = [one for one in columns if one not in row]
-            texts = {one for one, value in row.items() if isinstance(value, str)} - set(TEXTS)
-            wrong += [one for one, value in row.items() if one in texts or isinstance(value, (list, dict))]
+            numbers = {one: value for one, value in row.items() if one not in TEXTS}
+            wrong += [one for one, value in numbers.items() if isinstance(value, (str, list, dict))]
             if wrong:
                 raise StoreError(
                     f"{Path(folder) / name}{ENDING} is not a run of this package: its column {wrong[0]} is missing or "
@@ -249,17 +249,13 @@ def _read(path):
     if not path.is_file():  # to read from a pipe would be to wait for ever
         raise StoreError(f"{path} is not a file. Remove it, or choose another folder.")
     try:
-        text = path.read_text(encoding="utf-8")
+        run = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(
             f"{path} cannot be read: {error.strerror}. Nothing was changed. Change its permissions, or choose "
             "another folder."
         ) from error
-    except ValueError:  # no UTF-8
-        return None
-    try:
-        run = json.loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # not UTF-8, or not JSON
         return None
     if not _is_run(run):
         raise StoreError(f"{path} is not a run of this package. Nothing was changed. Choose another folder.")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import importlib.resources
 import io
-import json
 import os
 import re
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from gc_tutorial.errors import StoreError
@@ -117,8 +115,7 @@ def load_table(folder: str | os.PathLike) -> pd.DataFrame:
         StoreError: if there are no such tables, or they are damaged.
     """
     by_run, epochs = _read_tables(folder)
-    table = epochs.merge(by_run, on="run", validate="many_to_one")
-    return table
+    return epochs.merge(by_run, on="run", validate="many_to_one")
 
 
 def published_tables() -> list[str]:
@@ -155,17 +152,13 @@ def _restored(run, rows):
     return (
         {key: value for key, value in run.items() if key not in other},
         {
-            "rows": json.loads(json.dumps(found, default=_plain)),
+            "rows": found,
             "kernels": run["kernels"].split(),
             "classes": run["classes"],
             "chance": [float(share) for share in run["chance"].split()],
             "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
         },
     )
-
-
-def _plain(value):
-    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _digest(name):

@@ -14,7 +14,7 @@ from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.pairs import differences
 
 
-def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy", *, scale: str = "") -> dict:
+def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy") -> dict:
     """One difference over all data sets: a mixed model (statsmodels) of the paired differences.
 
     The data set has a random effect, and within it each setting another one.
@@ -27,7 +27,7 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy", *, scale
     Raises:
         ValueError: for fewer than two data sets.
     """
-    values = pairs.assign(value=differences(pairs, outcome, scale)).dropna(subset="value", ignore_index=True)
+    values = pairs.assign(value=differences(pairs, outcome)).dropna(subset="value", ignore_index=True)
     if values["data"].nunique() < 2:
         raise ValueError(text("A model over data sets needs at least two of them."))
     names = [name for name in factors(pairs) if name != "data" and values[name].nunique() > 1]

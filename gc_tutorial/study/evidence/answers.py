@@ -11,7 +11,7 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import across, effects, pairs
 from gc_tutorial.study.evidence.intervals import estimate, holm
-from gc_tutorial.study.evidence.names import setting_names, value_name
+from gc_tutorial.study.evidence.names import named_settings, setting_names, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.wording import (
@@ -163,15 +163,13 @@ def _difference(row, name):
 
 def _new_figures(found, table):
     """Say whether each difference also holds with the figures as units, and note it in the table."""
-    found_each, table["new_figures"] = [], True
-    names = factors(found)
-    first = found.drop_duplicates(names)
-    for (key, group), name in zip(found.groupby(names, sort=False), setting_names(first), strict=True):
+    found_each, table["new_figures"], names = [], True, factors(found)
+    for name, group in named_settings(found):
         figures = figure_differences(group)
         if figures["figure"].nunique() < 10:
             continue
         one = over_figures(figures)
-        row = (table[names] == pd.Series(dict(zip(names, key, strict=True)))).all(axis=1)
+        row = (table[names] == group.iloc[0][names]).all(axis=1)
         word = table.loc[row, "word"].iloc[0]
         holds = (word == HELPS and one["t_low"] > 0) or (word == HURTS and one["t_high"] < 0)
         table.loc[row, "new_figures"] = holds
@@ -223,10 +221,8 @@ def exchange(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     table = pairs.exchanged(study.runs, outcome=rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
         return text(UNANSWERED), table
-    names = factors(table)
-    settings = table.drop_duplicates(names)
     found = []
-    for (_, group), name in zip(table.groupby(names, sort=False), setting_names(settings), strict=True):
+    for name, group in named_settings(table):
         points = rule["outcome"].endswith("accuracy")
         values = [f"{(100 if points else 1) * value:+.2g}" for value in group["difference"]]
         said = {"name": name, "count": len(group), "values": listed(values) + (text(" points") if points else "")}

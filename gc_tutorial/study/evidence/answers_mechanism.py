@@ -11,7 +11,7 @@ from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study, changed
 from gc_tutorial.study.evidence.answers_speed import larger_step as closes
 from gc_tutorial.study.evidence.intervals import holm
-from gc_tutorial.study.evidence.names import arm_name, setting_names, value_name
+from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names, value_name
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.removed import removed_shares
 from gc_tutorial.study.evidence.wording import digits, listed
@@ -27,7 +27,7 @@ def ablations(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     if table.empty:
         return text(UNANSWERED), table
     found = []
-    for name, group in _settings(table):
+    for name, group in named_settings(table):
         whole = group[group["arm"] == effects.FULL]
         if len(whole):
             found.append(
@@ -52,12 +52,6 @@ def _ablations(rule, study):
     table = effects.ablations(study.runs, rule["outcome"], faster=rule.get("factor"), **options)
     counts = table.groupby(factors(table))["arm"].transform("nunique")
     return table[counts >= min(MOST_ARMS, counts.max())].reset_index(drop=True)
-
-
-def _settings(table):
-    names = factors(table)
-    settings = table.drop_duplicates(names)
-    return zip(setting_names(settings), (group for _, group in table.groupby(names, sort=False)), strict=True)
 
 
 def _effect(row):
@@ -123,7 +117,7 @@ def larger_step(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     if table.empty or "none_faster" not in set(table["arm"]):
         return text(UNANSWERED), pd.DataFrame()
     found = []
-    for name, group in _settings(table):
+    for name, group in named_settings(table):
         whole, faster = (group[group["arm"] == arm] for arm in (effects.FULL, "none_faster"))
         if len(whole) and len(faster):
             who = text("no GC at {factor:g} times the rate", factor=rule["factor"])

@@ -28,7 +28,7 @@ def speed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
         table.loc[family, "p_slower"] = holm(table.loc[family, "p_slower"])
     counts = rule.get("edge_counts", True) | ~table["edge"]
-    table["claimed"] = counts & speeds.faster(table, rule["lower_bound"], rule["most_censored"])
+    table["claimed"] = counts & speeds.claimed(table, rule["lower_bound"], rule["most_censored"])
     slower = (table["ratio_high"] < 1) & (table["p_slower"] < 0.05)
     table["slower"] = counts & slower & (table["missed_baseline"] <= rule["most_censored"])
     found = [_speed(row, name, rule) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]

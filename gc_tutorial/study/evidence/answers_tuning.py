@@ -9,7 +9,7 @@ from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import tuning
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study
 from gc_tutorial.study.evidence.intervals import seeds_needed
-from gc_tutorial.study.evidence.names import arm_name, setting_names
+from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
 from gc_tutorial.study.evidence.wording import digits, listed, rate
@@ -19,13 +19,6 @@ EDGES = Words(
 )  # of the grid of rates
 
 
-def _by_setting(table):
-    """The name of each setting, and its rows."""
-    names = factors(table)
-    settings = table.drop_duplicates(names)
-    return zip(setting_names(settings), (group for _, group in table.groupby(names, sort=False)), strict=True)
-
-
 def rates(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     """The best rate of every arm."""
     if study.tuning.empty:
@@ -33,7 +26,7 @@ def rates(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     table = pd.concat([tuning.tuned_rates(study.tuning, by).assign(by=by) for by in rule["by"]], ignore_index=True)
     found = []
     for by in rule["by"]:
-        for name, group in _by_setting(table[(table["by"] == by) & (table["rates"] > 2)]):
+        for name, group in named_settings(table[(table["by"] == by) & (table["rates"] > 2)]):
             chosen = [f"{arm_name(row.arm)} {rate(row.learning_rate)}" + EDGES[row.edge] for row in group.itertuples()]
             found.append(
                 text("{name}, best rate by {by}: {chosen}.", name=name, by=OUTCOMES[by], chosen=listed(chosen))
@@ -84,7 +77,7 @@ def budget(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         expected = tuning.best_of_k(study.tuning, by)
         lost = tuning.shortfall(study.tuning, by, rule["factor"])
         tables += [expected.assign(by=by), lost.assign(by=by)]
-        for (name, group), (_, costs) in zip(_by_setting(expected), _by_setting(lost), strict=True):
+        for (name, group), (_, costs) in zip(named_settings(expected), named_settings(lost), strict=True):
             if group["k"].max() < 3:
                 continue
             said = [

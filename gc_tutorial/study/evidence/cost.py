@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.resources
-
 import pandas as pd
 
 from gc_tutorial.language import Words, text
+from gc_tutorial.study.analysis import load_study
 from gc_tutorial.study.evidence.names import arm_name
 
-TABLE = "optimizer_cost.csv"  # what tests/benchmarks/optimizer_cost.py writes
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 MODELS = Words({"cnn": "the CNN", "transformer block": "a transformer block"})
 ARMS = ("gradient", "update")
 
 
 def measured_costs() -> pd.DataFrame:
-    """The costs that come with the package, a row for each backend, model and arm.
+    """The costs that come with the package (tests/benchmarks/optimizer_cost.py), a row for each backend, model and arm.
 
     Returns:
         `pandas.DataFrame` with backend, model, optimizer, arm, batch, rounds, and ratio, ratio_low and ratio_high: the
         median over rounds of processor seconds against the plain optimizer, and its 95% interval.
     """
-    file = importlib.resources.files("gc_tutorial.study") / "results" / TABLE
-    with file.open(encoding="utf-8") as lines:
-        return pd.read_csv(lines)
+    return load_study("optimizer_cost")
 
 
 def cost_rows(costs: pd.DataFrame) -> pd.DataFrame:

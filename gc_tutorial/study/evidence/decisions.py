@@ -16,13 +16,13 @@ from gc_tutorial.study.evidence.wording import (
     HELPS,
     HURTS,
     NO_PRACTICAL_DIFFERENCE,
+    NOT_YET,
     VERDICTS,
     amount,
     listed,
     word,
 )
 
-NOT_YET = "not yet known"
 NO_RULE = Words({"not asked": "not measured", "secondary": "no claim (a secondary outcome)"})
 # What an answer comes to, for an outcome: it decides the sentence of `advice`.
 YES, SOMETIMES, MIXED, NO, SAME, NOT_SHOWN, OPEN = "yes", "sometimes", "mixed", "no", "same", "not shown", "open"

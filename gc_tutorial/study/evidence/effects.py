@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gc_tutorial.study.evidence.intervals import estimate, holm, share
-from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.outcomes import by_setting, factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import higher_is_better
@@ -49,20 +49,20 @@ def ablations(
         Fieller's 95% interval; NaN where GC itself did not run) and diverged.
     """
     runs = _at_rate_of_parts(_with_faster(runs, faster) if faster else runs)
-    names, rows = factors(runs), []
+    rows = []
     arms = [arm for arm in runs.loc[runs["stage"] == "confirmation", "arm"].unique() if arm != "none"]
     tuned = tuned_rates(runs if tuning is None else tuning, by)
     everything = [best_pairs(runs, arm, tuned=tuned) for arm in arms]
     everything = pd.concat([pairs for pairs in everything if len(pairs)], ignore_index=True)
     everything["gain"] = _gain(everything, outcome, scale)
-    for key, group in everything.dropna(subset="gain").groupby(names, sort=False):
+    for setting, group in by_setting(everything.dropna(subset="gain")):
         full = group[group["arm"] == FULL].set_index("seed")["gain"]
         for arm, one in group.groupby("arm", sort=False):
             gain = one.set_index("seed")["gain"]
             common = gain.index.intersection(full.index)
             rows.append(
                 {
-                    **dict(zip(names, key, strict=True)),
+                    **setting,
                     "arm": arm,
                     "learning_rate": one["learning_rate"].iloc[0],
                     "outcome": outcome,
@@ -75,7 +75,7 @@ def ablations(
                 }
             )
     table = pd.DataFrame(rows)
-    table["p_holm"] = table.groupby(names, sort=False)["p"].transform(lambda values: holm(values))
+    table["p_holm"] = table.groupby(factors(table), sort=False)["p"].transform(holm)
     return table
 
 
@@ -175,13 +175,13 @@ def closed_gap(
         (closed by no GC's best rate; Fieller's 95% interval) and seeds. Settings whose no GC did not run at GC's best
         rate are left out.
     """
-    names, rows = factors(runs), []
+    rows = []
     pairs = best_pairs(runs, arm, by=by, tuning=tuning)
     if pairs.empty:
         return pairs
-    for key, pair in pairs.groupby(names, sort=False):
-        setting, rate = dict(zip(names, key, strict=True)), pair["learning_rate"].iloc[0]
-        same = (runs[names] == pd.Series(setting)).all(axis=1) & (runs["stage"] == "confirmation")
+    for setting, pair in by_setting(pairs):
+        rate = pair["learning_rate"].iloc[0]
+        same = (runs[list(setting)] == pd.Series(setting)).all(axis=1) & (runs["stage"] == "confirmation")
         same &= (runs["arm"] == "none") & np.isclose(runs["learning_rate"], rate, rtol=1e-6)
         there = pair.merge(runs.loc[same, ["seed", outcome]], on="seed", suffixes=("", "_there"))
         if len(there) < 2:

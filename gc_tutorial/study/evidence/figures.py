@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS
-from gc_tutorial.study.evidence.names import ARMS, arm_name, setting_names, value_name
+from gc_tutorial.study.evidence.names import ARMS, SIZES, arm_name, setting_names, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import (
@@ -28,7 +28,6 @@ WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2",
 SHAPES = {HELPS: ">", HURTS: "<", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
 ARM_SHAPES = {"none": "o", "gradient": "s", "update": "^"}
 OTHER_ARM = "#555555"
-SIZES = ("image_size", "epochs", "batch_size", "augmentation")  # too long for a row of the forest
 
 
 def answer(
@@ -36,9 +35,7 @@ def answer(
     heldout: pd.DataFrame,
     *,
     optimizer: str = "rmsprop",
-    margin: float = 0.02,
     title: str | None = None,
-    narrow: bool = False,
 ) -> Figure:
     """Draw the answer: the outcome at each learning rate, and best against best in every setting.
 
@@ -46,25 +43,14 @@ def answer(
         tuning: `pandas.DataFrame` as from `reduce_runs`, with the tuning runs.
         heldout: as from `compare_pairs` of `"heldout_accuracy"`, of as many plans as there are.
         optimizer: whose learning rates are drawn; the setting with the most tuning runs is taken.
-        margin: float, half the width of the band of no practical difference.
         title: str, the finding; by default `answer_finding` says it.
-        narrow: whether to stack the panels, for a phone.
 
     Returns:
-        `matplotlib.figure.Figure`. On the left dots are seeds, lines are means and stars are the best rates; on the
-        right points are mean differences and bars 95% t intervals.
+        `matplotlib.figure.Figure`, as wide as a phone. In the upper two panels dots are seeds, lines are means and
+        stars are the best rates; in the lowest, points are mean differences and bars 95% t intervals.
     """
-    title = title or answer_finding(heldout)
-    rows = len(heldout)
-    if narrow:
-        heights = [2.6, 2.6, 1.2 + 0.37 * rows]
-        figure, axes = plt.subplots(
-            3, 1, figsize=(4.3, sum(heights) + 0.9), height_ratios=heights, layout="constrained"
-        )
-    else:
-        figure, axes = plt.subplots(
-            1, 3, figsize=(13, max(4.6, 1.9 + 0.32 * rows)), width_ratios=[1, 1, 1.35], layout="constrained"
-        )
+    heights = [2.6, 2.6, 1.2 + 0.37 * len(heldout)]
+    figure, axes = plt.subplots(3, 1, figsize=(4.3, sum(heights) + 0.9), height_ratios=heights, layout="constrained")
     runs = tuning_runs(tuning, optimizer)
     draw_rates(axes[0], runs, "clean_loss")
     draw_rates(axes[1], runs, "heldout_accuracy", by="heldout_loss")
@@ -72,11 +58,11 @@ def answer(
     name = value_name("optimizer", optimizer)
     axes[0].set_title(text("{name}: training loss, no dropout", name=name), fontsize=10)
     axes[1].set_title(text("{name}: error on unseen pictures", name=name), fontsize=10)
-    draw_forest(axes[2], heldout, margin)
+    draw_forest(axes[2], heldout)
     axes[2].set_title("Tuned GC minus tuned no GC", fontsize=10)
     handles = axes[2].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", fontsize=8, ncols=2 if narrow else 5)
-    figure.suptitle(wrapped(title, 44 if narrow else 120), fontsize=10 if narrow else 12)
+    figure.legend(*handles, loc="outside lower center", fontsize=8, ncols=2)
+    figure.suptitle(wrapped(title or answer_finding(heldout), 44), fontsize=10)
     return figure
 
 
@@ -207,8 +193,8 @@ def answer_alt(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = 
         for row in loss.itertuples()
     ]
     return text(
-        "Left: clean training loss and held-out error against the learning rate with {optimizer}; lowest training "
-        "loss: {best}. Right: held-out accuracy, tuned GC minus tuned no GC, in points with 95% intervals: {rows}. "
+        "Above: clean training loss and held-out error against the learning rate with {optimizer}; lowest training "
+        "loss: {best}. Below: held-out accuracy, tuned GC minus tuned no GC, in points with 95% intervals: {rows}. "
         "{finding}.",
         optimizer=value_name("optimizer", optimizer),
         best=text(", ").join(best),

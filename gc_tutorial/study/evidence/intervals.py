@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -51,27 +50,6 @@ def estimate(differences: npt.ArrayLike, null: float = 0.0) -> dict[str, float]:
         (values,), np.mean, confidence_level=0.95, n_resamples=RESAMPLES, rng=0
     ).confidence_interval
     return {**found, "p": float(test.pvalue)}
-
-
-def over_rotations(differences: npt.ArrayLike, seeds: npt.ArrayLike) -> tuple[float, float]:
-    """A 95% t interval over the means of whole rotations.
-
-    Seeds of one rotation hold out different figures, so they are not draws from one population: within a rotation the
-    easy and the hard figures balance out. The means of rotations are. (The interval over seeds counts that
-    balanced part as noise, so it is the wider one where figures differ.)
-
-    Args:
-        differences: array-like of float, shape (seeds,).
-        seeds: array-like of int, shape (seeds,); five in a row, from a multiple of five on, are one rotation.
-
-    Returns:
-        tuple of float (low, high); NaN where there are fewer than three whole rotations.
-    """
-    rotations = pd.Series(np.asarray(differences, float)).groupby(np.asarray(seeds) // ROTATION)
-    means = rotations.mean()[rotations.size() == ROTATION]
-    if len(means) < 3 or np.ptp(means) == 0:
-        return math.nan, math.nan
-    return tuple(stats.ttest_1samp(means, 0).confidence_interval(0.95))
 
 
 def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> dict[str, float]:

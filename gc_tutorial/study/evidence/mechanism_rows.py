@@ -12,9 +12,8 @@ from gc_tutorial.study.evidence.answers_speed import step_word
 from gc_tutorial.study.evidence.effects import FULL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.names import arm_name, value_name
-from gc_tutorial.study.evidence.wording import amount
+from gc_tutorial.study.evidence.wording import NOT_YET, amount
 
-NOT_YET = "not yet known"
 ARMS = Words(
     {  # in the order of the argument
         "random_direction": "Does a random direction have the effect?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -55,6 +56,7 @@ NUMBERS = Words(
         "train_examples": "{:g} examples",
     }
 )
+SIZES = ("image_size", "epochs", "batch_size", "augmentation")  # too long for a row of a table or a figure
 # What is not named in a setting; images of size 0 are signals.
 USUAL = {
     "augmentation": "none",
@@ -101,3 +103,10 @@ def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[
         for _, row in table.iterrows()
     )
     return [text(", ").join(parts) or text("usual setting") for parts in named]
+
+
+def named_settings(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The settings of a table, in its order: the name of each, as from `setting_names`, and its rows."""
+    names = factors(table)
+    rows = (rows for _, rows in table.groupby(names, sort=False))
+    return zip(setting_names(table.drop_duplicates(names)), rows, strict=True)

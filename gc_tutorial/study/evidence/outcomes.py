@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,13 @@ EXPLODED = 10  # clean training losses of so many guesses are no training, finit
 def factors(table: pd.DataFrame) -> list[str]:
     """The columns that together name a setting: all that is the same for the arms, rates and seeds compared."""
     return [name for name in FACTORS if name in table]
+
+
+def by_setting(table: pd.DataFrame, *more: str) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """The settings of a table, in its order: a dict of the factors (and of `more` columns), and the rows of each."""
+    names = [*factors(table), *more]
+    for key, rows in table.groupby(names, sort=False):
+        yield dict(zip(names, key, strict=True)), rows
 
 
 def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] = CLASSES) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from gc_tutorial.language import text
-from gc_tutorial.study.evidence.intervals import estimate, holm, over_rotations
-from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.intervals import estimate, holm
+from gc_tutorial.study.evidence.outcomes import by_setting, factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import INCONCLUSIVE, higher_is_better, word
 
@@ -52,11 +52,8 @@ def best_pairs(
     """
     if tuned is None:
         tuned = tuned_rates(runs if tuning is None else tuning, by)
-    confirmed = runs[runs["stage"] == stage]
-    names = factors(runs)
     parts = []
-    for key, group in confirmed.groupby(names, sort=False):
-        setting = dict(zip(names, key, strict=True))
+    for setting, group in by_setting(runs[runs["stage"] == stage]):
         if not {arm, baseline} <= set(group["arm"]):
             continue
         sides, edges = [], []
@@ -64,7 +61,7 @@ def best_pairs(
             rate, edge = _rate(setting, one, group, tuned)
             sides.append(group[(group["arm"] == one) & np.isclose(group["learning_rate"], rate, rtol=1e-6)])
             edges.append(edge)
-        pair = sides[0].merge(sides[1], on=[*names, "seed"], suffixes=("", "_baseline"))
+        pair = sides[0].merge(sides[1], on=[*setting, "seed"], suffixes=("", "_baseline"))
         parts.append(pair.assign(arm=arm, baseline=baseline, edge=any(edges)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -127,30 +124,27 @@ def compare_pairs(
 
     Returns:
         `pandas.DataFrame`, a row per setting: the factors, arm, baseline, both learning rates, edge, outcome, scale,
-        mean and mean_baseline, what `intervals.estimate` returns, rotation_low and rotation_high (95%, over whole
-        rotations), p_holm, diverged and diverged_baseline (how many runs), margin, and word.
+        mean and mean_baseline, what `intervals.estimate` returns, p_holm, diverged and diverged_baseline (how many
+        runs), margin (NaN where none was set), and word.
     """
-    rows, names = [], factors(pairs)
-    for key, group in pairs.groupby([*names, "arm"], sort=False):
+    rows = []
+    for setting, group in by_setting(pairs, "arm"):
         group = group[group[outcome].notna() & group[f"{outcome}_baseline"].notna()]
         if group.empty:  # such as shifted pictures, where a data set has none
             continue
         values, first = differences(group, outcome, scale), group.iloc[0]
-        low, high = over_rotations(values, group["seed"])
         rows.append(
             {
-                **dict(zip([*names, "arm"], key, strict=True)),
+                **setting,
                 **first[["baseline", "learning_rate", "learning_rate_baseline", "edge"]].to_dict(),
                 "outcome": outcome,
                 "scale": scale,
                 "mean": group[outcome].mean(),
                 "mean_baseline": group[f"{outcome}_baseline"].mean(),
                 **estimate(values),
-                "rotation_low": low,
-                "rotation_high": high,
                 "diverged": int(group["diverged"].sum()),
                 "diverged_baseline": int(group["diverged_baseline"].sum()),
-                "margin": margin,
+                "margin": np.nan if margin is None else margin,  # None could not be compared with
             }
         )
     table = pd.DataFrame(rows)
@@ -192,23 +186,22 @@ def exchanged(
         outcome, what `intervals.estimate` returns, and same_sign (bool: whether all pairs of rates of the setting
         agree).
     """
-    rows, names = [], factors(runs)
+    rows = []
     tuned = tuned_rates(runs if tuning is None else tuning, by)
     runs = runs[(runs["stage"] == "confirmation") & runs[outcome].notna()]
-    for key, group in runs.groupby(names, sort=False):
+    for setting, group in by_setting(runs):
         if not {arm, baseline} <= set(group["arm"]):
             continue
-        best = [_rate(dict(zip(names, key, strict=True)), one, group, tuned)[0] for one in (arm, baseline)]
+        best = [_rate(setting, one, group, tuned)[0] for one in (arm, baseline)]
         group = group[np.isclose(group["learning_rate"].to_numpy()[:, None], best, rtol=1e-6).any(axis=1)]
         for rate, one in group[group["arm"] == arm].groupby("learning_rate"):
             for base_rate, base in group[group["arm"] == baseline].groupby("learning_rate"):
                 both = one.merge(base, on="seed", suffixes=("", "_baseline"))
                 if len(both) > 1:
-                    known = dict(zip(names, key, strict=True))
                     rates = {"learning_rate": rate, "learning_rate_baseline": base_rate}
-                    rows.append({**known, **rates, "outcome": outcome, **estimate(differences(both, outcome))})
+                    rows.append({**setting, **rates, "outcome": outcome, **estimate(differences(both, outcome))})
     table = pd.DataFrame(rows)
     if len(table):
-        signs = np.sign(table["difference"]).groupby([table[name] for name in names])
+        signs = np.sign(table["difference"]).groupby([table[name] for name in factors(table)])
         table["same_sign"] = (signs.transform("nunique") == 1) & (table["difference"] != 0)
     return table

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.outcomes import by_setting
 
 
 def removed_shares(runs: pd.DataFrame) -> pd.DataFrame:
@@ -19,9 +19,9 @@ def removed_shares(runs: pd.DataFrame) -> pd.DataFrame:
         squared gradient norm along the mean), chance (1/M), times_chance, times_low and times_high (geometric mean of
         their ratio over runs, 95% t interval of the logarithm) and seeds.
     """
-    rows, names = [], factors(runs)
+    rows = []
     runs = runs[(runs["arm"] == "none") & ~runs["diverged"]]
-    for key, group in runs.groupby(names, sort=False):
+    for setting, group in by_setting(runs):
         for column in [name for name in runs if name.startswith("share_")]:
             one = group[[column, column.replace("share", "chance")]].dropna()
             one = one[(one > 0).all(axis=1)]
@@ -30,7 +30,7 @@ def removed_shares(runs: pd.DataFrame) -> pd.DataFrame:
             found = estimate(np.log(one.iloc[:, 0] / one.iloc[:, 1]))
             rows.append(
                 {
-                    **dict(zip(names, key, strict=True)),
+                    **setting,
                     "layer": int(column.rsplit("_", 1)[1]),
                     "share": one.iloc[:, 0].mean(),
                     "chance": one.iloc[:, 1].mean(),

@@ -9,12 +9,10 @@ import pandas as pd
 
 from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
-from gc_tutorial.study.evidence.figures import SIZES
 from gc_tutorial.study.evidence.findings import Finding
-from gc_tutorial.study.evidence.names import setting_names
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits
+from gc_tutorial.study.evidence.names import SIZES, setting_names
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, NOT_YET, VERDICTS, digits
 
-NOT_YET = "not yet known"
 LEFT_OUT = (*SIZES, "train_examples")
 
 

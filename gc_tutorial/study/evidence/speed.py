@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gc_tutorial.study.evidence.intervals import estimate, holm
-from gc_tutorial.study.evidence.outcomes import epochs_to_goal, factors
+from gc_tutorial.study.evidence.outcomes import by_setting, epochs_to_goal, factors
 from gc_tutorial.study.evidence.pairs import best_pairs
 
 PENALTY = 2  # a run that diverged counts with so many times its epochs
@@ -29,12 +29,11 @@ def goals(table: pd.DataFrame, runs: pd.DataFrame, pairs: pd.DataFrame, at: floa
     Returns:
         `pandas.DataFrame`, a row per setting: the factors, goal, and goal_from (`"tuning"` or `"confirmation"`).
     """
-    names, rows = factors(pairs), []
+    rows = []
     losses = table.pivot_table(index="run", columns="epoch", values="train_loss")
-    for key, group in pairs.groupby(names, sort=False):
-        setting = dict(zip(names, key, strict=True))
+    for setting, group in by_setting(pairs):
         first = group.iloc[0]
-        same = (runs[names] == pd.Series(setting)).all(axis=1) & (runs["arm"] == first["baseline"])
+        same = (runs[list(setting)] == pd.Series(setting)).all(axis=1) & (runs["arm"] == first["baseline"])
         same &= np.isclose(runs["learning_rate"], first["learning_rate_baseline"], rtol=1e-6) & ~runs["diverged"]
         stage = "tuning" if (same & (runs["stage"] == "tuning")).any() else "confirmation"
         chosen = losses.loc[runs.loc[same & (runs["stage"] == stage), "run"]]
@@ -86,18 +85,17 @@ def speed(
     goal = goals(epochs, both, pairs, goal_at)
     pairs = pairs.merge(goal, on=factors(pairs))
     losses = epochs.sort_values("epoch").groupby("run")["train_loss"].agg(list)
-    rows, names = [], factors(pairs)
-    for key, group in pairs.groupby(names, sort=False):
-        known = ["arm", "baseline", "learning_rate", "learning_rate_baseline", "edge", "goal", "goal_from"]
-        row = {**dict(zip(names, key, strict=True)), **group.iloc[0][known].to_dict()}
-        rows.append({**row, **_ratio(group, losses, lower_bound)})
-    found = pd.DataFrame(rows)
+    known = ["arm", "baseline", "learning_rate", "learning_rate_baseline", "edge", "goal", "goal_from"]
+    found = pd.DataFrame(
+        {**setting, **group.iloc[0][known].to_dict(), **_ratio(group, losses, lower_bound)}
+        for setting, group in by_setting(pairs)
+    )
     found["p_holm"] = holm(found["p"])
-    return found.assign(claimed=faster(found, lower_bound, most_censored))
+    return found.assign(claimed=claimed(found, lower_bound, most_censored))
 
 
-def faster(found: pd.DataFrame, lower_bound: float = 1.1, most_censored: float = 0.2) -> pd.Series:
-    """In which settings the arm is faster: arguments as for `speed`, whose table with its p_holm is given."""
+def claimed(found: pd.DataFrame, lower_bound: float, most_censored: float) -> pd.Series:
+    """In which settings a speed-up may be claimed; `p_holm` decides, so it must be that of the setting's own family."""
     high_enough = found[["ratio_low", "strict_low"]].min(axis=1) > lower_bound
     return high_enough & (found["p_holm"] < 0.05) & (found["missed"] <= most_censored)
 

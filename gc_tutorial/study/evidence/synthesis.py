@@ -22,7 +22,6 @@ SENTENCES = Words(
         "open": "Undecided: {arms}.",
     }
 )
-OF_ARM = {"ablations": None, "larger_step": "none_faster"}  # rules, and the one arm that is taken from each
 
 
 def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> list[str]:
@@ -39,10 +38,10 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
     Returns:
         list of str, empty before the rules have been applied.
     """
-    if not {*OF_ARM, "common_shift", "common_shift_running"} <= found.keys():
+    if not {"ablations", "larger_step", "common_shift", "common_shift_running"} <= found.keys():
         return []
-    tables = [_rows(found[rule].table, arm) for rule, arm in OF_ARM.items()]
-    arms = pd.concat([table[table["optimizer"] == optimizer] for table in tables])
+    arms = pd.concat([found[rule].table for rule in ("ablations", "larger_step")])
+    arms = arms[(arms["optimizer"] == optimizer) & (arms["arm"] != FULL)]
     most = rules["ablations"]["most"]
     harmful = (arms["t_high"] < 0) & (arms["p_holm"] < 0.05)
     groups = {
@@ -104,7 +103,3 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
             accuracy=amount(accuracy["difference"], accuracy["t_low"], accuracy["t_high"], accuracy["outcome"]),
         )
     ]
-
-
-def _rows(table, arm):
-    return table[table["arm"] != FULL if arm is None else table["arm"] == arm]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.outcomes import by_setting, factors
 from gc_tutorial.study.evidence.wording import higher_is_better
 
 
@@ -25,7 +25,7 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
         the grid; otherwise `""`) and second (the next best rate; NaN where only one was tried).
     """
     rows = []
-    for key, group in _tuning(runs).groupby([*factors(runs), "arm"], sort=False):
+    for setting, group in by_setting(_tuning(runs), "arm"):
         means = _by_rate(group, by)
         ranked = means.sort_values(ascending=not higher_is_better(by), kind="stable").index
         best = ranked[0]
@@ -34,7 +34,7 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
             edge = "lowest" if best == means.index.min() else "highest"
         rows.append(
             {
-                **dict(zip([*factors(runs), "arm"], key, strict=True)),
+                **setting,
                 "learning_rate": best,
                 "value": means[best],
                 "rates": len(means),
@@ -65,8 +65,7 @@ def choice_stability(runs: pd.DataFrame, by: str = "clean_loss", resamples: int 
     """
     rows = []
     random = np.random.default_rng(0)
-    names = [*factors(runs), "arm"]
-    for key, group in _tuning(runs).groupby(names, sort=False):
+    for setting, group in by_setting(_tuning(runs), "arm"):
         pivot = group.pivot_table(index="seed", columns="learning_rate", values=by).dropna()
         if pivot.empty:
             continue
@@ -74,9 +73,8 @@ def choice_stability(runs: pd.DataFrame, by: str = "clean_loss", resamples: int 
         draws = random.integers(len(signed), size=(resamples, len(signed)))
         chosen = signed[draws].mean(axis=1).argmin(axis=1)
         for place, rate in enumerate(pivot.columns):
-            known = dict(zip(names, key, strict=True))
             best = place == signed.mean(axis=0).argmin()
-            rows.append({**known, "learning_rate": rate, "chosen": best, "share": (chosen == place).mean()})
+            rows.append({**setting, "learning_rate": rate, "chosen": best, "share": (chosen == place).mean()})
     return pd.DataFrame(rows)
 
 
@@ -95,14 +93,13 @@ def best_of_k(runs: pd.DataFrame, by: str = "clean_loss", outcome: str | None = 
         `pandas.DataFrame`, a row per setting, arm and k: the factors, arm, k, expected.
     """
     rows = []
-    names = [*factors(runs), "arm"]
-    for key, group in _tuning(runs).groupby(names, sort=False):
+    for setting, group in by_setting(_tuning(runs), "arm"):
         order = _by_rate(group, by).sort_values(ascending=not higher_is_better(by)).index
         values = _by_rate(group, outcome or by)[order].to_numpy()
         count = len(values)
         for k in range(1, count + 1):
             weights = [math.comb(count - i, k - 1) / math.comb(count, k) for i in range(1, count + 1)]
-            rows.append({**dict(zip(names, key, strict=True)), "k": k, "expected": float(np.dot(weights, values))})
+            rows.append({**setting, "k": k, "expected": float(np.dot(weights, values))})
     return pd.DataFrame(rows)
 
 
@@ -116,14 +113,12 @@ def shortfall(runs: pd.DataFrame, by: str = "clean_loss", factor: float = 10**0.
         much worse the outcome gets, 0 or more; NaN outside the grid) and mean (of the two that are known).
     """
     rows = []
-    names = [*factors(runs), "arm"]
-    for key, group in _tuning(runs).groupby(names, sort=False):
+    for setting, group in by_setting(_tuning(runs), "arm"):
         means = _by_rate(group, by).sort_index() * (-1 if higher_is_better(by) else 1)
         places, best = np.log(means.index.to_numpy(float)), means.idxmin()
         at = np.log(best) + np.array([-1, 1]) * math.log(factor)
         inside = (at >= places[0] - 1e-6) & (at <= places[-1] + 1e-6)
         costs = np.where(inside, np.interp(at, places, means.to_numpy()) - means[best], math.nan)
-        known = dict(zip(names, key, strict=True))
         mean = float(np.nanmean(costs)) if inside.any() else math.nan
-        rows.append({**known, "learning_rate": best, "below": costs[0], "above": costs[1], "mean": mean})
+        rows.append({**setting, "learning_rate": best, "below": costs[0], "above": costs[1], "mean": mean})
     return pd.DataFrame(rows)

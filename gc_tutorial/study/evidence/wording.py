@@ -11,6 +11,7 @@ HELPS = "helps"
 HURTS = "hurts"
 NO_PRACTICAL_DIFFERENCE = "no practical difference"
 INCONCLUSIVE = "inconclusive"
+NOT_YET = "not yet known"  # in place of a word, before a rule has been applied
 VERDICTS = Words(
     {
         HELPS: "helps",
