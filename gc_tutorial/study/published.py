@@ -53,12 +53,12 @@ class PublishedStudy:
         if self.complete:
             return text("complete, {done} runs.", done=done)
         return text(
-            "not complete: {done} runs are finished, {missing} are missing."
+            "not complete: {done} of {planned} runs are finished."
             if self.tuned
-            else "not complete: {done} runs are finished. {missing} tuning runs come first, and then the runs "
-            "at the rates that they choose.",
+            else "not complete: {done} of {planned} tuning runs are finished. The runs at the rates that they choose "
+            "come after them.",
             done=done,
-            missing=len(self.missing),
+            planned=done + len(self.missing),
         )
 
     def findings(self) -> dict[str, Finding]:

@@ -230,8 +230,8 @@ def test_advice_follows_the_answers():
     assert any(
         one.startswith("GC raises the held-out accuracy in some settings, and lowers it in none") for one in said
     )
-    lower = "GC lowers the held-out accuracy, at least in some settings, if"
-    assert f"{lower} you tune the learning rate or if you use AdamW with weight decay." in said
+    assert "GC lowers the held-out accuracy, at least in some settings, if you tune the learning rate." in said
+    assert "GC lowers the held-out accuracy if you use AdamW with weight decay." in said
     both = "if you tune the learning rate or if your data are other than these pictures"
     assert f"GC lowers the training loss {both}." in said
     assert "It is not shown that GC raises the held-out accuracy if your network is a transformer." in said
@@ -244,6 +244,7 @@ def test_advice_follows_the_answers():
         (["helps", NULL], "GC raises the held-out accuracy in some settings, and lowers it in none, if "),
         (["helps", "hurts"], "GC raises the held-out accuracy in some settings and lowers it in others if "),
         (["hurts", NULL], "GC lowers the held-out accuracy, at least in some settings, if "),
+        (["hurts"], "GC lowers the held-out accuracy if "),
         ([NULL, NULL], "GC makes no practical difference to the held-out accuracy if "),
         ([NULL, "inconclusive"], "It is not shown that GC raises the held-out accuracy if "),
     ],

@@ -88,7 +88,7 @@ def test_a_study_of_which_nothing_has_run(monkeypatch):
     study = published("E")
     assert study.table.empty and not study.complete and study.findings() == {}
     assert len(study.missing) == len(study.plan.runs)
-    assert f"{len(study.missing)} are missing" in study.progress
+    assert f"0 of {len(study.missing)} runs are finished." in study.progress
 
 
 def _study(missing=(), tuned=True):

@@ -25,7 +25,8 @@ from gc_tutorial.study.evidence.wording import (
 
 NO_RULE = Words({"not asked": "not measured", "secondary": "no claim (a secondary outcome)"})
 # What an answer comes to, for an outcome: it decides the sentence of `advice`.
-YES, SOMETIMES, MIXED, NO, SAME, NOT_SHOWN, OPEN = "yes", "sometimes", "mixed", "no", "same", "not shown", "open"
+YES, SOMETIMES, MIXED, NO, HARM = "yes", "sometimes", "mixed", "no", "harm"
+SAME, NOT_SHOWN, OPEN = "same", "not shown", "open"
 SENTENCES = {
     "heldout": Words(
         {
@@ -33,6 +34,7 @@ SENTENCES = {
             SOMETIMES: "GC raises the held-out accuracy in some settings, and lowers it in none, if {cases}.",
             MIXED: "GC raises the held-out accuracy in some settings and lowers it in others if {cases}.",
             NO: "GC lowers the held-out accuracy, at least in some settings, if {cases}.",
+            HARM: "GC lowers the held-out accuracy if {cases}.",
             SAME: "GC makes no practical difference to the held-out accuracy if {cases}.",
             NOT_SHOWN: "It is not shown that GC raises the held-out accuracy if {cases}.",
         }
@@ -43,6 +45,7 @@ SENTENCES = {
             SOMETIMES: "GC lowers the training loss in some settings, and raises it in none, if {cases}.",
             MIXED: "GC lowers the training loss in some settings and raises it in others if {cases}.",
             NO: "GC raises the training loss, at least in some settings, if {cases}.",
+            HARM: "GC raises the training loss if {cases}.",
             SAME: "GC makes no practical difference to the training loss if {cases}.",
             NOT_SHOWN: "It is not shown that GC lowers the training loss if {cases}.",
         }
@@ -145,8 +148,9 @@ def _comes_to(words):
     if not words:
         return OPEN
     kinds = set(words)
-    if kinds in ({HELPS}, {NO_PRACTICAL_DIFFERENCE}):
-        return YES if HELPS in kinds else SAME
+    alone = {HELPS: YES, HURTS: HARM, NO_PRACTICAL_DIFFERENCE: SAME}
+    if len(kinds) == 1 and kinds <= alone.keys():
+        return alone[kinds.pop()]
     if HELPS in kinds:
         return MIXED if HURTS in kinds else SOMETIMES
     return NO if HURTS in kinds else NOT_SHOWN
