@@ -141,11 +141,11 @@ class GCRMSprop(keras.optimizers.RMSprop):
 
 
 # %% [markdown]
-# This short class is right for dense and ordinary convolution layers. But it would also centralize embeddings and the biases of GRU and
-# attention layers, and in depthwise and attention layers it would average over the wrong axes. For networks with such layers use
-# `gc_tutorial.GCRMSprop`, or copy the file `gc_tutorial/optimizers.py`. On PyTorch there is one more reason: a class that you write
-# yourself loses Keras's faster (*fused*) version of the optimizer, and the ready classes keep it ([frequent
-# questions](../docs/faq.md)).
+# This short class is right for dense and ordinary convolution layers. It is not right for others: in depthwise and attention layers it
+# would average over the wrong axes, and it would centralize the biases of GRU and attention layers, and embeddings. (On TensorFlow the
+# gradient of an embedding is sparse, and the class stops with an error.) For networks with such layers use `gc_tutorial.GCRMSprop`, or
+# copy the file `gc_tutorial/optimizers.py`. On PyTorch there is one more reason: a class that you write yourself loses Keras's faster
+# (*fused*) version of the optimizer, and the ready classes keep it ([frequent questions](../docs/faq.md)).
 #
 # ## The published optimizer
 #
