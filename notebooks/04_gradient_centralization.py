@@ -237,7 +237,9 @@ else:  # a GPU may round differently in every run
     finding = (
         "Its weights differ from plain RMSprop's by {published:.2g}. Plain RMSprop, run again, differs by {again:.2g}."
     )
-others = "With the optimizer of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to {ours:.2g}."
+others = (
+    "With the optimizer of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to {ours:.2g}."
+)
 found = [
     text("The published `get_gradients` was called **{calls}** times.", calls=PublishedGCRMSprop.calls),
     text(finding, published=differences[PUBLISHED], again=differences[AGAIN]),
