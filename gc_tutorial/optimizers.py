@@ -1,6 +1,6 @@
 """Gradient centralization for Keras 3 optimizers, on every backend. This file needs nothing but Keras: copy it.
 
-Gradient centralization (GC) subtracts from the gradient of each weight vector its mean (Yong, Huang, Hua and Zhang,
+Gradient centralization (GC) subtracts the mean from the gradient of each weight vector (Yong, Huang, Hua and Zhang,
 "Gradient Centralization: A New Optimization Technique for Deep Neural Networks", ECCV 2020, arXiv 2004.01461, eq. 1).
 
 A weight vector holds the weights of one output unit: the mean is over the axes of a kernel that its layer sums over.
@@ -32,7 +32,7 @@ NO_KERNEL = re.compile(r"(^|_)(bias|gamma|beta|scale|alpha|(?<!reverse_)embeddin
 
 
 def centralize(gradient, axis=None):
-    """Subtract from the gradient of each weight vector its mean (Yong et al. 2020, equation 1: GC(g) = g - mean(g)).
+    """Subtract the mean from the gradient of each weight vector (Yong et al. 2020, equation 1: GC(g) = g - mean(g)).
 
     >>> keras.ops.convert_to_numpy(centralize([[1.0, 2.0], [3.0, 6.0]])).tolist()
     [[-1.0, -2.0], [1.0, 2.0]]
@@ -118,8 +118,9 @@ def variable_axes(variables, told=None):
     unknown = [f"{_path(v)} {tuple(v.shape)}" for v, axes in zip(variables, found, strict=True) if axes == UNKNOWN]
     if unknown:
         names = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        advice = "it is not known which axes make up a weight vector. Pass `axes={'its/path': axes}`, or None for axes."
-        warnings.warn(f"Gradient centralization leaves {names} alone: {advice}", stacklevel=2)
+        why = f"Gradient centralization leaves {names} alone: it is not known which axes make up a weight vector."
+        advice = "Pass them, as in `axes={'its/path': (0, 1)}`, or pass `axes={'its/path': None}` to leave it alone."
+        warnings.warn(f"{why} {advice}", stacklevel=2)
     return [None if axes == UNKNOWN else axes for axes in found]
 
 
@@ -147,10 +148,10 @@ class GradientCentralization:
 
     Args:
         centralize: `"gradient"` (default) centralizes the gradient before the optimizer sees it, as in the paper. With
-            SGD, with or without momentum, the mean of each weight vector then never moves; with optimizers that rescale
-            each element (RMSprop, Adam) it does. `"update"` centralizes the change of the weights, and the mean stays.
-            The authors' Adam does this by default, unlike ours: they say that it usually works better for adaptive
-            optimizers. None or `"none"`: no GC, for comparison.
+            SGD, with or without momentum, the mean of each weight vector then stays constant; with optimizers that
+            rescale each element (RMSprop, Adam) it moves. `"update"` centralizes the change of the weights, and the
+            mean stays constant. The authors' Adam does this by default, unlike ours: they say that it usually works
+            better for adaptive optimizers. None or `"none"`: no GC, for comparison.
         conv_only: whether to centralize only kernels of rank 4 and above, like `gc_conv_only` in the authors' code.
         axes: dict from a variable's path, or a regular expression searched in paths, to an axis, several, or None to
             leave it alone. A path means that variable alone. The first entry that is found applies.
@@ -158,8 +159,8 @@ class GradientCentralization:
 
     With `"gradient"`: L2 penalties are part of the gradient, hence centralized; decoupled weight decay, `clipvalue`
     and constraints come later and move the mean; `clipnorm`, `global_clipnorm`, loss scales and accumulation keep it.
-    With `"update"`: it stays through all of these, and where moving averages (EMA) overwrite weights; a constraint has
-    the last word. The rounding of bfloat16 weights moved means by 0.001 (SGD) to 0.02 (RMSprop) in 200 steps of a test.
+    With `"update"`: it stays constant through all of these but constraints, which come last, and where moving averages
+    (EMA) overwrite weights. Rounding to bfloat16 moved means by 0.001 (SGD) to 0.02 (RMSprop) in 200 steps of a test.
     """
 
     def __init_subclass__(cls, **kwargs):

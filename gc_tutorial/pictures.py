@@ -1,4 +1,4 @@
-"""The two pictures of what gradient centralization does to weights: a step is projected, and means stay."""
+"""The two pictures of what gradient centralization does to weights: a step is projected, and means stay constant."""
 
 from collections.abc import Mapping
 

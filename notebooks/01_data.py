@@ -39,14 +39,14 @@ settings = gc_tutorial.start()
 # %% [markdown]
 # ## One call
 #
-# *Horses or Humans* (Laurence Moroney, CC BY 2.0) holds computer-rendered pictures of horses and of people. It comes through
+# *Horses or Humans* (Laurence Moroney, CC BY 2.0) holds computer-rendered images of horses and of people. It comes through
 # [TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans). Without the package's helper `load_data`, you would write
 #
 # ```python
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
 # ```
 #
-# `load_data` makes that call, decodes every picture once, resizes it, and keeps it in memory. If the data set cannot
+# `load_data` makes that call, decodes every image once, resizes it, and keeps it in memory. If the data set cannot
 # be downloaded, `load_data` uses synthetic images instead, and says so.
 
 # %%
@@ -56,8 +56,8 @@ data = load_data(settings.data, settings.image_size)
 
 # %% [markdown]
 # The first cell printed the name of the **profile**, which sets how much is computed: `quick`, `standard` (the default) or `full`.
-# Only `full` has the published settings. The other two use smaller pictures, smaller batches and fewer epochs (an epoch is one pass over
-# the training pictures). The environment variable `GC_TUTORIAL_PROFILE` chooses the profile.
+# Only `full` has the published settings. The other two use smaller images, smaller batches and fewer epochs (an epoch is one pass over
+# the training images). The environment variable `GC_TUTORIAL_PROFILE` chooses the profile.
 #
 # *Published*, here and in the notebooks that follow, means the
 # [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
@@ -74,8 +74,8 @@ for split in ("train", "test"):
 print(text("classes: {classes}", classes=dict(enumerate(names))))
 
 # %% [markdown]
-# Each element is one picture and its label. A picture consists of whole numbers from 0 to 255 (`uint8`): each pixel has one byte each for
-# red, green and blue. We keep this form until the picture reaches the model, because `float32` would need four times the memory.
+# Each element is one image and its label. An image consists of whole numbers from 0 to 255 (`uint8`): each pixel has one byte each for
+# red, green and blue. We keep this form until the image reaches the model, because `float32` would need four times the memory.
 
 # %%
 image, label = next(iter(data.train))
@@ -110,14 +110,14 @@ counts
 # %% [markdown]
 # ## Look at them
 #
-# Twelve pictures to train on:
+# Twelve images to train on:
 
 # %%
 from gc_tutorial.plotting import image_grid, show
 
 
 def first(split, count=12):
-    """The first pictures of a split and the names of their classes."""
+    """The first images of a split and the names of their classes."""
     pairs = list(getattr(data, split).take(count).as_numpy_iterator())
     return [image for image, _ in pairs], [names[label] for _, label in pairs]
 
@@ -128,7 +128,7 @@ show(
 )
 
 # %% [markdown]
-# And twelve held-out pictures:
+# And twelve held-out images:
 
 # %%
 show(
@@ -139,12 +139,12 @@ show(
 # %% [markdown]
 # ## How they differ
 #
-# The training pictures and the held-out pictures have different backgrounds. We can measure this: how much of each picture is white?
+# The training images and the held-out images have different backgrounds. We can measure this: how much of each image is white?
 
 
 # %%
 def white_share(split):
-    """For each picture, the share of its pixels in which red, green and blue are all above 240."""
+    """For each image, the share of its pixels in which red, green and blue are all above 240."""
     return np.array([(image > 240).all(axis=-1).mean() for image, _ in getattr(data, split).as_numpy_iterator()])
 
 
@@ -163,7 +163,7 @@ counted = {
 figure, axis = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
 for split, name in splits.items():
     axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=SPLIT_COLOURS[split], label=name)
-axis.set(xlabel="white pixels in the picture (%)", ylabel="pictures")
+axis.set(xlabel="white pixels in the image (%)", ylabel="images")
 set_title(figure, text("More than half white: {test}, {train}", **counted))
 axis.legend()
 show(
@@ -174,24 +174,28 @@ show(
 # %%
 Markdown(
     text(
-        "In the median training picture **{train:.0%}** of the pixels are white, in the median held-out picture **{test:.0%}**.",
+        "In the median training image **{train:.0%}** of the pixels are white, in the median held-out image **{test:.0%}**.",
         **{split: np.median(values) for split, values in white.items()},
     )
 )
 
 # %% [markdown]
-# A model is trained on one kind of picture and evaluated on another. This is called a **domain shift**. It has two consequences. The
+# A model is trained on one kind of image and evaluated on another. This is called a **domain shift**. Keep two things in mind. The
 # published example does not measure held-out images, so it shows neither.
 #
-# 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on pictures with these backgrounds, and badly
-#    on others. So every comparison here includes the held-out images.
-# 2. **Held-out accuracy is noisy.** It can jump from one epoch to the next, as notebook 3 shows. So one run proves little. Notebook 5
-#    repeats each run with several seeds (starting points of the random numbers) and gives intervals.
+# 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on images with these backgrounds, and badly
+#    on others. So every comparison here includes held-out images.
+# 2. **Held-out accuracy is noisy here.** It can jump from one epoch to the next, as notebook 3 shows. The domain shift may be one reason.
+#    So one run proves little. Notebook 5 repeats each run with several seeds (starting points of the random numbers) and gives intervals.
+#
+# Later there is a second held-out set. From [notebook 5](05_comparison.ipynb) on, most of the planned studies also hold out some of the
+# training horses and humans, with all of their images. So two names are needed. **Images on white** are the held-out images of this
+# notebook. **New horses and humans** are those held out from the training images. Their backgrounds are like those in training.
 
 # %% [markdown]
 # ## Exercise
 #
-# Can a program tell the classes apart without looking at any shape? Compute the mean colour of each training picture. Give each picture
+# Can a program tell the classes apart without looking at any shape? Compute the mean colour of each training image. Give each image
 # the class whose average colour is nearest. How often is this right in each split?
 #
 # The next cell is the solution. It is folded: try first, then open it.
@@ -227,7 +231,7 @@ if most > 0.9 * total:
 # ## What you have seen
 #
 # - One call loads the images as `uint8`, decoded once, together with the data set's own description.
-# - Training pictures have busy backgrounds, and held-out pictures have white ones. This is a domain shift.
-# - So judge results on held-out pictures, and over several runs.
+# - Training images have busy backgrounds, and held-out images have white ones. This is a domain shift.
+# - So judge results on held-out images, and over several runs.
 #
-# Next: [2. Augmentation](02_augmentation.ipynb), which makes the training pictures more varied.
+# Next: [2. Augmentation](02_augmentation.ipynb), which makes the training images more varied.

@@ -84,7 +84,7 @@ model = keras.Sequential(
 )
 
 # %% [markdown]
-# The next table lists the kernels. The last axis of a kernel counts the layer's output units. All other axes together make up the
+# The next table lists the kernels. The last axis of a kernel runs over the layer's output units. All other axes together make up the
 # **weight vector** of one unit. Remember this table: gradient centralization works on these vectors.
 
 # %%
@@ -102,7 +102,7 @@ kernels
 # %% [markdown]
 # The later notebooks import this network as `build_cnn`. At the published size, 300×300 pixels, it has as many parameters as the published
 # network. Most of them are in the first dense layer, because each of its 512 units has a weight for every number that the last pooling
-# leaves. There are more of these numbers in a larger picture:
+# leaves. A larger picture leaves more of these numbers:
 
 # %%
 from gc_tutorial import build_cnn
@@ -226,10 +226,16 @@ titles = [
     text("{truth}\nmodel: {answer}\n({sure:.0%})", truth=names[k], answer=names[int(p > 0.5)], sure=max(p, 1 - p))
     for k, p in zip(truth.numpy(), probability)
 ]
-right = int(np.sum((probability > 0.5) == truth.numpy()))
-title = text("The model is right for {right} of these 12 held-out pictures", right=right)
+wrong = (probability > 0.5) != truth.numpy()
+
+# %%
+right = int(np.sum(~wrong))
+title = text("The model is right for {right} of these 12 held-out pictures (✗: wrong)", right=right)
+figure = image_grid(pictures.numpy(), [f"✗ {name}" if bad else name for name, bad in zip(titles, wrong)], title=title)
+for axis, bad in zip(figure.axes, wrong):
+    axis.title.set_color("#B00020" if bad else "black")
 alt = "Twelve held-out pictures with their class and the answer of the model; {right} of the answers are right."
-show(image_grid(pictures.numpy(), titles, title=title), alt=text(alt, right=right))
+show(figure, alt=text(alt, right=right))
 
 # %% [markdown]
 # ## Exercise
@@ -270,7 +276,7 @@ print(text("So do not believe a difference of that size from one run each. Compa
 # ## What you have seen
 #
 # - The published CNN has one weight vector for each output unit of each kernel.
-# - Held-out pictures, evaluated after every epoch, show what the training pictures cannot show.
+# - Only held-out pictures show whether the model works on new pictures. So evaluate them after every epoch.
 # - One run proves little.
 #
 # Next: [4. Gradient centralization](04_gradient_centralization.ipynb), the method itself.

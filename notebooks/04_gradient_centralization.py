@@ -55,7 +55,7 @@ data = load_data(settings.data, settings.image_size)
 # $$P = I - e\,e^{\mathsf T}, \quad e = \tfrac{1}{\sqrt M}(1, \dots, 1)^{\mathsf T}$$
 #
 # $P$ projects onto the plane of vectors whose numbers sum to zero. In Keras's dense and convolutional layers the last
-# axis of a kernel counts the output units, so the mean is taken over all other axes.
+# axis of a kernel runs over the output units, so the mean is taken over all other axes.
 #
 # Two kinds of variables are left alone. A unit has only one bias, so its gradient minus its mean would be zero, and the bias would
 # never learn. An embedding has a row for each token, and centralizing would move the rows of tokens that are not even in the batch.
@@ -141,6 +141,12 @@ class GCRMSprop(keras.optimizers.RMSprop):
 
 
 # %% [markdown]
+# This short class is right for dense and ordinary convolution layers. It is not right for others: in depthwise and attention layers it
+# would average over the wrong axes, and it would centralize the biases of GRU and attention layers, and embeddings. (On TensorFlow the
+# gradient of an embedding is sparse, and the class stops with an error.) For networks with such layers use `gc_tutorial.GCRMSprop`, or
+# copy the file `gc_tutorial/optimizers.py`. On PyTorch there is one more reason: a class that you write yourself loses Keras's faster
+# (*fused*) version of the optimizer, and the ready classes keep it ([frequent questions](../docs/faq.md)).
+#
 # ## The published optimizer
 #
 # *Published* means the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) as it was last modified on
@@ -201,7 +207,7 @@ def train_briefly(optimizer, callbacks=()):
 
 # %%
 AGAIN, PUBLISHED = text("RMSprop, run again"), text("published `get_gradients`")
-GCTF, OURS = text("the way of `gctf`"), text("ours, `apply`")
+GCTF, OURS = text("as `gctf` does it"), text("ours, `apply`")
 weights = {
     "RMSprop": train_briefly(keras.optimizers.RMSprop(1e-3)),
     AGAIN: train_briefly(keras.optimizers.RMSprop(1e-3)),
@@ -231,7 +237,9 @@ else:  # a GPU may round differently in every run
     finding = (
         "Its weights differ from plain RMSprop's by {published:.2g}. Plain RMSprop, run again, differs by {again:.2g}."
     )
-others = "The weights with the way of `gctf` differ from plain RMSprop's by {gctf:.2g}, and ours by up to {ours:.2g}."
+others = (
+    "With the optimizer of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to {ours:.2g}."
+)
 found = [
     text("The published `get_gradients` was called **{calls}** times.", calls=PublishedGCRMSprop.calls),
     text(finding, published=differences[PUBLISHED], again=differences[AGAIN]),

@@ -46,7 +46,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready to use. `centralized` adds GC to any other Keras optimizer. They take the
 # arguments of the optimizer itself. If you do not want to install the package, copy its file `gc_tutorial/optimizers.py`. It needs only
-# Keras.
+# Keras. The [frequent questions](../docs/faq.md) say how GC goes together with weight decay, gradient clipping and transformers.
 
 # %%
 import keras
@@ -58,14 +58,16 @@ optimizer = GCNadam(learning_rate=1e-3)
 # %% [markdown]
 # ## Gradient or update
 #
-# Notebook 4 showed that under SGD with GC the mean of each weight vector never moves, because every step is made of gradients with mean
+# Notebook 4 showed that under SGD with GC the mean of each weight vector stays constant, because every step is made of gradients with mean
 # zero. RMSprop and Adam divide each number of the gradient by a scale of its own. Lion keeps only the sign of each number of its
 # moving average. So the mean of their update is not zero, even if the mean of the gradient is. There are two ways to centralize:
 #
 # - `centralize="gradient"`, the default, is the way of the paper. The mean is subtracted from the *gradient*, before the optimizer uses it.
 # - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors write in the notes
-#   to their code that this usually works better for adaptive optimizers. Our first study, with RMSprop at one learning rate that was not
-#   tuned, could not tell which is better for the training loss ([frequent questions](../docs/faq.md)).
+#   to their code that this usually works better for adaptive optimizers.
+#
+# The means matter for one practical reason: where they stay constant, you can prove from the weights alone that GC runs. Whether it helps
+# training to keep them constant is not known.
 #
 # `centralize=None` is the optimizer without GC. Which of the three keeps the means, and under which optimizer? We train a small network on
 # 64 small pictures.
@@ -148,8 +150,34 @@ Markdown(
 
 # %% [markdown]
 # So the means show that GC runs under SGD, and under any of these optimizers with `centralize="update"`. Under Adam with GC on the
-# gradient the means move, although GC runs. These measurements say nothing about accuracy. Whether one of the ways trains a *better*
-# network is a question for comparisons such as those in [notebook 5](05_comparison.ipynb).
+# gradient the means move, although GC runs. The means do not show which of the two ways trains a *better* network. Study A, which chooses
+# the learning rates for [notebook 5](05_comparison.ipynb), trained with both ways at seven rates, with five seeds each:
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.names import value_name
+from gc_tutorial.study.evidence.outcomes import reduce_runs
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.tables import load_table
+
+tuning = reduce_runs(load_table("A_tuning")).query("epochs == 12 and arm != 'none' and optimizer != 'sgd'")
+lowest = tuned_rates(tuning).pivot(index="optimizer", columns="arm", values="value").loc[["rmsprop", "adam"]]
+exploded = (tuning["diverged"] | (tuning["clean_loss"] > 1)).groupby(tuning["arm"])
+
+# %% tags=["hide-input"]
+losses = "{name}: the training loss at the best rate is {gradient:.2f} with GC on the gradient and {update:.2f} with GC on the update."
+counts = (
+    "{gradient} of {of_gradient} runs with GC on the gradient diverged or ended with a loss above 1, and {update} of {of_update} "
+    "runs with GC on the update."
+)
+found = [text(losses, name=value_name("optimizer", name), **row) for name, row in lowest.iterrows()]
+found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_")))
+Markdown("\n".join(f"- {one}" for one in found))
+
+# %% [markdown]
+# With SGD, use the default. With RMSprop and Adam, we cannot say which way is better. The authors prefer the update. The runs above only
+# choose learning rates, and no claim is made from them. Our first study, at one learning rate of RMSprop that was not tuned, could not tell
+# the two ways apart by the training loss ([frequent questions](../docs/faq.md)). The studies on fresh seeds at tuned rates train with GC on
+# the gradient only.
 #
 # ## Which axes are averaged
 #
@@ -240,8 +268,9 @@ print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 # ## On another backend
 #
 # Keras runs on TensorFlow, JAX or PyTorch. It chooses one of these backends when it is imported. So the program below runs here first, and
-# then in a process of its own for each other backend **that is installed**. The program is the same each time. `make test-backends`
-# installs JAX and PyTorch, and runs the optimizers' tests on both.
+# then in a process of its own for each other backend **that is installed**. The program is the same each time. But each backend draws its
+# own initial weights, also from the same seed. So the weights move by other amounts. `make test-backends` installs JAX and PyTorch, and
+# runs the optimizers' tests on both.
 
 # %%
 program = """

@@ -78,7 +78,7 @@ from keras import ops
 
 
 def centralize(gradient):
-    """Subtract from the gradient of each weight vector its mean."""
+    """Subtract the mean from the gradient of each weight vector."""
     if gradient is None or len(gradient.shape) < 2:
         return gradient
     return gradient - ops.mean(gradient, axis=list(range(len(gradient.shape) - 1)), keepdims=True)
@@ -159,7 +159,9 @@ from gc_tutorial.study.evidence.synthesis import at_one_rate
 answers = confirmation.findings()
 found = [answers[name].found for name in ("training", "heldout") if name in answers]
 lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2").findings(), "sgd")
-lines += found or [text("No answer yet. {progress}", progress=confirmation.progress)]
+done, missing = confirmation.runs["run"].nunique(), len(confirmation.missing)
+waiting = "Each at its own best rate (study B): no answer yet; {done} of {planned} runs are finished."
+lines += found or [text(waiting, done=done, planned=done + missing)]
 Markdown("\n".join(f"- {line}" for line in lines))
 
 # %% [markdown] translates="2a861b4e7bbe"

@@ -109,7 +109,7 @@ from gc_tutorial.plotting import image_grid, show
 
 
 def first(split, count=12):
-    """The first pictures of a split and the names of their classes."""
+    """The first images of a split and the names of their classes."""
     pairs = list(getattr(data, split).take(count).as_numpy_iterator())
     return [image for image, _ in pairs], [names[label] for _, label in pairs]
 
@@ -136,7 +136,7 @@ show(
 
 # %%
 def white_share(split):
-    """For each picture, the share of its pixels in which red, green and blue are all above 240."""
+    """For each image, the share of its pixels in which red, green and blue are all above 240."""
     return np.array([(image > 240).all(axis=-1).mean() for image, _ in getattr(data, split).as_numpy_iterator()])
 
 
@@ -155,7 +155,7 @@ counted = {
 figure, axis = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
 for split, name in splits.items():
     axis.hist(100 * white[split], bins=np.linspace(0, 100, 41), color=SPLIT_COLOURS[split], label=name)
-axis.set(xlabel="white pixels in the picture (%)", ylabel="pictures")
+axis.set(xlabel="white pixels in the image (%)", ylabel="images")
 set_title(figure, text("More than half white: {test}, {train}", **counted))
 axis.legend()
 show(
@@ -166,7 +166,7 @@ show(
 # %%
 Markdown(
     text(
-        "In the median training picture **{train:.0%}** of the pixels are white, in the median held-out picture **{test:.0%}**.",
+        "In the median training image **{train:.0%}** of the pixels are white, in the median held-out image **{test:.0%}**.",
         **{split: np.median(values) for split, values in white.items()},
     )
 )

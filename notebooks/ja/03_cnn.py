@@ -219,10 +219,16 @@ titles = [
     text("{truth}\nmodel: {answer}\n({sure:.0%})", truth=names[k], answer=names[int(p > 0.5)], sure=max(p, 1 - p))
     for k, p in zip(truth.numpy(), probability)
 ]
-right = int(np.sum((probability > 0.5) == truth.numpy()))
-title = text("The model is right for {right} of these 12 held-out pictures", right=right)
+wrong = (probability > 0.5) != truth.numpy()
+
+# %%
+right = int(np.sum(~wrong))
+title = text("The model is right for {right} of these 12 held-out pictures (✗: wrong)", right=right)
+figure = image_grid(pictures.numpy(), [f"✗ {name}" if bad else name for name, bad in zip(titles, wrong)], title=title)
+for axis, bad in zip(figure.axes, wrong):
+    axis.title.set_color("#B00020" if bad else "black")
 alt = "Twelve held-out pictures with their class and the answer of the model; {right} of the answers are right."
-show(image_grid(pictures.numpy(), titles, title=title), alt=text(alt, right=right))
+show(figure, alt=text(alt, right=right))
 
 # %% [markdown] translates="2bae99eadaf8"
 # ## 練習問題

@@ -191,7 +191,7 @@ def train_briefly(optimizer, callbacks=()):
 
 # %%
 AGAIN, PUBLISHED = text("RMSprop, run again"), text("published `get_gradients`")
-GCTF, OURS = text("the way of `gctf`"), text("ours, `apply`")
+GCTF, OURS = text("as `gctf` does it"), text("ours, `apply`")
 weights = {
     "RMSprop": train_briefly(keras.optimizers.RMSprop(1e-3)),
     AGAIN: train_briefly(keras.optimizers.RMSprop(1e-3)),
@@ -221,7 +221,9 @@ else:  # a GPU may round differently in every run
     finding = (
         "Its weights differ from plain RMSprop's by {published:.2g}. Plain RMSprop, run again, differs by {again:.2g}."
     )
-others = "The weights with the way of `gctf` differ from plain RMSprop's by {gctf:.2g}, and ours by up to {ours:.2g}."
+others = (
+    "With the optimizer of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to {ours:.2g}."
+)
 found = [
     text("The published `get_gradients` was called **{calls}** times.", calls=PublishedGCRMSprop.calls),
     text(finding, published=differences[PUBLISHED], again=differences[AGAIN]),

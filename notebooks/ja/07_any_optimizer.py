@@ -143,7 +143,28 @@ Markdown(
 
 # %% [markdown] translates="a0da2c2a7d92"
 # ですから、SGD を使う場合と、`centralize="update"` を付けた場合（このときは、これらのどのオプティマイザでも）には、GC が実行されていることが平均から分かります。勾配への GC を加えた Adam では、GC が実行されていても平均は動きます。これらの測定からは、正解率については何も分かりません。どちらかの方法で**より良い**ネットワークになるかどうかは、[ノートブック 5](05_comparison.ipynb) のような比較で答えるべき問題です。
-#
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.names import value_name
+from gc_tutorial.study.evidence.outcomes import reduce_runs
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.tables import load_table
+
+tuning = reduce_runs(load_table("A_tuning")).query("epochs == 12 and arm != 'none' and optimizer != 'sgd'")
+lowest = tuned_rates(tuning).pivot(index="optimizer", columns="arm", values="value").loc[["rmsprop", "adam"]]
+exploded = (tuning["diverged"] | (tuning["clean_loss"] > 1)).groupby(tuning["arm"])
+
+# %% tags=["hide-input"]
+losses = "{name}: the training loss at the best rate is {gradient:.2f} with GC on the gradient and {update:.2f} with GC on the update."
+counts = (
+    "{gradient} of {of_gradient} runs with GC on the gradient diverged or ended with a loss above 1, and {update} of {of_update} "
+    "runs with GC on the update."
+)
+found = [text(losses, name=value_name("optimizer", name), **row) for name, row in lowest.iterrows()]
+found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_")))
+Markdown("\n".join(f"- {one}" for one in found))
+
+# %% [markdown] translates="a0da2c2a7d92"
 # ## どの軸で平均するのか
 #
 # GC は、1 つの出力ユニットの重みベクトルについて定義されています。カーネルのどの軸がそのベクトルを作るかは、層によって違います。`layer_axes` は、モデルの層から軸を読み取ります。次のセルは、それを使って表を計算します。
