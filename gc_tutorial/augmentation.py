@@ -123,7 +123,7 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: 
     Raises:
         ValueError: for images that are not uint8.
     """
-    if len(images) and images[0].dtype != np.uint8:  # OpenCV would write its result elsewhere, and say nothing
+    if len(images) and images[0].dtype != np.uint8:  # OpenCV would silently write to a new array instead of `dst`
         raise ValueError(
             text("The images are {kind}, and must be uint8, with values from 0 to 255.", kind=images[0].dtype)
         )
@@ -195,7 +195,7 @@ def training_batches(
 
 
 def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -> None:
-    """Before training: in the threads of the pipeline a mistake would become a page about TensorFlow."""
+    """Check before training: an error inside the pipeline would surface as a long TensorFlow traceback."""
     kind, shape = getattr(images, "dtype", type(images).__name__), tuple(np.shape(images))
     square = len(shape) == 4 and shape[1] == shape[2]
     if not isinstance(images, np.ndarray) or kind != np.uint8 or not square or not len(images):

@@ -1,4 +1,4 @@
-"""Whether what a caller gives as a number is one; what to say where it is not, the caller knows."""
+"""Checks of numbers that callers pass. The callers word the error messages."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def _check_backend(name: str) -> None:
 
 
 def _is_not_about_retracing(record: logging.LogRecord) -> bool:
-    """Every training of a comparison traces anew, because it has a new model; that is meant."""
+    """Each run has a new model and must retrace, so the warning would mislead."""
     return "triggered tf.function retracing" not in record.getMessage()
 
 

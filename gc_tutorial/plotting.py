@@ -151,7 +151,8 @@ def draw_curves(axis: Axes, table: pd.DataFrame, measure: str) -> None:
             axis.plot(runs.index, runs, color=COLOURS[arm], lw=0.7, alpha=0.3, zorder=1)
         (mean,) = axis.plot(runs.index, runs.mean(axis=1), color=COLOURS[arm], label=LABELS[arm], lw=2, zorder=3)
         mean.set(marker=MARKERS[arm], markersize=4)
-        mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])  # it is seen before the thin lines
+        # A white edge separates the mean from the thin lines.
+        mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])
     axis.set(xlabel="epoch", ylabel=MEASURES[measure])
     axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     axis.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""What Japanese needs in a figure, in either edition: a font that has its letters, and lines broken between words."""
+"""Japanese text in figures, in either edition: a font with its letters, and lines broken between words."""
 
 import importlib.util
 import re

@@ -133,7 +133,7 @@ def test_why_a_file_cannot_be_decoded(content, told):
 
 
 def test_a_decompression_bomb_is_not_decoded(monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_PIXELS", 799)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 799)
     with pytest.raises(DataError, match="too large, 40×20 pixels, at most 799"):
         decode(encode(halves(), "PNG"), 10)
 

@@ -14,7 +14,7 @@ from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.decoding import decode_all
 from gc_tutorial.data.description import Arrays, describe
 from gc_tutorial.data.files import FOLDER, open_source
-from gc_tutorial.data.layout import NAMED_AT_MOST, SPLITS, check_fraction, check_seed, find_images, random_split
+from gc_tutorial.data.layout import MAX_NAMED, SPLITS, check_fraction, check_seed, find_images, random_split
 from gc_tutorial.errors import DataError, cut
 from gc_tutorial.language import text
 
@@ -122,8 +122,8 @@ def _report(broken: dict[str, DataError], count: int, source: object, on_error: 
 def _lines(items: Iterable[str]) -> str:
     """The first ten of them, a line each, and the number of the others."""
     items = list(items)
-    more = [text("... and {count} more", count=len(items) - NAMED_AT_MOST)] if len(items) > NAMED_AT_MOST else []
-    return "\n".join(f"  {item}" for item in [*items[:NAMED_AT_MOST], *more])
+    more = [text("... and {count} more", count=len(items) - MAX_NAMED)] if len(items) > MAX_NAMED else []
+    return "\n".join(f"  {item}" for item in [*items[:MAX_NAMED], *more])
 
 
 def _warn_of_duplicates(table: pd.DataFrame, images: np.ndarray) -> None:

@@ -14,7 +14,7 @@ SPLITS = ("train", "test")
 LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 # The names of the folder of a split, in upper or lower case; where there are several, the first of these is taken.
 SPLIT_NAMES = {"train": ("train", "training"), "test": ("test", "testing", "validation", "val")}
-NAMED_AT_MOST = 10
+MAX_NAMED = 10
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
 
@@ -68,7 +68,7 @@ def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
 
 
 def check_fraction(test_fraction: float) -> None:
-    """Refuse a fraction that would leave nothing to train on, or nothing to hold out.
+    """Raise an error for a fraction that would leave nothing to train on, or nothing to hold out.
 
     Raises:
         DataError: if it is not between 0 and 1.
@@ -81,7 +81,7 @@ def check_fraction(test_fraction: float) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that no random split can follow from.
+    """Raise an error for a seed that the random split cannot use.
 
     Raises:
         DataError: if it is not a whole number from 0 to `LARGEST_SEED`.
@@ -124,8 +124,8 @@ def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarr
 
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
-    more = text(" and {count} more", count=len(names) - NAMED_AT_MOST) if len(names) > NAMED_AT_MOST else ""
-    return ", ".join(names[:NAMED_AT_MOST]) + more
+    more = text(" and {count} more", count=len(names) - MAX_NAMED) if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _tree(names: Iterable[str], source: object) -> dict:

@@ -45,7 +45,7 @@ def run_study(
         plan: `Plan`.
         folder: path of the results folder.
         workers, threads, scheduler: as for `gc_tutorial.study.engine.compute`.
-        accept_versions: whether to go on in a folder with runs of other versions of the packages.
+        accept_versions: whether to continue in a folder whose runs used other package versions.
         progress: whether to show a bar over all runs, with the time left.
 
     Returns:
@@ -86,7 +86,7 @@ def _keep(path, run, configuration, result):
 
 
 def _make_room_for_logits(path):
-    """Before hours of training, not after."""
+    """Check before hours of training, not after."""
     try:
         store.probe(path / LOGITS)
     except OSError as error:
@@ -212,7 +212,7 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
 
 
 def restore(plan: Plan, source: str | os.PathLike, folder: str | os.PathLike) -> int:
-    """Put the runs of committed tables into a results folder, so that the study goes on from them.
+    """Put the runs of committed tables into a results folder, so that the study continues from them.
 
     Returns:
         int, the number of runs that were not there before.

@@ -152,15 +152,15 @@ def test_interrupted_it_ends_soon_with_one_sentence(plan_file, tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     said = [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "epoch" not in line]
-    assert said == ["stopped; the same command goes on from here"]
+    assert said == ["stopped; run the same command again to continue"]
 
 
 # ----- schedulers
 
 
 def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(monkeypatch):
-    assert engine.PATIENCE <= 10
-    monkeypatch.setattr(engine, "PATIENCE", 2)
+    assert engine.TIMEOUT <= 10
+    monkeypatch.setattr(engine, "TIMEOUT", 2)
     with socket.socket() as silent:  # it accepts, and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -18,7 +18,7 @@ from gc_tutorial.study.evidence.wording import digits, listed
 
 ACCOUNTS = Words({"supported": "supported", "refuted": "refuted", "undecided": "undecided"})
 ACCOUNT = "account"  # the attribute of a table that holds the verdict on the account, by optimizer
-MOST_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
+MIN_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
 
 
 def ablations(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
@@ -51,7 +51,7 @@ def _ablations(rule, study):
         return pd.DataFrame()
     table = effects.ablations(study.runs, rule["outcome"], faster=rule.get("factor"), **options)
     counts = table.groupby(factors(table))["arm"].transform("nunique")
-    return table[counts >= min(MOST_ARMS, counts.max())].reset_index(drop=True)
+    return table[counts >= min(MIN_ARMS, counts.max())].reset_index(drop=True)
 
 
 def _effect(row):

@@ -1,4 +1,4 @@
-"""What each part of the method carries: a row for each question to the mechanism, whether it is answered yet or not."""
+"""The table of the mechanism: a row per question, answered or not."""
 
 from __future__ import annotations
 

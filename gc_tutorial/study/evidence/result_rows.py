@@ -1,4 +1,4 @@
-"""What the rules about differences found, as rows that a reader takes in at a glance."""
+"""What the rules about differences found, as rows of a table."""
 
 from __future__ import annotations
 
