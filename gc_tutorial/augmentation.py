@@ -196,7 +196,7 @@ def training_batches(
 
 def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -> None:
     """Check before training: an error inside the pipeline would surface as a long TensorFlow traceback."""
-    kind, shape = getattr(images, "dtype", type(images).__name__), tuple(np.shape(images))
+    kind, shape = getattr(images, "dtype", type(images).__name__), tuple(getattr(images, "shape", ()))
     square = len(shape) == 4 and shape[1] == shape[2]
     if not isinstance(images, np.ndarray) or kind != np.uint8 or not square or not len(images):
         raise ValueError(

@@ -90,8 +90,8 @@ def image_grid(
         `matplotlib.figure.Figure`.
     """
     rows = -(-len(images) // columns)
-    lines = max(name.count("\n") + 1 for name in titles)
-    size = (side * columns, (side + 0.2 * lines) * rows + 0.3 * bool(title))
+    text_lines = max(name.count("\n") + 1 for name in titles)
+    size = (side * columns, (side + 0.2 * text_lines) * rows + 0.3 * bool(title))
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()

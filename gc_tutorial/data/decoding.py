@@ -82,7 +82,10 @@ def _too_large(size: str) -> str:
 def _opaque(image: Image.Image) -> Image.Image:
     """The image as RGB, with white where it is transparent."""
     if image.mode.startswith("I"):  # 16-bit grey: the upper eight bits, which is what Pillow takes of 16-bit RGB
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        grey, transparent = np.asarray(image), image.info.get("transparency")
+        image = Image.fromarray((grey >> 8).astype(np.uint8))
+        if transparent is not None:  # one value of grey
+            image.putalpha(Image.fromarray(np.where(grey == transparent, 0, 255).astype(np.uint8)))
     if not image.has_transparency_data:
         return image.convert("RGB")
     opaque = Image.new("RGB", image.size)

@@ -135,7 +135,9 @@ def _warn_of_duplicates(table: pd.DataFrame, images: np.ndarray) -> None:
         if split == "train":
             trained.setdefault(digest, name)
         elif digest in trained:
-            pairs.append(f"{trained[digest]} and {name}")
+            pairs.append(text("{first} and {last}", first=trained[digest], last=name))
     if pairs:
-        message = "The same picture is in train and in test, which makes the model look better than it is. Keep one of:"
+        message = text(
+            "The same picture is in train and in test, which makes the model look better than it is. Keep one of:"
+        )
         warnings.warn(cut(f"{message}\n{_lines(pairs)}"), stacklevel=4)

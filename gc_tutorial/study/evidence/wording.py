@@ -11,7 +11,6 @@ HELPS = "helps"
 HURTS = "hurts"
 NO_PRACTICAL_DIFFERENCE = "no practical difference"
 INCONCLUSIVE = "inconclusive"
-NOT_YET = "not yet known"  # in place of a word, before a rule has been applied
 VERDICTS = Words(
     {
         HELPS: "helps",
@@ -21,6 +20,11 @@ VERDICTS = Words(
     }
 )
 JOINED = "joined"  # to a second part of the same sentence
+
+
+def not_yet() -> str:
+    """What stands in place of a word before a rule has been applied."""
+    return text("not yet known")
 
 
 def higher_is_better(outcome: str) -> bool:
