@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from gc_tutorial.checks import is_number, is_whole
-from gc_tutorial.data.pipeline import THREADS, without_autotune
 from gc_tutorial.language import text
+from gc_tutorial.pipeline import THREADS, without_autotune
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
 

@@ -13,8 +13,8 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from gc_tutorial.data.arrays import allocate
-from gc_tutorial.data.pipeline import THREADS, without_autotune
 from gc_tutorial.errors import DataError
+from gc_tutorial.pipeline import THREADS, without_autotune
 
 
 class UnavailableError(DataError):

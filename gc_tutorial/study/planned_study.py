@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
@@ -16,10 +15,9 @@ from tqdm import tqdm
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import datasets, engine, store
-from gc_tutorial.study.evidence.outcomes import reduce_runs
-from gc_tutorial.study.evidence.wording import higher_is_better
-from gc_tutorial.study.plan import Plan, Run, Tuned
+from gc_tutorial.study.plan import Plan, Run
 from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
+from gc_tutorial.study.tuned import known_runs
 
 LOGITS = "logits"  # the folder of what the networks said of each example
 
@@ -111,37 +109,6 @@ def _check_plan(results, plan, folder):
                 f"{Path(folder) / name}{store.ENDING} belongs to the plan {configuration.get('plan')!r}, and not to "
                 f"{plan.name!r}. Nothing was changed. Choose another folder."
             )
-
-
-def known_runs(plan: Plan, results: store.Results) -> list[Run]:
-    """All runs that can be named: those of the plan and, where the tuning has ended, those with tuned rates."""
-    runs = list(plan.runs)
-    if plan.tuned and all(run.name in results.runs for run in runs if run.stage == "tuning"):
-        chosen: dict[tuple[Run, Tuned], list[float]] = {}  # all seeds of a cell have the same rates
-        for run, tuned in plan.tuned:
-            key = run.tuned_alike, tuned
-            if key not in chosen:
-                chosen[key] = best_rates(run, tuned, plan.runs, results)
-            runs += [replace(run, learning_rate=rate) for rate in chosen[key]]
-    return list(dict.fromkeys(runs))
-
-
-def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Results) -> list[float]:
-    """The learning rates with the lowest means over the tuning runs that differ from `run` in rate and seed only.
-
-    Outcomes are those of `gc_tutorial.study.evidence.outcomes.reduce_runs`: means of the last three epochs; a run that
-    diverged counts as a network that guesses.
-    """
-    chosen: list[float] = []
-    for arm in tuned.of or (run.arm,):
-        wanted = replace(run.tuned_alike, arm=arm)
-        alike = [one for one in runs if one.stage == "tuning" and one.tuned_alike == wanted]
-        reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
-        for outcome in tuned.by:
-            means = reduced.groupby("learning_rate")[outcome].mean()
-            ranked = means.sort_values(ascending=not higher_is_better(outcome), kind="stable").index
-            chosen += [float(rate) for rate in ranked[: tuned.best] if rate not in chosen]
-    return chosen
 
 
 def overview(plan: Plan, folder: str | os.PathLike) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from gc_tutorial.__main__ import main
 from gc_tutorial.errors import EngineError, PlanError, StoreError
-from gc_tutorial.study import engine, planned_study, store
+from gc_tutorial.study import engine, planned_study, store, tuned
 from gc_tutorial.study.plan import Plan, Run, Tuned, read_plan
 
 PLAN = """
@@ -72,7 +72,7 @@ def finish(process, seconds=300):
 def results(plan_file, folder):
     plan, found = read_plan(str(plan_file)), store.read_results(folder)
     assert not found.damaged
-    runs = {run: found.runs[run.name] for run in planned_study.known_runs(plan, found)}
+    runs = {run: found.runs[run.name] for run in tuned.known_runs(plan, found)}
     return planned_study.study_table(runs).drop(columns=VARYING)
 
 
@@ -280,7 +280,7 @@ def chosen(finals, by=("clean_loss",), best=1, of=()):
             runs.append(run)
             results.runs[run.name] = {"rows": rows}
     asked = Run(data="digits", learning_rate=1.0, epochs=5, seed=200, stage="confirmation")
-    return planned_study.best_rates(asked, Tuned(by, best, of), runs, results)
+    return tuned.best_rates(asked, Tuned(by, best, of), runs, results)
 
 
 def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
@@ -297,7 +297,7 @@ def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
 
 def test_a_rate_without_tuning_runs_is_told():
     with pytest.raises(PlanError, match="no tuning runs like it"):
-        planned_study.best_rates(SMALL, Tuned(("clean_loss",)), [], store.Results())
+        tuned.best_rates(SMALL, Tuned(("clean_loss",)), [], store.Results())
 
 
 def test_longer_runs_at_tuned_rates_are_found_while_others_are_known():
@@ -307,7 +307,7 @@ def test_longer_runs_at_tuned_rates_are_found_while_others_are_known():
     longer = Run(data="digits", learning_rate=math.nan, epochs=3, seed=1)
     both = (longer, replace(longer, seed=2))
     plan = Plan("P", "", "", tuple(tuning), tuple((run, Tuned(("clean_loss",), 2)) for run in both))
-    found = planned_study.known_runs(plan, results)[2:]
+    found = tuned.known_runs(plan, results)[2:]
     assert sorted((run.seed, run.learning_rate, run.epochs) for run in found) == [
         (1, 1e-3, 3), (1, 1e-2, 3), (2, 1e-3, 3), (2, 1e-2, 3)]  # fmt: skip
 

@@ -9,7 +9,7 @@ import pandas as pd
 from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study, changed
-from gc_tutorial.study.evidence.answers_speed import larger_step as closes
+from gc_tutorial.study.evidence.answers_speed import share_closed
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names, value_name
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
@@ -122,7 +122,7 @@ def larger_step(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         if len(whole) and len(faster):
             who = text("no GC at {factor:g} times the rate", factor=rule["factor"])
             effect = text("{name}: GC's effect is {effect}.", name=name, effect=_effect(whole.iloc[0]))
-            found += [effect, closes(faster.iloc[0], rule, who)]
+            found += [effect, share_closed(faster.iloc[0], rule, who)]
     return sentences(found), table[table["arm"].isin([effects.FULL, "none_faster"])]
 
 
