@@ -180,28 +180,3 @@ def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame) -> N
     axis.axvline(progress["epoch"].max() / 2 + 0.5, color="black", lw=1, ls=":")
     axis.set_xlabel("epoch (dotted: compile is called again)")
     axis.legend(loc="lower left")  # below the curves, which fall
-
-
-def headline(study: pd.DataFrame, control: pd.DataFrame, progress: pd.DataFrame, findings: Sequence[str]) -> Figure:
-    """Draw the figure of the README: what GC does when it runs, and where the published gain came from.
-
-    Args:
-        study: `pandas.DataFrame` as from `compare`.
-        control, progress: as for `draw_control`.
-        findings: two str, of the training loss and of the held-out accuracy.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
-    figure = plt.figure(figsize=(WIDTH, 8.2), layout="constrained")
-    ours, theirs = figure.subfigures(2, 1, height_ratios=[5.4, 2.8])
-    axes = ours.subplots(2, 1, sharex=True)
-    for axis, measure, finding in zip(axes, ("train_loss", "test_accuracy"), findings, strict=True):
-        draw_curves(axis, study, measure)
-        axis.label_outer()
-        axis.set_title(wrapped(finding, figure), fontsize=10.5)
-    add_legend(ours, axes[0], study)
-    axis = theirs.subplots()
-    draw_control(axis, control, progress)
-    axis.set_title("More training without GC lowers the loss, too (one run)", fontsize=10.5)
-    return figure

@@ -86,16 +86,17 @@ show(
 )
 
 # %% [markdown]
-# These are far too few seeds and epochs for a statement.
+# These are far too few seeds and epochs to conclude anything from.
 #
 # ## The study: each arm at its own best rate
 #
 # The study has two parts. **A** chooses the rates: every arm runs at seven learning rates, on five seeds, with pictures of 94 pixels. **B**
-# answers, with pictures of 150 pixels: it first tries the three rates around the best one again, on other seeds, and then runs no GC and GC
-# on the gradient on 60 fresh seeds, each at its best rate. The plans and the rules that decide were committed before the runs that they
-# judge ([plans](../gc_tutorial/study/plans), [dates and commands](../gc_tutorial/study/results/README.md)). Held-out pictures show other
-# horses and humans than those trained on. A rule is applied only when all its runs are finished. Until B is finished, two other studies
-# give a first answer: D (RMSprop) and D2 (SGD) train with and without GC at the rate that is best *without* GC ([notebook
+# will answer for RMSprop and Adam, with pictures of 150 pixels: it first tries the three rates around the best one again, on other seeds,
+# and then runs no GC and GC on the gradient on 60 fresh seeds, each at its best rate. The plans and the rules that decide were committed
+# before the runs that they judge, with the exceptions that the [results](../gc_tutorial/study/results/README.md) list
+# ([plans](../gc_tutorial/study/plans)). Held-out pictures show other horses and humans than those trained on, in front of the same
+# backgrounds. A rule is applied only when all its runs are finished. Until B is finished, two other studies give a first answer: D
+# (RMSprop) and D2 (SGD) train with and without GC at the rate that A found best *without* GC, with pictures of 94 pixels ([notebook
 # 8](08_why_it_works.ipynb)).
 
 # %%
@@ -111,7 +112,7 @@ from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
 if "heldout" in answers:
     heldout = answers["heldout"].table
-    show(answer(tuning.runs, heldout, narrow=True), alt=answer_alt(tuning.runs, heldout))
+    show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
@@ -121,7 +122,7 @@ else:
 # without dropout and augmentation.
 #
 # The rules use four words. GC *helps* or *hurts* where the 95% interval of the difference excludes zero, also after a correction for
-# several tests. There is *no practical difference* where the 90% interval lies within a margin. In A and B the margin is two points of
+# several tests, and even if the difference is small. There is *no practical difference* where the 90% interval lies within a margin. In A and B the margin is two points of
 # accuracy or 0.02 of the loss. (The first study, below, uses the same words without the correction.) Everything else is *inconclusive*,
 # which does not mean that there is no difference.
 
@@ -141,7 +142,7 @@ questions = {
 lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
 one_rate = at_one_rate(published("D_mechanism").findings())
 one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
-lines += [f"- **{text('And at the rate that is best without GC?')}** {said}" for said in one_rate]
+lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]
 waiting = sentences(asked for name, asked in questions.items() if name not in answers)
 if waiting:
     lines.append(text("- Not answered yet, because runs are missing: {waiting}", waiting=waiting))
@@ -173,7 +174,7 @@ best.rename_axis([text("optimizer"), text("method")])
 
 tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted") if name in answers]
 columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
-pd.concat(tables)[columns].round(3) if tables else text("The numbers behind the answers follow with the answers.")
+pd.concat(tables)[columns].round(3) if tables else Markdown(text("There are no numbers yet: study B is not complete."))
 
 # %% [markdown]
 # ## How one setting misleads
@@ -223,16 +224,15 @@ Markdown(text("Training loss, GC on the gradient against no GC:") + "\n\n" + "\n
 excluded = losses["published_recipe"]["t_low"] > losses["rmsprop"]["difference"]
 Markdown(
     text(
-        "At the published recipe an effect on the training loss as large as with RMSprop in the first setting is **excluded**."
+        "At the published recipe an effect on the training loss as large as in the first row is **excluded**."
         if excluded
-        else "At the published recipe an effect on the training loss as large as with RMSprop in the first setting is "
-        "**not excluded**."
+        else "At the published recipe an effect on the training loss as large as in the first row is **not excluded**."
     )
 )
 
 # %% [markdown]
-# A study of one setting reports one of these lines as the answer. The settings differ in more than one thing, so they cannot tell what
-# decides. ([Plan E](../gc_tutorial/study/plans/E_recipe.toml) trains the published recipe for longer: see below.) The tuning runs of A
+# Had we studied one setting only, we would have reported one of these lines as the answer. The settings differ in several things, so this
+# comparison cannot say which of them matters. ([Plan E](../gc_tutorial/study/plans/E_recipe.toml) trains the published recipe for longer: see below.) The tuning runs of A
 # differ in the rate alone. So they show what a study at one rate would have reported, at the baseline's best rate and at its neighbours:
 
 # %%
@@ -258,15 +258,15 @@ Markdown(title + "\n\n" + "\n".join(lines))
 # ## How a gain like the published one arises without GC
 #
 # The [published example](https://keras.io/examples/vision/gradient_centralization/) reported: loss 0.53 without GC and 0.40 with it,
-# accuracy 0.76 and 0.82, 112 and 98 seconds. (The progress lines that it prints, drawn below, end at 0.62 and 0.46. Its first version,
-# of 2021, [pull request 497](https://github.com/keras-team/keras-io/pull/497), reported 0.55 and 0.41, and 76% and 82%.) All are measured on
-# training images. Which version of Keras printed these numbers is not known. Under Keras 3 its GC never runs (notebook 4).
+# accuracy 0.76 and 0.82, 112 and 98 seconds. The progress lines that it prints, drawn below, end at 0.62 and 0.46; why they differ from
+# its summary is not known. (Its first version, of 2021, [pull request 497](https://github.com/keras-team/keras-io/pull/497), reported 0.55
+# and 0.41, and 76% and 82%.) All are measured on training images. Which version of Keras printed these numbers is not known. Under Keras 3
+# its GC never runs.
 #
-# Readers found this before us. In 2021, [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) of the
-# package `gctf` said that its GC never runs. In 2025, [pull request 2042](https://github.com/keras-team/keras-io/pull/2042) corrected
-# errors in the example; what exactly, we do not know, because we had no access to it. Between its two trainings the example only called
-# `compile` again: [issue 2111](https://github.com/keras-team/keras-io/issues/2111) reported that the comparison was unfair, and [pull
-# request 2113](https://github.com/keras-team/keras-io/pull/2113) gave each run a model of its own. `compile` **keeps the weights**:
+# Others found this before us: in 2021 [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) said that the
+# GC of the package `gctf` never runs, and in 2025 [issue 2111](https://github.com/keras-team/keras-io/issues/2111) said that the comparison
+# is unfair ([notebook 4](04_gradient_centralization.ipynb) has the whole story). Between its two trainings the example only called
+# `compile` again, and `compile` **keeps the weights**:
 
 # %%
 import keras
@@ -326,57 +326,21 @@ Markdown(
 )
 
 # %% [markdown]
-# One run is not enough to say how large such a "gain" is. Study E repeats it on fresh seeds, and also asks whether the published recipe trains
-# long enough to show a difference:
+# One run is not enough to say how large such a "gain" is. Study E repeats it on five fresh seeds, and takes the mean loss of epochs 8 to 10 and of
+# epochs 18 to 20. It also trains by the published recipe with GC, for ten epochs and for 40:
 
 # %%
 recipe = published("E_recipe")
 asked = {
     "control": text("How much does a second training without GC gain?"),
-    "too_few_steps": text("Are ten epochs too few?"),
+    "ten_epochs": text("What does GC do in ten epochs?"),
+    "too_few_steps": text("And in 40?"),
 }
 found = recipe.findings()
 lines = [
     f"- **{question}** {found[rule].found if rule in found else recipe.progress}" for rule, question in asked.items()
 ]
 Markdown("\n".join(lines))
-
-# %% [markdown]
-# ## What becomes of the invariant
-#
-# Notebook 4 showed that under SGD with GC the mean of each weight vector never moves. RMSprop divides each number of the
-# gradient by its own scale, so a gradient of mean zero becomes an update whose mean is *not* zero. If we centralize the update
-# instead, the mean stays. `WeightMeanDrift` measures it on your machine:
-
-# %%
-from gc_tutorial import WeightMeanDrift, centralized, training_batches
-
-
-def drift(optimizer):
-    """The largest shift of a weight vector's mean in two short epochs on 128 pictures."""
-    keras.utils.set_random_seed(0)
-    model = build_cnn(settings.image_size)
-    model.compile(optimizer, "binary_crossentropy")
-    batches = training_batches(data.train_images[:128], data.train_labels[:128], batch_size=16, seed=0)
-    callback = WeightMeanDrift()
-    model.fit(batches, epochs=2, shuffle=False, verbose=0, callbacks=[callback])
-    return callback.drift[-1]
-
-
-# %%
-makers = {
-    "SGD": (keras.optimizers.SGD, {"learning_rate": 0.01, "momentum": 0.9}),
-    "RMSprop": (keras.optimizers.RMSprop, {"learning_rate": 1e-3}),
-}
-drifts = {
-    name: {
-        plotting.LABELS["none"]: drift(make(**arguments)),
-        plotting.LABELS["gradient"]: drift(centralized(make)(**arguments)),
-        plotting.LABELS["update"]: drift(centralized(make)(**arguments, centralize="update")),
-    }
-    for name, (make, arguments) in makers.items()
-}
-pd.DataFrame(drifts).map("{:.1e}".format)
 
 # %% [markdown]
 # ## What this notebook cannot say
@@ -387,7 +351,8 @@ pd.DataFrame(drifts).map("{:.1e}".format)
 #   over seeds; for other horses and humans the result could differ.
 # - **The first study** has one rate that was not tuned, takes the last epoch, and measures held-out accuracy on the pictures on white
 #   alone. So it says nothing about pictures of the same kind as the training pictures.
-# - **Small effects on held-out pictures.** 60 seeds give an interval of about two points to either side. A smaller effect would not show.
+# - **Small effects on held-out pictures.** 60 seeds give an interval of about two points to either side. A smaller effect is more likely than not
+#   to be missed.
 #
 # Other data, other networks, cost, and what to do in your own project: [9. Should you use it?](09_should_you_use_it.ipynb)
 
@@ -412,9 +377,9 @@ answer = "Answer: about {needed} seeds. The difference spreads by {spread:.0f} p
 print(text(answer, needed=needed, spread=100 * spread))
 print(
     text(
-        "A standard error is spread / sqrt(seeds). The interval reaches about two of them to either side, and the estimate\n"
-        "itself varies by one of them. 2.8 gives four chances in five of an interval that excludes zero; 1.96 gives an\n"
-        "even chance, which is about what the 60 seeds of plan B give."
+        "A standard error is spread / sqrt(seeds). To exclude zero, an estimate must be 1.96 standard errors away from it. For\n"
+        "this to happen in four of five studies, the true difference must be 1.96 + 0.84 = 2.8 standard errors. The 60 seeds\n"
+        "of plan B give a little less than an even chance."
     )
 )
 
@@ -424,6 +389,5 @@ print(
 # - A fair comparison is paired, fresh, held out, repeated and tuned, and its rules are written before its runs.
 # - One untuned setting can show a gain, and another one none.
 # - A gain like the published one needs no GC: it comes from training the same model twice.
-# - Under RMSprop the weight means move although GC runs; centralizing the update keeps them.
 #
 # Next: [6. Your own images](06_your_own_images.ipynb). What follows for your own project: [9. Should you use it?](09_should_you_use_it.ipynb)

@@ -20,7 +20,7 @@
 #
 # In this notebook you will
 #
-# - see what is known about gradient centralization (GC) with tuned learning rates, on other data, and in fine-tuning;
+# - read a short answer about gradient centralization (GC), and see what is known so far and which studies are still running;
 # - weigh its cost, the results of others, and the places where it hurts;
 # - read a table of decisions, and run the same study on your own images.
 
@@ -38,6 +38,17 @@ import gc_tutorial
 settings = gc_tutorial.start()
 
 # %% [markdown]
+# ## The short answer
+#
+# If the training loss is what holds you back, tune the learning rate without GC, and then try GC at that rate. It is one line, and can be
+# taken out again. If it is the accuracy on new data, no study here claims that GC helps. (D2, with SGD, measured a higher held-out accuracy,
+# as a secondary outcome and after few epochs.) So tune the learning rate, the augmentation and the length of training first.
+#
+# This rests on one small network without batch normalization and one small data set, with RMSprop and SGD. For Adam there are tuning runs
+# only. For other networks, other data, AdamW and fine-tuning there is nothing of ours yet: studies B and C, which ask that, are not
+# complete. A gain on your data is known only after you compare on *your* held-out data, with the learning rate tuned for both and with
+# several seeds. The last section shows how.
+#
 # ## What has been measured
 #
 # Some words first. Each method in a comparison is an *arm*. *Held-out* pictures are not used for training. *Published* means the [Keras
@@ -45,8 +56,7 @@ settings = gc_tutorial.start()
 #
 # Each planned study asks one question. It has a plan with its learning rates, its seeds, and rules that say which numbers count as "helps",
 # "hurts" or "no practical difference". The rules were written before the runs that they judge; the
-# [results](../gc_tutorial/study/results/README.md) give the dates of the commits and name two exceptions (D2, whose first commit was lost,
-# and a rule on the running loss, added to D afterwards). A rule is applied only when all its runs are finished. So this notebook says "not
+# [results](../gc_tutorial/study/results/README.md) give the dates of the commits and list the exceptions. A rule is applied only when all its runs are finished. So this notebook says "not
 # yet known" where a study is not complete.
 
 # %%
@@ -72,7 +82,7 @@ Markdown("\n".join(lines))
 
 # %% [markdown]
 # Two studies on fresh seeds, D (RMSprop) and D2 (SGD), ask why GC works ([notebook 8](08_why_it_works.ipynb)). For this they train with and
-# without GC at one learning rate, the one that tuning found best *without* GC:
+# without GC at one learning rate, the one that study A found best *without* GC, with pictures of 94 pixels:
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -103,13 +113,10 @@ def show_results(letter, rules):
 
 
 def say_results(letter, rules):
-    """What the rules of a study found, in their own words."""
-    waiting = text("not yet known, because the study is not complete.")
-    lines = [
-        text("- **{name}:** {said}", name=name, said=found[letter][rule].found if rule in found[letter] else waiting)
-        for rule, name in rules.items()
-    ]
-    return Markdown("\n".join(lines))
+    """What the rules of a study found, in their own words; nothing while it is not complete."""
+    asked = {name: found[letter][rule].found for rule, name in rules.items() if rule in found[letter]}
+    lines = [text("- **{name}:** {said}", name=name, said=said) for name, said in asked.items()]
+    return Markdown("\n".join(lines)) if lines else None
 
 
 # %% [markdown]
@@ -122,9 +129,8 @@ def say_results(letter, rules):
 import pandas as pd
 from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
 
-FIRST = text("RMSprop at 1e-3")
 untuned = {
-    FIRST: load_study("rmsprop"),
+    text("RMSprop at 1e-3"): load_study("rmsprop"),
     text("SGD at 0.01"): load_study("sgd"),
     text("published recipe, RMSprop at 1e-4"): load_study("published_recipe"),
 }
@@ -162,7 +168,7 @@ print(studies["A"].progress)
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import show
 
-title = text("Trying more learning rates lowers the expected loss of every method")
+title = text("Expected training loss after so many learning rates, drawn at random (5 tuning seeds)")
 show(budget_figure.budget(expected, title=title), alt=budget_figure.budget_alt(expected))
 
 # %%
@@ -185,9 +191,12 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
     )
 
 # %% [markdown]
-# Study B trains each arm at its best rate on 60 fresh seeds, which were not used for tuning. Its held-out pictures are of the same kind as
+# These are too few to compare the methods by. All of them are at the highest rates.
+#
+# Study B trains no GC and GC on the gradient, each at its best rate, with RMSprop and Adam, on 60 fresh seeds. Its held-out pictures are of the same kind as
 # the training pictures, and show rendered horses and humans that the network has never seen. From the spread in A, the interval for the
-# held-out accuracy will reach about two points to either side. So "inconclusive" will not mean that there is no difference.
+# held-out accuracy will reach about two points to either side. So "inconclusive" will not mean that there is no difference. B also asks whether
+# GC gets to the same training loss in fewer epochs, and whether a better rate without GC gets there, too.
 
 # %%
 show_results(
@@ -200,10 +209,8 @@ show_results(
 )
 
 # %% [markdown]
-# *Helps* and *hurts* mean that the interval excludes zero and that the correction for several tests keeps it. A dagger (†) marks a
-# setting in which a best rate lies at the edge of its grid.
-#
-# Two more questions. Does GC get to the same training loss in fewer epochs? And would a larger or better rate without GC get there, too?
+# Once there are rows: *helps* and *hurts* mean that the interval excludes zero and that the correction for several tests keeps it. A dagger (†)
+# marks a setting in which a best rate lies at the edge of its grid.
 
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
@@ -212,24 +219,30 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 # ## Elsewhere
 #
 # Study C takes GC to photographs (cats and dogs, five flowers), to digits and to one-dimensional signals (MNIST-1D), with and without batch
-# normalization, to a small transformer, and to AdamW with weight decay. Each arm has its own tuned rate, and ten seeds. That is enough for
-# large effects only: if results spread as in study A, the intervals will reach six points to either side.
+# normalization, to a small transformer, and to AdamW with weight decay. It also fine-tunes: the network is trained on cats and dogs first, and
+# then on 100 or 200 pictures of horses and humans. Each arm has its own tuned rate, and ten seeds. That is enough for large effects only: if
+# results spread as in study A, the intervals will reach six points to either side.
 
 # %%
-show_results("C", {"training": text("training loss"), "heldout": text("held-out accuracy")})
+show_results(
+    "C",
+    {
+        "training": text("training loss"),
+        "training_running": text("running training loss"),
+        "heldout": text("held-out accuracy"),
+        "fine_tuning": text("held-out accuracy after fine-tuning"),
+    },
+)
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
-from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence import figures
 
 
 def draw_accuracies(letter, rule):
-    """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; or one sentence where that is not known yet."""
+    """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; nothing while the study is not complete."""
     if rule not in found[letter]:
-        return Markdown(
-            sentences([studies[letter].progress, text("**Nothing is drawn from it before it is complete.**")])
-        )
+        return
     table = found[letter][rule].table
     figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
     figures.draw_forest(axis, table)
@@ -238,7 +251,8 @@ def draw_accuracies(letter, rule):
     show(figure, alt=figures.forest_alt(table))
 
 
-draw_accuracies("C", "heldout")
+for rule in ("heldout", "fine_tuning"):
+    draw_accuracies("C", rule)
 
 # %%
 claims = [
@@ -250,39 +264,43 @@ claims = [
 Markdown("\n".join(claims) or text("Whether anything holds in general is not yet known."))
 
 # %% [markdown]
-# Is the effect smaller with batch normalization? And does GC replace weight decay? Both are differences of differences: the effect
-# in one setting minus the effect in the other, in the same seed.
+# C asks two more questions, as differences of differences: the effect in one setting minus the effect in the other, in the same seed. Is the
+# effect smaller with batch normalization? (An answer counts only where both measures of the training loss agree.) And does GC replace weight
+# decay?
 
 # %%
-say_results("C", {"batch_normalization": text("Batch normalization"), "weight_decay": text("Weight decay")})
+say_results(
+    "C",
+    {
+        "batch_normalization": text("Batch normalization, clean loss"),
+        "batch_normalization_running": text("Batch normalization, running loss"),
+        "weight_decay": text("Weight decay"),
+    },
+)
 
 # %% [markdown]
-# ## Fine-tuning
-#
-# The network is trained on cats and dogs first, and then on 100 or 200 pictures of horses and humans.
+# On the pictures of horses and humans, batch normalization was also a condition of D and D2:
 
 # %%
-show_results("C", {"fine_tuning": text("held-out accuracy after fine-tuning")})
+from gc_tutorial.study.evidence.wording import changed_amount
 
-# %% tags=["hide-input"]
-draw_accuracies("C", "fine_tuning")
+effects = {letter: found[letter]["common_shift_running"].table for letter in ("D", "D2")}
+effects = {letter: table[table["factor"] == "network"].iloc[0]["effect_second"] for letter, table in effects.items()}
+said = {letter: changed_amount(-effect, "train_loss", "log") for letter, effect in effects.items()}
+Markdown(
+    text(
+        "With batch normalization and GC the running training loss is {rmsprop} with RMSprop (D), and {sgd} with SGD (D2), each arm at its own "
+        "tuned rate.",
+        rmsprop=said["D"],
+        sgd=said["D2"],
+    )
+)
 
 # %% [markdown]
 # ## What it costs
 #
-# GC reads each gradient once more, to take its mean. How much that is depends on the rest of the training step. We did not measure how much
-# memory it takes.
-
-# %%
-seconds = rows[(rows["outcome"] == "seconds_per_epoch") & (rows["study"] == FIRST)].iloc[0]
-Markdown(
-    text(
-        "In the first study with RMSprop an epoch without GC took {baseline:.1f} s on average, on a machine that did other work as "
-        "well. The difference with GC, in seconds, is {verdict}.",
-        baseline=seconds["baseline"],
-        verdict=verdict(seconds),
-    )
-)
+# GC reads each gradient once more, to take its mean. How much that is depends on the rest of the training step. We measured neither how much
+# memory it takes nor what it costs on a GPU.
 
 # %%
 from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
@@ -300,7 +318,7 @@ cost_rows(costs)
 # %% [markdown]
 # ## Where it hurts
 #
-# Every result of the planned studies by which GC hurts, whatever the outcome:
+# Every result of the planned studies by which GC hurts, whatever the outcome. (*Epoch 40* is the published recipe, trained for 40 epochs.)
 
 # %%
 from gc_tutorial.study.evidence.decisions import harms
@@ -328,22 +346,19 @@ Markdown(
 # | the same | detection on COCO, Faster R-CNN with ResNet-50 (AP) | 36.4 | 37.0 |
 # | a user, 2020-09-25, [issue 11](https://github.com/Yonghongwei/Gradient-Centralization/issues/11) of the paper's code | FER2013, ResNet-18, SGD: no gain and no faster fit | about 72% | about the same, or even lower |
 # | the same user, 2020-11-06 | FER2013, a network of 50 layers | about 72% | 0.1 to 0.2 points more |
-# | a user, 2020-08-05, [issue 39](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/issues/39) of Ranger | private data, Ranger: improved, and fitted the training set too closely more easily | no figures | no figures |
-# | the project senpai, 2026-04-04, [pull request 2114](https://github.com/wandb/senpai/pull/2114), one of several there | air flow around wings, Lion, validation loss of two seeds | 0.388; 0.392 | 0.460; 0.422 |
+# | a user, 2020-08-05, [issue 39](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/issues/39) of Ranger | private data, Ranger: improved, but overfitted more easily | no figures | no figures |
+# | the project senpai, 2026-04-04, [pull request 2114](https://github.com/wandb/senpai/pull/2114), one of several there | air flow around wings, Lion, validation loss of two seeds (lower is better: with GC it is worse) | 0.388; 0.392 | 0.460; 0.422 |
 #
 # **The Keras example** is no evidence for GC or against it. As last modified on 2023-07-25 it reported a loss of 0.5346 without GC and
-# 0.4014 with it, and its first version of 2021 ([pull request 497](https://github.com/keras-team/keras-io/pull/497)) 0.5489 and 0.4069.
-# Both trainings used the same model, one after the other, and under Keras 3 its GC never runs ([notebook
-# 4](04_gradient_centralization.ipynb), [notebook 5](05_comparison.ipynb)). That the package `gctf` does not run GC was reported in 2021
-# ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)). The unequal start was reported on 2025-05-24
-# and corrected in 2025 ([issue 2111](https://github.com/keras-team/keras-io/issues/2111), [pull request
-# 2113](https://github.com/keras-team/keras-io/pull/2113)).
+# 0.4014 with it. Both trainings used the same model, one after the other, and under Keras 3 its GC never runs ([notebook
+# 4](04_gradient_centralization.ipynb) says who found this and when, [notebook 5](05_comparison.ipynb) repeats the gain without GC).
 #
 # ## The table of decisions
 #
 # For each case: does GC lower the training loss, and does it raise the held-out accuracy? A cell computes each answer from the rules.
 # *Yes* means that it helps in every setting measured. *Not shown* means that no setting shows an effect, and that at least one is
-# inconclusive. *The margin* is what the rules call a difference without practical meaning: 2 points of accuracy, 0.02 nats or 5% of loss.
+# inconclusive. *The margin* is what the rule of a study calls a difference without practical meaning: 2 points of accuracy, and of loss
+# 0.02 nats (B), 5% (C) or 0.03 nats (E). All of it is about the networks and pictures of these studies.
 
 # %%
 from gc_tutorial.study.analysis import verdict_word
@@ -366,14 +381,8 @@ table[list(names)].rename(columns=names).set_index(names["case"])
 Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
 
 # %% [markdown]
-# Whatever the table says, two things do not depend on it. GC can be added with one line and taken out again, so it is one more option to
-# tune, like a learning rate. And a gain on your data is known only after you compare on *your* held-out data, with the learning rate tuned
-# for both and with several seeds. The next section does that in one command.
-#
-# Until B and C are complete: if the training loss is what holds you back, tune the learning rate without GC, and then try GC at that rate.
-# If it is the accuracy on new data, no study here claims that GC helps. (D2, with SGD, measured a higher held-out accuracy, as a secondary
-# outcome and after few epochs.) So tune the learning rate, the augmentation and the length of training first. Start with GC on the
-# gradient, which the studies train. GC on the update keeps the means of the weights, and was compared less.
+# Which kind? With SGD the default, GC on the gradient. With RMSprop and Adam we cannot say: the paper's authors prefer the update, and the
+# planned studies train the gradient ([notebook 7](07_any_optimizer.ipynb)).
 #
 # ## The same study on your images
 #

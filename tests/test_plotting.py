@@ -70,8 +70,8 @@ def test_a_single_seed_has_one_line():
 def test_the_control_is_drawn_beside_the_published_progress():
     progress = pd.DataFrame({"epoch": [1, 2, 3, 4], "train_loss": [4.0, 3.0, 2.0, 1.0]})
     control = TABLE.query("arm == 'none'").assign(arm="recompiled")
-    figure = plotting.headline(TABLE.assign(test_accuracy=0.5), control, progress, ["One", "Other"])
-    axis = figure.axes[2]
+    axis = plt.figure().subplots()
+    plotting.draw_control(axis, control, progress)
     lines = {line.get_label(): line for line in axis.lines}
     np.testing.assert_allclose(lines[plotting.LABELS["recompiled"]].get_ydata(), [1.5, 1.25])
     np.testing.assert_allclose(lines["published: “without GC”,\nthen “with GC”"].get_ydata(), [4, 3, 2, 1])
@@ -194,25 +194,6 @@ def test_the_control_in_words():
     assert to_rgba(again.get_color()) == (0, 0, 0, 1)
     assert len(set(to_rgba(published.get_color())[:3])) == 1  # grey: it is no arm of ours
     assert control.get_color() == plotting.COLOURS["recompiled"]
-
-
-def test_the_headline_has_three_panels_that_say_what_they_are():
-    progress = pd.DataFrame({"epoch": [1, 2], "train_loss": [4.0, 3.0]})
-    control = TABLE.query("arm == 'none'").assign(arm="recompiled")
-    figure = plotting.headline(TABLE.assign(test_accuracy=0.5), control, progress, ["One", "Other"])
-    training, heldout, published = figure.axes
-    assert [axis.get_title() for axis in figure.axes] == [
-        "One",
-        "Other",
-        "More training without GC lowers the loss, too (one run)",
-    ]
-    assert (training.get_ylabel(), heldout.get_ylabel()) == ("training loss", "held-out accuracy")
-    assert texts(training.figure) == ["no GC", "GC on the gradient", "one seed (thick: mean)"]
-    assert (texts(training), texts(heldout)) == ([], [])
-    assert len(texts(published)) == 2
-    figure.canvas.draw()
-    tops = [axis.get_window_extent().y1 for axis in figure.axes]
-    assert tops == sorted(tops, reverse=True)
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "headline.png"), ("ja", "headline.ja.png")])

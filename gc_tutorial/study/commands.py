@@ -7,7 +7,6 @@ import tempfile
 from typing import Any
 
 from gc_tutorial.errors import StoreError
-from gc_tutorial.language import text
 from gc_tutorial.study import store
 from gc_tutorial.study.factors import IMAGE_SETS
 
@@ -80,22 +79,14 @@ def restore(*, plan: str, source: str, folder: str) -> None:
 
 
 def headline(*, picture: str) -> None:
-    """Draw the figure of the README."""
+    """Draw the figure of the README: what GC does to the training loss, and what its parts do, with RMSprop."""
     from gc_tutorial import plotting
-    from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
+    from gc_tutorial.study.evidence import effects, mechanism_figure
+    from gc_tutorial.study.published import published
 
-    study = load_study("rmsprop")
-    differences = paired_differences(study)
-    gradient = differences[differences["arm"] == "gradient"].set_index("outcome", drop=False)
-    findings = [
-        text(
-            "With GC on the gradient, {outcome}: {verdict}",
-            outcome=OUTCOMES[outcome],
-            verdict=verdict(gradient.loc[outcome]).replace(": ", ", ", 1).replace("：", "、", 1),
-        )
-        for outcome in ("train_loss", "test_accuracy")
-    ]
-    figure = plotting.headline(study, load_study("control"), load_study("published_progress"), findings)
+    study = published("D_mechanism")
+    ablations = effects.ablations(study.runs, faster=study.plan.rules["larger_step"]["factor"])
+    figure = mechanism_figure.mechanism(effects.split_settings(ablations)[0])
     plotting.translate(figure)
     try:
         figure.savefig(picture, dpi=110, facecolor="white")

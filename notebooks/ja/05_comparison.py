@@ -101,7 +101,7 @@ from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
 if "heldout" in answers:
     heldout = answers["heldout"].table
-    show(answer(tuning.runs, heldout, narrow=True), alt=answer_alt(tuning.runs, heldout))
+    show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 

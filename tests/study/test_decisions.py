@@ -179,7 +179,7 @@ def test_each_case_gets_its_own_settings():
     assert answers["you do not tune the learning rate"] == ("in 1 of 2 settings", "not shown")
     assert answers["you tune the learning rate"] == ("yes", "no, it hurts in 1 of 2, but by less than the margin")
     assert answers["your data are other than these pictures"] == ("yes", "in 1 of 2 settings")
-    assert answers["your network has batch normalization"] == (NULL, "not yet known")
+    assert answers["your network has batch normalization, on other data"] == (NULL, "not yet known")
     assert answers["your network is a transformer"] == ("not yet known", "not shown")
     assert answers["you use AdamW with weight decay"] == ("not yet known", "no, it hurts")
     assert answers["you fine-tune on 100 to 200 pictures"] == (NO_RULE["not asked"], "not yet known")

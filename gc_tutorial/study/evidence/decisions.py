@@ -93,7 +93,7 @@ NAMES = Words(
         "same_rate": "you keep the learning rate that is best without GC",
         "tuned": "you tune the learning rate",
         "other_data": "your data are other than these pictures",
-        "batch_normalization": "your network has batch normalization",
+        "batch_normalization": "your network has batch normalization, on other data",
         "transformer": "your network is a transformer",
         "weight_decay": "you use AdamW with weight decay",
         "fine_tuning": "you fine-tune on 100 to 200 pictures",
