@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from gc_tutorial.checks import is_number, is_whole
+from gc_tutorial.checks import check_whole, is_number
 from gc_tutorial.language import text
 from gc_tutorial.pipeline import THREADS, without_autotune
 
@@ -215,13 +215,5 @@ def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -
                 shape=labels.shape,
             )
         )
-    for name, value, smallest in (("batch_size", batch_size, 1), ("seed", seed, 0)):
-        if not is_whole(value, smallest):
-            raise ValueError(
-                text(
-                    "{name}={value!r} is not valid. Give a whole number of at least {smallest}.",
-                    name=name,
-                    value=value,
-                    smallest=smallest,
-                )
-            )
+    check_whole("batch_size", batch_size, 1)
+    check_whole("seed", seed, 0)

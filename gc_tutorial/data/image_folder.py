@@ -14,7 +14,7 @@ from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.decoding import decode_all
 from gc_tutorial.data.description import Arrays, describe
 from gc_tutorial.data.files import FOLDER, open_source
-from gc_tutorial.data.layout import MAX_NAMED, SPLITS, check_fraction, check_seed, find_images, random_split
+from gc_tutorial.data.layout import MAX_NAMED, SPLITS, check_split, find_images, random_split
 from gc_tutorial.errors import DataError, cut
 from gc_tutorial.language import text
 
@@ -54,8 +54,7 @@ def load_folder(
     """
     if on_error not in ("raise", "skip"):
         raise DataError("on_error={on_error!r} is unknown. Choose 'raise' or 'skip'.", on_error=on_error)
-    check_fraction(test_fraction)
-    check_seed(seed)
+    check_split(test_fraction, seed)
     with open_source(source) as files:
         table = find_images(files, source)
         images, errors = decode_all([files.get(name, FOLDER) for name in table["name"]], image_size, progress)

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Sized
 from typing import Any
 
-from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED, is_number, is_whole
+from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED, check_whole, is_number, is_whole
 from gc_tutorial.language import text
 from gc_tutorial.study.factors import COMPARED_ARMS, OPTIMIZERS
 
@@ -80,17 +80,8 @@ def check_numbers(learning_rate: Any, batch_size: Any, epochs: Any) -> None:
     Raises:
         ValueError: naming the argument, what was found and what is allowed.
     """
-    for name, value in (("batch_size", batch_size), ("epochs", epochs)):
-        if not is_whole(value, 1, LARGEST_NUMBER):
-            raise ValueError(
-                text(
-                    "{name}={value!r} is not valid. Give a whole number from {smallest} to {largest}.",
-                    name=name,
-                    value=value,
-                    smallest=1,
-                    largest=LARGEST_NUMBER,
-                )
-            )
+    check_whole("batch_size", batch_size, 1, LARGEST_NUMBER)
+    check_whole("epochs", epochs, 1, LARGEST_NUMBER)
     if not is_number(learning_rate) or learning_rate <= 0:
         raise ValueError(
             text(

@@ -44,6 +44,7 @@ OUTCOMES = Words(
     }
 )
 MEASURED = tuple(OUTCOMES)[:-1]
+WINDOW = 3  # last epochs, over which outcomes are averaged
 EXPLODED = 10  # clean training losses of so many guesses are no training, finite or not
 
 
@@ -59,8 +60,8 @@ def by_setting(table: pd.DataFrame, *more: str) -> Iterator[tuple[dict, pd.DataF
         yield dict(zip(names, key, strict=True)), rows
 
 
-def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] = CLASSES) -> pd.DataFrame:
-    """Reduce each run to one row.
+def reduce_runs(table: pd.DataFrame, *, classes: dict[str, int] = CLASSES) -> pd.DataFrame:
+    """Reduce each run to one row; outcomes are means over its last `WINDOW` epochs, as far as measured there.
 
     A run that diverged counts as a network that guesses: its losses are ln(classes), its accuracies 1/classes and its
     areas under the curve 0.5. Leaving such runs out would hide the harm that an arm or a rate did. A run whose clean
@@ -69,7 +70,6 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
 
     Args:
         table: `pandas.DataFrame` of a study, a row per run and epoch.
-        last: int, over how many last epochs outcomes are averaged; epochs without a measurement are passed over.
         classes: dict from the name of a data set to its number of classes; the column `classes`, where there is one,
             takes precedence.
 
@@ -91,7 +91,7 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
     names += [name for name in ("figures",) if name in table]
     measured = [name for name in MEASURED if name in table]
     runs = groups[names].first()
-    runs[measured] = groups.tail(last).groupby("run", sort=False)[measured].mean()
+    runs[measured] = groups.tail(WINDOW).groupby("run", sort=False)[measured].mean()
     runs["seconds"] = groups["seconds"].median()
     runs["diverged"] = groups["status"].agg(lambda status: (status == "diverged").any())
     if layers:
