@@ -16,7 +16,7 @@ class TutorialError(ValueError):
     """A predictable mistake. The message says what was wrong, what was found and what to do.
 
     Args:
-        message: str, which is said in the reader's language, with places for values as `gc_tutorial.text` has them.
+        message: str in English, which is translated; with places for values, as for `gc_tutorial.text`.
         **values: what goes into these places.
     """
 

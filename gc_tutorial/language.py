@@ -1,6 +1,6 @@
 """Translation of all messages: English is the source; gettext catalogues hold the other languages.
 
-Messages are translated where they are shown; tables keep the English words as keys. `optimizers.py` is not translated,
+Messages are translated when they are shown; tables keep the English words as keys. `optimizers.py` is not translated,
 because it is one file to copy, which imports nothing but Keras.
 """
 

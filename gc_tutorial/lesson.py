@@ -1,4 +1,4 @@
-"""What the first cell of a notebook needs: the settings of this run, and a quiet import of TensorFlow."""
+"""The first cell of a notebook: the settings of this run, and a quiet import of TensorFlow."""
 
 import contextlib
 import importlib.util

@@ -62,7 +62,7 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def translate(figure: Figure) -> None:
-    """Say the texts of a figure in the reader's language, in letters of a font that has them."""
+    """Translate the texts of a figure, and set fonts that have their letters."""
     for one in figure.findobj(Text):
         said = text(one.get_text())
         if said != one.get_text():  # setting the text of an axis' ticks would fix them

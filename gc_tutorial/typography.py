@@ -39,7 +39,7 @@ def fallback_font() -> str | None:
 
 
 def set_fonts(figure: Figure) -> None:
-    """Let the texts of a figure take from the Japanese font what their own font lacks."""
+    """Add the Japanese font as a fallback to the texts of a figure."""
     texts = figure.findobj(Text)
     if not any(is_wide(one.get_text()) for one in texts):
         return

@@ -1,4 +1,4 @@
-"""The names of what a study varies, each with a line for a reader.
+"""The factors of a study and the names of their values, each with a short description.
 
 No large package is imported here, so that plans are checked without delay.
 """

@@ -1,4 +1,4 @@
-"""Run what is missing of a planned study, and write its tables."""
+"""Run the missing runs of a planned study, and write its tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gc_tutorial.study.plan import Plan, Run
 from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
 from gc_tutorial.study.tuned import known_runs
 
-LOGITS = "logits"  # the folder of what the networks said of each example
+LOGITS = "logits"  # the folder of the networks' outputs for each example
 
 UPGRADED = (
     " To finish what was begun with other versions, install those; to add runs of today's versions all the same, "
@@ -37,7 +37,7 @@ def run_study(
     accept_versions: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train what is missing of a plan; each finished run is kept at once.
+    """Train the missing runs of a plan; each finished run is kept at once.
 
     Args:
         plan: `Plan`.

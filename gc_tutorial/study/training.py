@@ -150,7 +150,7 @@ def fit(
 
 
 def finished_rows(rows: list[dict], total: int) -> list[dict]:
-    """The rows as they are kept: with the status of the run, when it ended and where, and without what JSON lacks.
+    """The rows as they are stored: with the status of the run, when it ended and where, and only values that JSON has.
 
     Args:
         rows: as from `fit`.
