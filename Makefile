@@ -14,7 +14,7 @@ INSTALLED := .venv/installed
 tutorial: profile $(INSTALLED)
 	@trap 'exit 0' INT; GC_TUTORIAL_PROFILE='$(PROFILE)' $(BIN)/python tools/run_notebooks.py
 
-# A wrong name is told before the installation, not after it.
+# Reject an unknown profile before installing anything.
 profile:
 	@case '$(PROFILE)' in ''|quick|standard|full) ;; *) \
 		echo "PROFILE=$(PROFILE) is not a profile. Choose one of: quick, standard, full." >&2; exit 2;; esac
@@ -24,7 +24,7 @@ test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --nbmake tests notebooks
 
 # In environments of their own (noxfile.py): on every Python; with the lowest versions; on JAX and PyTorch; as in Colab
-# and in Binder; the package alone beside JAX; and breaks put into the code, which tests must notice (hours).
+# and in Binder; the package alone beside JAX; and mutants of the code, which tests must kill (hours).
 test-matrix test-lowest test-backends test-colab test-binder test-light test-mutants: $(INSTALLED)
 	$(BIN)/nox --session $(@:test-%=%) $(if $(MODULES),-- $(MODULES))
 

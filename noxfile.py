@@ -76,7 +76,7 @@ def audit(session):
 
 @nox.session
 def mutants(session):
-    """Breaks put into the code one by one, each of which a test must notice: `make test-mutants MODULES=...`."""
+    """Mutants of the code, each of which a test must kill: `make test-mutants MODULES=...`."""
     session.install("-r", "requirements.lock")
     session.install("--no-deps", "-e", ".")
     session.install("mutmut>=3.8")

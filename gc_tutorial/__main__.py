@@ -31,8 +31,8 @@ def _add_compare(commands):
     compare = commands.add_parser(
         "compare",
         help="train with and without gradient centralization, over several seeds",
-        description="Train the CNN for every arm and seed. Each finished run is kept at once; the same command goes "
-        "on where it was stopped.",
+        description="Train the CNN for every arm and seed. Each finished run is kept at once; run the same "
+        "command again to continue.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     compare.set_defaults(**asdict(COMPARE))
@@ -56,8 +56,8 @@ def _add_study(commands):
     study = commands.add_parser(
         "study",
         help="run what is missing of a planned study",
-        description="Train what is missing of a plan. Each finished run is kept at once; the same command goes on "
-        "where it was stopped.",
+        description="Train what is missing of a plan. Each finished run is kept at once; run the same command again to "
+        "continue.",
     )
     add = study.add_argument
     add("plan", help="a TOML file, or the name of a plan that comes with the package, such as A_tuning or A")
@@ -67,7 +67,7 @@ def _add_study(commands):
     add("--threads", type=_positive, default=0, help="of TensorFlow in each process")
     add("--scheduler", default="", help="address of a Dask scheduler, whose workers are used instead")
     add("--images", help="folder that holds the further image sets, each a folder or a zip of its name")
-    add("--accept-versions", action="store_true", help="go on in a folder with runs of other versions of the packages")
+    add("--accept-versions", action="store_true", help="continue in a folder whose runs used other package versions")
     add("--tables", help="write runs.csv and epochs.csv to this folder at the end")
 
 
@@ -79,7 +79,9 @@ def _add_tables(commands):
 
 
 def _add_restore(commands):
-    restore = commands.add_parser("restore", help="put the runs of tables back into a results folder, to go on from")
+    restore = commands.add_parser(
+        "restore", help="put the runs of tables back into a results folder, to continue there"
+    )
     restore.add_argument("plan", help="as for study")
     restore.add_argument("source", help="folder of the tables, or the name of a study that comes with the package")
     restore.add_argument("folder", help="folder to write the runs to")
@@ -97,13 +99,13 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: list of str; by default those of the process.
 
     Returns:
-        int, the exit code: 0 done, 1 a predictable mistake, told in one line. (argparse itself exits with 2; for
-        Ctrl-C and output that nobody reads, see `gc_tutorial.console.run`.)
+        int, the exit code: 0 done, 1 a predictable mistake, reported in one line. (argparse itself exits with 2;
+        for Ctrl-C and closed pipes, see `gc_tutorial.console.run`.)
     """
     options = vars(_parser().parse_args(arguments))
     try:
         choose_language()
-        from gc_tutorial.study import commands  # which imports what it needs, so that --help comes at once
+        from gc_tutorial.study import commands  # imported late, so that --help is fast
 
         getattr(commands, options.pop("command"))(**options)
     except BrokenPipeError:
@@ -115,4 +117,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    console.run(main, "stopped; the same command goes on from here")
+    console.run(main, "stopped; run the same command again to continue")

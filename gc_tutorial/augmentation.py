@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from gc_tutorial.checks import is_number, is_whole
-from gc_tutorial.data.pipeline import THREADS, without_autotune
+from gc_tutorial.checks import check_whole, is_number
 from gc_tutorial.language import text
+from gc_tutorial.pipeline import THREADS, without_autotune
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
 
@@ -123,7 +123,7 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: 
     Raises:
         ValueError: for images that are not uint8.
     """
-    if len(images) and images[0].dtype != np.uint8:  # OpenCV would write its result elsewhere, and say nothing
+    if len(images) and images[0].dtype != np.uint8:  # OpenCV would silently write to a new array instead of `dst`
         raise ValueError(
             text("The images are {kind}, and must be uint8, with values from 0 to 255.", kind=images[0].dtype)
         )
@@ -195,8 +195,8 @@ def training_batches(
 
 
 def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -> None:
-    """Before training: in the threads of the pipeline a mistake would become a page about TensorFlow."""
-    kind, shape = getattr(images, "dtype", type(images).__name__), tuple(np.shape(images))
+    """Check before training: an error inside the pipeline would surface as a long TensorFlow traceback."""
+    kind, shape = getattr(images, "dtype", type(images).__name__), tuple(getattr(images, "shape", ()))
     square = len(shape) == 4 and shape[1] == shape[2]
     if not isinstance(images, np.ndarray) or kind != np.uint8 or not square or not len(images):
         raise ValueError(
@@ -215,13 +215,5 @@ def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -
                 shape=labels.shape,
             )
         )
-    for name, value, smallest in (("batch_size", batch_size, 1), ("seed", seed, 0)):
-        if not is_whole(value, smallest):
-            raise ValueError(
-                text(
-                    "{name}={value!r} is not valid. Give a whole number of at least {smallest}.",
-                    name=name,
-                    value=value,
-                    smallest=smallest,
-                )
-            )
+    check_whole("batch_size", batch_size, 1)
+    check_whole("seed", seed, 0)

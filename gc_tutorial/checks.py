@@ -1,4 +1,4 @@
-"""Whether what a caller gives as a number is one; what to say where it is not, the caller knows."""
+"""Checks of numbers that callers pass."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import numbers
 import operator
 from typing import Any
+
+from gc_tutorial.language import text
 
 LARGEST_SEED = 2**32 - 1  # of Keras and scikit-learn
 LARGEST_NUMBER = 10**6  # of epochs, or images in a batch: beyond any use
@@ -28,6 +30,29 @@ def is_whole(value: Any, smallest: int = 0, largest: float = math.inf) -> bool:
         return smallest <= operator.index(value) <= largest
     except TypeError:
         return False
+
+
+def check_whole(
+    name: str, value: Any, smallest: int, largest: float = math.inf, error: type[ValueError] = ValueError
+) -> None:
+    """Raise an error for an argument that is not a whole number within limits, as for `is_whole`.
+
+    Args:
+        name: of the argument, for the message.
+        value, smallest, largest: as for `is_whole`.
+        error: the kind of error.
+    """
+    if not is_whole(value, smallest, largest):
+        message = text(
+            "{name}={value!r} is not valid. Give a whole number of at least {smallest}."
+            if largest == math.inf
+            else "{name}={value!r} is not valid. Give a whole number from {smallest} to {largest}.",
+            name=name,
+            value=value,
+            smallest=smallest,
+            largest=largest,
+        )
+        raise error(message)
 
 
 def is_number(value: Any) -> bool:

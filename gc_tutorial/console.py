@@ -1,4 +1,4 @@
-"""How the shell commands speak and end: on any console, on Ctrl-C, and where nobody reads their output."""
+"""Output and exit of the shell commands: encodings, Ctrl-C, and closed pipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn, TextIO
 
-PATIENCE = 3  # seconds to clean up after Ctrl-C
+TIMEOUT = 3  # seconds to clean up after Ctrl-C
 PLAIN = "gc_tutorial.plain"
 REPLACEMENTS = {"×": "x", "·": "-", "–": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"'}
 INTERRUPTED, UNREAD = 130, 141  # exit codes: 128 and the number of the signal, as shells have it
@@ -28,7 +28,7 @@ codecs.register_error(PLAIN, _plain)
 
 
 def say(text: str) -> None:
-    """Print; what the encoding of the output lacks is replaced, × by x and others by a question mark.
+    """Print text; characters that the output encoding lacks are replaced, × by x and others by a question mark.
 
     Args:
         text: str, one or more lines.
@@ -38,11 +38,11 @@ def say(text: str) -> None:
 
 
 def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
-    """Run the main function of a command, and end the process with its exit code.
+    """Run the main function of a command, and exit with its code.
 
-    On Ctrl-C the sentence is printed, and the process ends within `PATIENCE` seconds, with code 130. Python alone does
-    not promise that: libraries catch `KeyboardInterrupt` and continue, or wait for their threads. Where nobody reads
-    the output any longer (`| head`), the process ends without a word, with code 141.
+    On Ctrl-C, print the sentence and exit within `TIMEOUT` seconds, with code 130. Python does not guarantee this:
+    libraries catch `KeyboardInterrupt` and continue, or wait for their threads. If the reader of a pipe has gone
+    (`| head`), exit silently, with code 141.
 
     Args:
         main: function without arguments that returns the exit code.
@@ -75,23 +75,23 @@ def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
 
 def _open_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:  # closed: libraries would write into the next file that is opened
+        if getattr(sys, name) is None:  # closed: libraries would write to the next file that is opened
             setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors=PLAIN)  # Python sees to the standard error itself
+        sys.stdout.reconfigure(errors=PLAIN)  # standard error already escapes what it cannot encode
 
 
 def _end_on_interrupt(stopped: str) -> threading.Event:
-    """Set what Ctrl-C does; the event that is returned is set by it."""
+    """Install the handler for Ctrl-C. Returns an event that is set when Ctrl-C is pressed."""
     stopping = threading.Event()
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return stopping  # as under nohup, which means not to be interrupted
-    terminal = os.dup(2)  # imports close the standard error for a while
-    waiting, wake = os.pipe()  # Python itself writes there when a signal comes, whatever the main thread waits for
+        return stopping  # handled or ignored already, as under nohup
+    terminal = os.dup(2)  # some imports redirect standard error for a while
+    waiting, wake = os.pipe()  # Python writes a byte there on each signal, even while the main thread is blocked
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
 
-    telling = threading.Lock()  # the second of the two below waits: the process must not end before the sentence is out
+    telling = threading.Lock()  # both threads may print the sentence; the process must not exit before it is written
     sentences = [stopped]
 
     def tell() -> None:
@@ -103,7 +103,7 @@ def _end_on_interrupt(stopped: str) -> threading.Event:
         while os.read(waiting, 1) != bytes([signal.SIGINT]):
             pass
         tell()
-        time.sleep(PATIENCE)
+        time.sleep(TIMEOUT)
         os._exit(INTERRUPTED)
 
     threading.Thread(target=end_for_certain, daemon=True).start()
@@ -120,7 +120,7 @@ def _end_on_interrupt(stopped: str) -> threading.Event:
 
 
 def _silence(*streams: TextIO) -> None:
-    """Whatever is still written there goes nowhere."""
+    """Redirect the streams to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with contextlib.suppress(OSError, ValueError):

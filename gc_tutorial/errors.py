@@ -1,4 +1,4 @@
-"""The errors of this package that a reader can do something about."""
+"""Errors that the user can fix."""
 
 from gc_tutorial.language import text
 
@@ -16,7 +16,7 @@ class TutorialError(ValueError):
     """A predictable mistake. The message says what was wrong, what was found and what to do.
 
     Args:
-        message: str, which is said in the reader's language, with places for values as `gc_tutorial.text` has them.
+        message: str in English, which is translated; with places for values, as for `gc_tutorial.text`.
         **values: what goes into these places.
     """
 
@@ -24,7 +24,7 @@ class TutorialError(ValueError):
         super().__init__(cut(text(str(message), **values)))
 
     def _render_traceback_(self) -> list[str]:
-        """What notebooks show instead of a traceback: the lines of this package would not help the reader."""
+        """What notebooks show instead of a traceback, which would only show the inside of this package."""
         return [f"{type(self).__name__}: {self}"]
 
 

@@ -1,6 +1,6 @@
-"""What the tutorial says, in the reader's language: English is the source, and a gettext catalogue has the others.
+"""Translation of all messages: English is the source; gettext catalogues hold the other languages.
 
-Messages are looked up where they are shown; tables keep the English words as keys. `optimizers.py` is not translated,
+Messages are translated when they are shown; tables keep the English words as keys. `optimizers.py` is not translated,
 because it is one file to copy, which imports nothing but Keras.
 """
 
@@ -18,24 +18,24 @@ DOMAIN = "gc_tutorial"
 FOLDER = Path(__file__).parent / "locale"
 VARIABLE = "GC_TUTORIAL_LANGUAGE"
 NO_SPACES = ("ja",)  # languages that put no space between sentences
-SEAM = re.compile(r"[\w%)\]†][ぁ-ヿ一-鿿]|[ぁ-ヿ一-鿿][\w+$-]", re.ASCII)
+NEEDS_SPACE = re.compile(r"[\w%)\]†][ぁ-ヿ一-鿿]|[ぁ-ヿ一-鿿][\w+$-]", re.ASCII)
 
-_chosen = os.environ.get(VARIABLE) or LANGUAGES[0]  # an unknown one means English until `start` says what is wrong
+_chosen = os.environ.get(VARIABLE) or LANGUAGES[0]  # an unknown language falls back to English until `start` reports it
 
 
 def set_language(language: str) -> None:
-    """Choose the language of everything that is said from now on.
+    """Choose the language of all messages from now on.
 
     Args:
         language: one of `LANGUAGES`.
 
     Raises:
-        ValueError: for another one. (`start` says so in the words of the tutorial.)
+        ValueError: for any other language. (`start` reports it as a `SettingsError`.)
     """
     global _chosen
     if language not in LANGUAGES:
         raise ValueError(f"{language!r} is not a language. Choose one of: {', '.join(LANGUAGES)}.")
-    _chosen = os.environ[VARIABLE] = language  # processes that are started from here speak it, too
+    _chosen = os.environ[VARIABLE] = language  # child processes inherit it
 
 
 @cache
@@ -44,11 +44,11 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 
 def text(message: str, context: str = "", /, **values: object) -> str:
-    """Say a message in the reader's language.
+    """Translate a message and fill in its values.
 
     Args:
         message: str in English, with places for values as in `str.format`, such as `"{share:.0%} of {count:,}"`.
-        context: str, where it is said, if the same English words are said differently elsewhere.
+        context: str, where it is used, if the same English words are translated differently elsewhere.
         **values: what goes into these places. Without any, the message is taken as it is, braces included.
 
     Returns:
@@ -59,7 +59,8 @@ def text(message: str, context: str = "", /, **values: object) -> str:
         '25% of the pictures'
     """
     catalogue = _catalogue(_chosen)
-    said = message and (catalogue.pgettext(context, message) if context else catalogue.gettext(message))  # "": a header
+    # gettext("") would return the header of the catalogue
+    said = message and (catalogue.pgettext(context, message) if context else catalogue.gettext(message))
     if not values:
         return said
     return _filled(said, values) if _chosen in NO_SPACES else said.format(**values)
@@ -71,7 +72,7 @@ def _filled(message: str, values: dict[str, object]) -> str:
     for literal, name, form, conversion in Formatter().parse(message):
         place = "" if name is None else f"{{{name}{f'!{conversion}' if conversion else ''}:{form}}}"
         for piece in (literal, place.format(**values)):
-            said += (" " if SEAM.fullmatch(said[-1:] + piece[:1]) else "") + piece
+            said += (" " if NEEDS_SPACE.fullmatch(said[-1:] + piece[:1]) else "") + piece
     return said
 
 

@@ -1,4 +1,4 @@
-"""What the first cell of a notebook needs: the settings of this run, and a quiet import of TensorFlow."""
+"""The first cell of a notebook: the settings of this run, and a quiet import of TensorFlow."""
 
 import contextlib
 import importlib.util
@@ -207,7 +207,7 @@ def _check_backend(name: str) -> None:
 
 
 def _is_not_about_retracing(record: logging.LogRecord) -> bool:
-    """Every training of a comparison traces anew, because it has a new model; that is meant."""
+    """Each run has a new model and must retrace, so the warning would mislead."""
     return "triggered tf.function retracing" not in record.getMessage()
 
 

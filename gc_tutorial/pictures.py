@@ -48,9 +48,9 @@ def projected_step(weights: npt.ArrayLike, gradient: npt.ArrayLike, centralized:
     return figure
 
 
-def _right_angle(corner, first, second, side=0.07):
+def _right_angle(corner, first, second):
     """The small square that says that two lines are perpendicular."""
-    one, two = (side * direction / np.linalg.norm(direction) for direction in (first, second))
+    one, two = (0.07 * direction / np.linalg.norm(direction) for direction in (first, second))
     return Polygon([corner, corner + one, corner + one + two, corner + two], fill=False, edgecolor=REMOVED, lw=1)
 
 

@@ -62,7 +62,7 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def translate(figure: Figure) -> None:
-    """Say the texts of a figure in the reader's language, in letters of a font that has them."""
+    """Translate the texts of a figure, and set fonts that have their letters."""
     for one in figure.findobj(Text):
         said = text(one.get_text())
         if said != one.get_text():  # setting the text of an axis' ticks would fix them
@@ -90,8 +90,8 @@ def image_grid(
         `matplotlib.figure.Figure`.
     """
     rows = -(-len(images) // columns)
-    lines = max(name.count("\n") + 1 for name in titles)
-    size = (side * columns, (side + 0.2 * lines) * rows + 0.3 * bool(title))
+    text_lines = max(name.count("\n") + 1 for name in titles)
+    size = (side * columns, (side + 0.2 * text_lines) * rows + 0.3 * bool(title))
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
@@ -151,7 +151,8 @@ def draw_curves(axis: Axes, table: pd.DataFrame, measure: str) -> None:
             axis.plot(runs.index, runs, color=COLOURS[arm], lw=0.7, alpha=0.3, zorder=1)
         (mean,) = axis.plot(runs.index, runs.mean(axis=1), color=COLOURS[arm], label=LABELS[arm], lw=2, zorder=3)
         mean.set(marker=MARKERS[arm], markersize=4)
-        mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])  # it is seen before the thin lines
+        # A white edge separates the mean from the thin lines.
+        mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])
     axis.set(xlabel="epoch", ylabel=MEASURES[measure])
     axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     axis.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""What Japanese needs in a figure, in either edition: a font that has its letters, and lines broken between words."""
+"""Japanese text in figures, in either edition: a font with its letters, and lines broken between words."""
 
 import importlib.util
 import re
@@ -39,7 +39,7 @@ def fallback_font() -> str | None:
 
 
 def set_fonts(figure: Figure) -> None:
-    """Let the texts of a figure take from the Japanese font what their own font lacks."""
+    """Add the Japanese font as a fallback to the texts of a figure."""
     texts = figure.findobj(Text)
     if not any(is_wide(one.get_text()) for one in texts):
         return

@@ -216,7 +216,7 @@ for run in (text("first run"), text("second run")):
 import time
 
 import tensorflow as tf
-from gc_tutorial.data.pipeline import THREADS, without_autotune
+from gc_tutorial.pipeline import THREADS, without_autotune
 
 
 def published_layers(batch, labels):

@@ -102,7 +102,7 @@ show(
 # %%
 from gc_tutorial.study.published import published
 
-tuning, confirmation = published("A"), published("B")
+tuning, confirmation = published("A_tuning"), published("B_confirmation")
 answers = {**tuning.findings(), **confirmation.findings()}
 print(tuning.progress, confirmation.progress, sep="\n")
 
@@ -112,7 +112,7 @@ from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
 if "heldout" in answers:
     heldout = answers["heldout"].table
-    show(answer(tuning.runs, heldout, narrow=True), alt=answer_alt(tuning.runs, heldout))
+    show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
@@ -140,7 +140,8 @@ questions = {
     "exchange": text("Does the answer depend on the choice of the rate?"),
 }
 lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
-one_rate = at_one_rate(published("D").findings()) + at_one_rate(published("D2").findings(), "sgd")
+one_rate = at_one_rate(published("D_mechanism").findings())
+one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]
 waiting = sentences(asked for name, asked in questions.items() if name not in answers)
 if waiting:
@@ -329,7 +330,7 @@ Markdown(
 # epochs 18 to 20. It also trains by the published recipe with GC, for ten epochs and for 40:
 
 # %%
-recipe = published("E")
+recipe = published("E_recipe")
 asked = {
     "control": text("How much does a second training without GC gain?"),
     "ten_epochs": text("What does GC do in ten epochs?"),

@@ -470,7 +470,7 @@ Markdown(sentences([*measured, findings[kind]]))
 # @title Solution
 from dataclasses import replace
 
-from gc_tutorial.data.pipeline import dataset_of
+from gc_tutorial.pipeline import dataset_of
 from gc_tutorial.study.datasets import training_figures
 from sklearn.model_selection import StratifiedGroupKFold
 

@@ -1,8 +1,8 @@
-"""Put breaks into the code and see which of them no test notices: make test-mutants MODULES="store lesson".
+"""Find the mutants of the code that no test kills: make test-mutants MODULES="store lesson".
 
-Each module is broken in a copy under build/mutants/, and only its own tests are run. mutmut makes the breaks and keeps
-what it has found, so that the same command goes on where it was stopped; where the tests have changed since, what went
-unnoticed is tried again. A module takes from minutes to an hour.
+Each module is mutated in a copy under build/mutants/, and only its own tests are run. mutmut makes the mutants and
+keeps its results, so that the same command continues where it was stopped; where the tests have changed since,
+surviving mutants are tried again. A module takes from minutes to an hour.
 """
 
 import json
@@ -42,7 +42,7 @@ MODULES = {
     "plotting": ("gc_tutorial/plotting.py", ["test_plotting.py"]),
     "pictures": ("gc_tutorial/pictures.py", ["test_pictures.py"]),
 }
-ENOUGH = 0.9  # of the breaks that tests can notice
+ENOUGH = 0.9  # of the mutants that tests can kill
 # Tests that read the source of a module instead of running it, or run it in a process that is not mutmut's own.
 NOT_RUN = "copied_out or predictable_mistake or cannot_be_installed"
 # Sizes and grids of figures are for the eye, not for a test.
@@ -66,7 +66,7 @@ def main(names):
         sys.exit(f"There are no mutants of {', '.join(unknown)}. Choose from: {', '.join(MODULES)}.")
     # All of them, to show every score.
     if not all([measured(name, *MODULES[name]) for name in names or MODULES]):
-        sys.exit(f"Too many breaks went unnoticed: at least {ENOUGH:.0%} must be found in each module.")
+        sys.exit(f"Too many mutants survived: at least {ENOUGH:.0%} must be killed in each module.")
 
 
 def measured(name, module, tests):
@@ -86,10 +86,10 @@ def measured(name, module, tests):
     counts = json.loads((folder / "mutants" / "mutmut-cicd-stats.json").read_text(encoding="utf-8"))
     remaining = 2 * counts["total"] - sum(counts.values())
     if remaining:
-        sys.exit(f"{name}: mutmut was stopped, and {remaining} breaks remain. Give the same command again.")
+        sys.exit(f"{name}: mutmut was stopped, and {remaining} mutants remain. Run the same command again.")
     caught, total = counts["killed"] + counts["timeout"], counts["total"] - counts["skipped"]
     listed = subprocess.run([*mutmut, "results"], cwd=folder, check=True, capture_output=True, text=True).stdout
-    print(f"\n{name}: {caught} of {total} breaks noticed ({counts['timeout']} of them by a test that did not end).")
+    print(f"\n{name}: {caught} of {total} mutants killed ({counts['timeout']} of them by a test that did not end).")
     print(f"Not noticed, or not noticed by a failure:\n{listed}(`mutmut show NAME`, in {folder}, shows one.)")
     return total > 0 and caught >= ENOUGH * total
 

@@ -11,7 +11,7 @@ from gc_tutorial.errors import DataError
 @pytest.fixture
 def no_memory(monkeypatch, tmp_path):
     """Every image is kept in a file; returns the folder of that file."""
-    monkeypatch.setattr(arrays, "IN_MEMORY_AT_MOST", 0)
+    monkeypatch.setattr(arrays, "MAX_IN_MEMORY", 0)
     monkeypatch.setattr(arrays.tempfile, "tempdir", str(tmp_path))
     return tmp_path
 

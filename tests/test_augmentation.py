@@ -316,6 +316,7 @@ def test_a_fill_of_any_kind_is_told(fill):
             r"The images are float32 of shape \(10, 40, 40, 3\). Give a uint8 array",
         ),
         ({"images": list(IMAGES)}, r"The images are list of shape"),
+        ({"images": [IMAGES[0], IMAGES[1, :20]]}, r"The images are list of shape"),
         ({"images": IMAGES[:, :20]}, r"uint8 of shape \(10, 20, 40, 3\)"),
         ({"images": IMAGES[0]}, r"uint8 of shape \(40, 40, 3\)"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, r"uint8 of shape \(0, 40, 40, 3\)"),

@@ -52,6 +52,12 @@ def test_every_kind_of_png_becomes_three_channels(mode):
         np.testing.assert_allclose(picture[..., channel].astype(int), expected, atol=2)
 
 
+def test_sixteen_bit_grey_is_white_where_it_is_transparent():
+    grey = np.array([[0x0100, 0x0101], [0x8000, 0xFF00]], np.uint16)  # two that differ in the lower eight bits only
+    picture = decode(encode(Image.fromarray(grey), "PNG", transparency=0x0100), 2)
+    assert picture[..., 0].tolist() == [[255, 1], [128, 255]]
+
+
 def test_a_cmyk_jpeg_keeps_its_colours():
     picture = decode(encode(halves("CMYK"), "JPEG"), 10)
     assert np.abs(picture[:, 0] - np.array(RED, int)).max() < 30
@@ -133,7 +139,7 @@ def test_why_a_file_cannot_be_decoded(content, told):
 
 
 def test_a_decompression_bomb_is_not_decoded(monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_PIXELS", 799)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 799)
     with pytest.raises(DataError, match="too large, 40×20 pixels, at most 799"):
         decode(encode(halves(), "PNG"), 10)
 

@@ -1,13 +1,15 @@
 """Outputs that are committed belong to the code and the tables as they are now."""
 
 import ast
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from babel.messages.mofile import read_mo, write_mo
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +63,7 @@ def replaced(path, old, new):
     [
         (replaced("models.py", "1 / 255", "1 / 127"), True),  # imported by its public name
         (replaced("lesson.py", "image_size=150", "image_size=140"), True),  # used as an attribute
-        (replaced("study/analysis.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9"), True),
+        (replaced("study/analysis.py", "0.02", "0.03"), True),
         (replaced("study/evidence/wording.py", "0.05", "0.1"), True),  # which that module imports
         (replaced("study/evidence/wording.py", "lower", "below"), True),
         (added("__init__.py", "\nimport os.path\n"), True),
@@ -80,11 +82,33 @@ def test_what_the_outputs_depend_on(project, change, old):
     assert (digests.outputs_digest(notebook) != before) == old
 
 
+def test_a_plan_counts_where_its_tables_are_read(project):
+    notebook = new_notebook(cells=[*CELLS, new_code_cell('published("D_mechanism")')])
+    before = digests.outputs_digest(notebook)
+    added("study/plans/D2_mechanism_sgd.toml", "\n")(project)
+    assert digests.outputs_digest(notebook) == before
+    added("study/plans/D_mechanism.toml", "\n")(project)
+    assert digests.outputs_digest(notebook) != before
+
+
+def test_notebooks_name_the_plans_that_they_read_in_full():
+    """By a letter alone, new tables would not make their outputs old."""
+    paths = sorted([*ROOT.glob("notebooks/[0-9]*.py"), *ROOT.glob("notebooks/*/[0-9]*.py")])
+    plans = {path.stem for path in ROOT.glob("gc_tutorial/study/plans/*.toml")}
+    offenders = [
+        f"{path.relative_to(ROOT)}: {call}"
+        for path in paths
+        for call, plan in re.findall(r"""(\bpublished\(["'](\w+)["']\))""", path.read_text(encoding="utf-8"))
+        if plan not in plans
+    ]
+    assert offenders == []
+
+
 def test_translations_count_where_the_code_says_the_message(project):
     notebook = new_notebook(cells=[*CELLS, new_code_cell('print(gc_tutorial.text("no GC"))')])
     in_english, before = digests.outputs_digest(notebook), digests.outputs_digest(notebook, "ja")
     path = project / "locale" / "ja" / "LC_MESSAGES" / "gc_tutorial.mo"
-    catalogue = read_mo(path.open("rb"))
+    catalogue = read_po(path.with_suffix(".po").open("rb"))
     for said, changes in (
         ("Does a random direction have the effect?", False),
         ("no GC", True),

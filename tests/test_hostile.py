@@ -176,7 +176,7 @@ def test_ctrl_c_ends_compare(tmp_path, moment, sign):
         return sign in Path(f"/proc/{process.pid}/maps").read_text()
 
     until(reached, process)
-    assert interrupted(process) == ["stopped; the same command goes on from here"]
+    assert interrupted(process) == ["stopped; run the same command again to continue"]
 
 
 @POSIX
@@ -193,7 +193,7 @@ def test_ctrl_c_ends_the_reading_of_a_folder_of_thousands_of_files(tmp_path):
     while "Reading images" not in said:  # the bar, which comes after a second of reading
         said += process.stdout.read(1)
         assert process.poll() is None, said
-    assert interrupted(process) == ["stopped; the same command goes on from here"]
+    assert interrupted(process) == ["stopped; run the same command again to continue"]
     assert not (tmp_path / "runs").exists()
 
 

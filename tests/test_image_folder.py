@@ -480,7 +480,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_used_is_explained(folder, case, monkeypatch):
     told, change, make_source, options = BAD[case]
-    monkeypatch.setattr(decoding, "MOST_PIXELS", 1_000_000)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 1_000_000)
     if case == "a zip made to fill a disk":
         monkeypatch.setattr(decoding, "LARGEST_FILE", 64 * 2**20)
     change(folder)
@@ -546,7 +546,7 @@ def test_test_is_preferred_to_validation(folder):
 
 def test_links_that_lead_in_circles_end(tmp_path, monkeypatch):
     """Ten links in each of ten folders: a million paths of six levels."""
-    monkeypatch.setattr("gc_tutorial.data.files.MOST_FOLDERS", 2000)
+    monkeypatch.setattr("gc_tutorial.data.files.MAX_FOLDERS", 2000)
     folder = write_folder(tmp_path / "photos", [f"class{number}" for number in range(10)], ("",), 2)
     for place in folder.iterdir():
         for number in range(10):

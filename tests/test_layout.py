@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gc_tutorial.data.layout import check_fraction, find_images, is_hidden, random_split
+from gc_tutorial.data.layout import check_split, find_images, is_hidden, random_split
 from gc_tutorial.errors import DataError
 
 FLAT = ["cats/2.png", "cats/1.png", "dogs/3.png"]
@@ -184,13 +184,13 @@ def test_at_most_ten_names_are_listed(count, end):
 
 @pytest.mark.parametrize("fraction", [0.001, 0.2, 0.999])
 def test_a_fraction_lies_between_0_and_1(fraction):
-    assert check_fraction(fraction) is None
+    assert check_split(fraction, 0) is None
 
 
 @pytest.mark.parametrize("fraction", [0, 0.0, 1, 1.0, -0.2, 20, float("nan")])
 def test_a_fraction_that_leaves_nothing_is_refused(fraction):
     with pytest.raises(DataError, match=f"test_fraction={fraction} is not valid"):
-        check_fraction(fraction)
+        check_split(fraction, 0)
 
 
 def held_out(labels, **options):

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from gc_tutorial import training_batches
-from gc_tutorial.data.pipeline import without_autotune
+from gc_tutorial.pipeline import without_autotune
 
 
 def test_the_elements_stay_as_they_are():

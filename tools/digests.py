@@ -1,8 +1,8 @@
 """What the outputs of a notebook depend on, as a digest that is kept beside them.
 
-It covers the code of the notebook's cells, the code of the package that they reach through imports, the tables that
-they name, and in an edition in another language the translations of what this code says. Comments, docstrings and
-layout of the package do not count. The digest is the same on every Python.
+It covers the code of the notebook's cells, the code of the package that they reach through imports, the tables and
+plans that they name, and in an edition in another language the translations of what this code says. Comments,
+docstrings and layout of the package do not count. The digest is the same on every Python.
 """
 
 import ast
@@ -77,8 +77,12 @@ def translations(strings, language):
 
 
 def tables(strings):
-    """The files of the measured results whose name, or whose folder's name, is among the strings of the code."""
+    """The files of the measured results whose name, or whose folder's name, is among the strings of the code.
+
+    With the tables of a study comes its plan, whose rules decide what is found.
+    """
     files = {path: path.relative_to(TABLES).with_suffix("").parts[0] for path in sorted(TABLES.rglob("*.csv"))}
+    files |= {path: path.stem for path in sorted((TABLES.parent / "plans").glob("*.toml"))}
     return [path for path, name in files.items() if name in strings]
 
 

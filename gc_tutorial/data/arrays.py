@@ -8,13 +8,13 @@ import numpy as np
 
 from gc_tutorial.errors import DataError
 
-IN_MEMORY_AT_MOST = 2**30  # bytes: 3,976 images at 300×300 pixels, 15,906 at 150×150
+MAX_IN_MEMORY = 2**30  # bytes: 3,976 images at 300×300 pixels, 15,906 at 150×150
 
 
 def allocate(count: int, image_size: int) -> np.ndarray:
     """Allocate an array for images.
 
-    Above 1 GiB (`IN_MEMORY_AT_MOST`) the array is in a file in the folder for temporary files (`TMPDIR`), and the file
+    Above 1 GiB (`MAX_IN_MEMORY`) the array is in a file in the folder for temporary files (`TMPDIR`), and the file
     is deleted together with the array. The operating system then keeps in memory what there is room for, so training
     takes as little memory with 20,000 images as with 4,000.
 
@@ -30,7 +30,7 @@ def allocate(count: int, image_size: int) -> np.ndarray:
     """
     shape = (count, image_size, image_size, 3)
     size = count * image_size**2 * 3
-    if size <= IN_MEMORY_AT_MOST:
+    if size <= MAX_IN_MEMORY:
         return np.empty(shape, np.uint8)
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free  # asked first: a write to a mapped file on a full disk ends the process

@@ -23,12 +23,12 @@ from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MOST_PIXELS = 120_000_000  # more than the default of any telephone; such an image needs about 1 GB while it is decoded
+MAX_PIXELS = 120_000_000  # more than any phone's default; decoding one takes about 1 GB
 LARGEST_FILE = 512 * 2**20  # bytes, unpacked
 LARGE_PIXELS, LARGE_FILE = 16_000_000, 32 * 2**20  # above these one image is decoded at a time, to bound their memory
 BAR_AFTER_SECONDS = 1
 _STRIP = 256  # rows in which transparency is removed, instead of in a copy of the whole image
-_turn_of_large = threading.RLock()
+_one_large_image = threading.RLock()
 
 
 def decode(content: bytes, image_size: int) -> np.ndarray:
@@ -49,10 +49,10 @@ def decode(content: bytes, image_size: int) -> np.ndarray:
         raise DataError("empty, zero bytes")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise DataError(_too_large(f"{image.width:,}×{image.height:,}"))
             image.draft("RGB", (image_size, image_size))  # a JPEG several times as large is shrunk while decoding
-            with _turn(image.width * image.height > LARGE_PIXELS):
+            with _large_image_lock(image.width * image.height > LARGE_PIXELS):
                 image.load()
                 with contextlib.suppress(Exception):  # damaged EXIF data do not make the image unusable
                     ImageOps.exif_transpose(image, in_place=True)
@@ -61,28 +61,31 @@ def decode(content: bytes, image_size: int) -> np.ndarray:
         raise
     except Image.UnidentifiedImageError:
         raise DataError("not a PNG, JPEG, WebP, GIF or BMP image") from None
-    except Image.DecompressionBombError:  # the limit of Pillow itself, which it applies before our own
+    except Image.DecompressionBombError:  # Pillow's own limit, which applies before ours
         raise DataError(_too_large(text("far too many"))) from None
     except Exception as error:  # the decoders of Pillow raise errors of every kind on damaged bytes
         raise DataError("damaged ({error})", error=str(error) or type(error).__name__) from error
 
 
-def _turn(large: bool) -> contextlib.AbstractContextManager:
-    return _turn_of_large if large else contextlib.nullcontext()
+def _large_image_lock(large: bool) -> contextlib.AbstractContextManager:
+    return _one_large_image if large else contextlib.nullcontext()
 
 
 def _too_large(size: str) -> str:
     return text(
         "too large, {size} pixels, at most {most:,} in total are read; save it smaller",
         size=size,
-        most=MOST_PIXELS,
+        most=MAX_PIXELS,
     )
 
 
 def _opaque(image: Image.Image) -> Image.Image:
     """The image as RGB, with white where it is transparent."""
     if image.mode.startswith("I"):  # 16-bit grey: the upper eight bits, which is what Pillow takes of 16-bit RGB
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        grey, transparent = np.asarray(image), image.info.get("transparency")
+        image = Image.fromarray((grey >> 8).astype(np.uint8))
+        if transparent is not None:  # one value of grey
+            image.putalpha(Image.fromarray(np.where(grey == transparent, 0, 255).astype(np.uint8)))
     if not image.has_transparency_data:
         return image.convert("RGB")
     opaque = Image.new("RGB", image.size)
@@ -118,7 +121,7 @@ def decode_all(
                     size=size / 2**20,
                     most=LARGEST_FILE // 2**20,
                 )
-            with _turn(size > LARGE_FILE):
+            with _large_image_lock(size > LARGE_FILE):
                 images[number] = decode(read(), image_size)
         except DataError as error:
             errors[number] = error
@@ -131,6 +134,6 @@ def decode_all(
             for _ in tqdm(done, total=len(files), file=sys.stdout, disable=not progress, **bar):
                 pass
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # or Ctrl-C would wait until all images are read
+            pool.shutdown(wait=False, cancel_futures=True)  # otherwise Ctrl-C would wait until all images are read
             raise
     return images, dict(sorted(errors.items()))

@@ -1,4 +1,4 @@
-"""Download a TFDS data set where its server answers soon, in a process that can be ended at any time."""
+"""Download a TFDS data set if its server answers soon, in a process that can be killed at any time."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ from tqdm import tqdm
 from gc_tutorial.language import text
 
 PROBE_SECONDS = 3
-STALLED_SECONDS = 60  # without a byte more on the disk
-REFUSING_HEAD = (403, 405, 501)  # what servers answer that give files and no headers alone
+STALL_TIMEOUT = 60  # seconds without a further byte on the disk
+REFUSING_HEAD = (403, 405, 501)  # status codes of servers that refuse HEAD but serve GET
 PREPARE = """
 import sys, tensorflow_datasets as tfds
 tfds.disable_progress_bar()
@@ -34,7 +34,7 @@ def can_download(url: str, seconds: float = PROBE_SECONDS) -> bool:
     answers = []
 
     def ask() -> None:
-        with contextlib.suppress(Exception):  # also those for a proxy that is not an address
+        with contextlib.suppress(Exception):  # also errors about an invalid proxy address
             request = urllib.request.Request(url, method="HEAD")
             try:
                 answers.append(urllib.request.urlopen(request, timeout=seconds).status == 200)
@@ -48,11 +48,11 @@ def can_download(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def prepare(name: str, folder: Path, expected: int) -> str:
-    """Download and prepare a data set of TFDS in a process of its own, with a bar.
+    """Download and prepare a data set of TFDS in a separate process, with a progress bar.
 
     Args:
-        name: as TFDS has it, such as `"beans"` or `"emnist/letters"`.
-        folder: in which TFDS keeps prepared data sets.
+        name: its name in TFDS, such as `"beans"` or `"emnist/letters"`.
+        folder: where TFDS keeps prepared data sets.
         expected: bytes of the download, for the bar.
 
     Returns:
@@ -63,17 +63,17 @@ def prepare(name: str, folder: Path, expected: int) -> str:
         return run_watched(command, [Path(downloads), folder / name.split("/")[0]], expected)
 
 
-def run_watched(command: list[str], folders: list[Path], expected: int, stalled: float = STALLED_SECONDS) -> str:
-    """Run a command that writes into folders, with a bar, and end it where it writes no more.
+def run_watched(command: list[str], folders: list[Path], expected: int, stalled: float = STALL_TIMEOUT) -> str:
+    """Run a command with a progress bar over the size of its folders; kill it if it stalls.
 
-    TFDS waits for ever for a server that stops sending, and does not end on Ctrl-C while its threads wait. A process
-    of its own can be ended at any time.
+    TFDS waits forever for a server that stops sending, and ignores Ctrl-C while its threads wait. A separate process
+    can be killed at any time.
 
     Args:
         command: what to run.
         folders: where it writes.
         expected: bytes that it writes in all, for the bar.
-        stalled: seconds after which it is ended if the size of the folders has not changed.
+        stalled: seconds without a change in the size of the folders after which it is killed.
 
     Returns:
         the reason in a line if it failed, else "".

@@ -13,7 +13,7 @@ from gc_tutorial.data.layout import LAYOUT, is_hidden
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
-MOST_FOLDERS = 50_000
+MAX_FOLDERS = 50_000
 UTF8 = 0x800  # the flag of a name in a zip
 _JAPANESE = "\u3000-\u30ff\u4e00-\u9fff\uff01-\uff9f"  # kana, kanji, their punctuation, and wide or narrow forms
 _NOT_JAPANESE = re.compile(rf"[^\x00-\x7f{_JAPANESE}]|[A-Za-z][{_JAPANESE}]|[{_JAPANESE}][A-Za-z]")
@@ -125,11 +125,11 @@ def _list_folder(folder: Path) -> dict[str, File]:
         str(folder): (os.path.realpath(folder),)
     }  # the real paths of a folder's parents and, last, of itself
     for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
-        if count > MOST_FOLDERS:
+        if count > MAX_FOLDERS:
             raise DataError(
                 "{folder} holds more than {most:,} folders. Check it for links in a circle.",
                 folder=folder,
-                most=MOST_FOLDERS,
+                most=MAX_FOLDERS,
             )
         within = Path(place).relative_to(folder).parts
         known = reached.pop(place)
@@ -158,7 +158,7 @@ def _printable(*parts: str) -> str:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if not path.is_file():  # a read from a pipe could wait for ever
+        if not path.is_file():  # reading a named pipe would block
             raise DataError("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
         return path.read_bytes()
     except OSError as error:

@@ -14,7 +14,7 @@ from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.decoding import decode_all
 from gc_tutorial.data.description import Arrays, describe
 from gc_tutorial.data.files import FOLDER, open_source
-from gc_tutorial.data.layout import NAMED_AT_MOST, SPLITS, check_fraction, check_seed, find_images, random_split
+from gc_tutorial.data.layout import MAX_NAMED, SPLITS, check_split, find_images, random_split
 from gc_tutorial.errors import DataError, cut
 from gc_tutorial.language import text
 
@@ -54,8 +54,7 @@ def load_folder(
     """
     if on_error not in ("raise", "skip"):
         raise DataError("on_error={on_error!r} is unknown. Choose 'raise' or 'skip'.", on_error=on_error)
-    check_fraction(test_fraction)
-    check_seed(seed)
+    check_split(test_fraction, seed)
     with open_source(source) as files:
         table = find_images(files, source)
         images, errors = decode_all([files.get(name, FOLDER) for name in table["name"]], image_size, progress)
@@ -122,8 +121,8 @@ def _report(broken: dict[str, DataError], count: int, source: object, on_error: 
 def _lines(items: Iterable[str]) -> str:
     """The first ten of them, a line each, and the number of the others."""
     items = list(items)
-    more = [text("... and {count} more", count=len(items) - NAMED_AT_MOST)] if len(items) > NAMED_AT_MOST else []
-    return "\n".join(f"  {item}" for item in [*items[:NAMED_AT_MOST], *more])
+    more = [text("... and {count} more", count=len(items) - MAX_NAMED)] if len(items) > MAX_NAMED else []
+    return "\n".join(f"  {item}" for item in [*items[:MAX_NAMED], *more])
 
 
 def _warn_of_duplicates(table: pd.DataFrame, images: np.ndarray) -> None:
@@ -135,7 +134,9 @@ def _warn_of_duplicates(table: pd.DataFrame, images: np.ndarray) -> None:
         if split == "train":
             trained.setdefault(digest, name)
         elif digest in trained:
-            pairs.append(f"{trained[digest]} and {name}")
+            pairs.append(text("{first} and {last}", first=trained[digest], last=name))
     if pairs:
-        message = "The same picture is in train and in test, which makes the model look better than it is. Keep one of:"
+        message = text(
+            "The same picture is in train and in test, which makes the model look better than it is. Keep one of:"
+        )
         warnings.warn(cut(f"{message}\n{_lines(pairs)}"), stacklevel=4)

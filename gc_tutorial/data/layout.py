@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from gc_tutorial.checks import LARGEST_SEED, is_number, is_whole
+from gc_tutorial.checks import LARGEST_SEED, check_whole, is_number
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
@@ -14,7 +14,7 @@ SPLITS = ("train", "test")
 LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 # The names of the folder of a split, in upper or lower case; where there are several, the first of these is taken.
 SPLIT_NAMES = {"train": ("train", "training"), "test": ("test", "testing", "validation", "val")}
-NAMED_AT_MOST = 10
+MAX_NAMED = 10
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
 
@@ -67,33 +67,18 @@ def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
     return _table(splits)
 
 
-def check_fraction(test_fraction: float) -> None:
-    """Refuse a fraction that would leave nothing to train on, or nothing to hold out.
+def check_split(test_fraction: float, seed: int) -> None:
+    """Raise an error for a fraction that would leave nothing to train on or to hold out, or a seed that is not one.
 
     Raises:
-        DataError: if it is not between 0 and 1.
+        DataError: if the fraction is not between 0 and 1, or the seed not a whole number from 0 to `LARGEST_SEED`.
     """
     if not is_number(test_fraction) or not 0 < test_fraction < 1:
         raise DataError(
             "test_fraction={test_fraction} is not valid. Give a number between 0 and 1, such as 0.2.",
             test_fraction=test_fraction,
         )
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that no random split can follow from.
-
-    Raises:
-        DataError: if it is not a whole number from 0 to `LARGEST_SEED`.
-    """
-    if not is_whole(seed, 0, LARGEST_SEED):
-        raise DataError(
-            "{name}={value!r} is not valid. Give a whole number from {smallest} to {largest}.",
-            name="seed",
-            value=seed,
-            smallest=0,
-            largest=LARGEST_SEED,
-        )
+    check_whole("seed", seed, 0, LARGEST_SEED, DataError)
 
 
 def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarray:
@@ -124,8 +109,8 @@ def random_split(labels: pd.Series, test_fraction: float, seed: int) -> np.ndarr
 
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
-    more = text(" and {count} more", count=len(names) - NAMED_AT_MOST) if len(names) > NAMED_AT_MOST else ""
-    return ", ".join(names[:NAMED_AT_MOST]) + more
+    more = text(" and {count} more", count=len(names) - MAX_NAMED) if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _tree(names: Iterable[str], source: object) -> dict:

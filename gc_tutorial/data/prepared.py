@@ -13,8 +13,8 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from gc_tutorial.data.arrays import allocate
-from gc_tutorial.data.pipeline import THREADS, without_autotune
 from gc_tutorial.errors import DataError
+from gc_tutorial.pipeline import THREADS, without_autotune
 
 
 class UnavailableError(DataError):
@@ -34,7 +34,7 @@ def folder_of_tfds() -> Path:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """TFDS prints paths of this machine, warns of its own code, and draws bars that do not render in a notebook."""
+    """Silence TFDS, which prints local paths, warns about its own code and draws bars that notebooks cannot render."""
     tfds.disable_progress_bar()
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

@@ -22,7 +22,7 @@ class SyntheticHorsesOrHumans(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [  # noqa: RUF012 (as TFDS requires)
         tfds.core.BuilderConfig(name="full", description="As many images as Horses or Humans has."),
-        tfds.core.BuilderConfig(name="small", description="A tenth of them, for tests."),
+        tfds.core.BuilderConfig(name="small", description="An eighth of them in train and a quarter in test."),
     ]
     COUNTS = {"full": {"train": 1027, "test": 256}, "small": {"train": 128, "test": 64}}  # noqa: RUF012
 

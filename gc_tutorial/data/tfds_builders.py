@@ -1,4 +1,4 @@
-"""Find a data set of TFDS by its name, and prepare it where that can be expected to end well."""
+"""Find a data set of TFDS by its name, and download and prepare it if size, disk space and network allow."""
 
 import difflib
 import os
@@ -42,11 +42,11 @@ def find_builder(source: str) -> tfds.core.DatasetBuilder:
 
 
 def prepare_builder(builder: tfds.core.DatasetBuilder, source: str) -> tfds.core.DatasetBuilder:
-    """Download and prepare a set if need be and where its server answers soon.
+    """Download and prepare a set if needed and if its server answers soon.
 
     Args:
         builder: as from `find_builder`.
-        source: what it is called.
+        source: its name, for messages.
 
     Returns:
         `tfds.core.DatasetBuilder`, prepared.
@@ -57,7 +57,7 @@ def prepare_builder(builder: tfds.core.DatasetBuilder, source: str) -> tfds.core
     if is_prepared(builder):
         return builder
     folder = folder_of_tfds()
-    # A process of its own would not know a builder that is defined in this one.
+    # A child process cannot see a builder that is defined in this process.
     defined_here = not type(builder).__module__.startswith("tensorflow_datasets.")
     failure = _prepare_here(builder) if defined_here else _download(builder, source, folder)
     builder = _builder(source, folder)
@@ -82,7 +82,7 @@ def _builder(source, folder):
     try:
         with quiet():
             builder = tfds.builder(name, try_gcs=False, data_dir=folder)
-            builder.info  # noqa: B018 (where some sets find out that a package is missing)
+            builder.info  # noqa: B018 (some sets notice only here that a package is missing)
             return builder
     except tfds.core.DatasetNotFoundError:
         known = tfds.list_builders(with_community_datasets=False)
@@ -92,7 +92,7 @@ def _builder(source, folder):
             near=_near(base, known),
             catalog=CATALOG,
         ) from None
-    except Exception as error:  # of as many kinds as TFDS has data sets
+    except Exception as error:  # data sets raise errors of many kinds
         known = _configurations(base)
         if configuration and known and configuration not in known:
             raise DataError(
@@ -125,12 +125,12 @@ def _near(name: str, known: Iterable[str]) -> str:
 def _configurations(name: str) -> list[str]:
     try:
         return list(tfds.builder_cls(name).builder_configs)
-    except Exception:  # a set that is known from its files alone
+    except Exception:  # a set without a builder class, read from its files
         return []
 
 
 def _prepare_here(builder: tfds.core.DatasetBuilder) -> str:
-    """The reason in a line if it failed, else ""."""
+    """Return the reason for a failure in one line, or ""."""
     try:
         with quiet():
             builder.download_and_prepare()
@@ -140,7 +140,7 @@ def _prepare_here(builder: tfds.core.DatasetBuilder) -> str:
 
 
 def _download(builder: tfds.core.DatasetBuilder, source: str, folder: Path) -> str:
-    """The reason in a line if it failed, else ""."""
+    """Return the reason for a failure in one line, or ""."""
     name = source.removeprefix(PREFIX)
     by_hand = text("Prepare it with TFDS, then try again: tfds.builder({name!r}).download_and_prepare()", name=name)
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:

@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.description import Arrays, describe
-from gc_tutorial.data.layout import check_fraction, check_seed
+from gc_tutorial.data.layout import check_split
 from gc_tutorial.data.prepared import damaged, quiet, read_split
 from gc_tutorial.data.tfds_builders import CATALOG, find_builder, prepare_builder
 from gc_tutorial.errors import DataError
@@ -34,8 +34,7 @@ def load_tfds(
     Raises:
         DataError: for an unknown name, a set that is not one of classified images, or one that cannot be had.
     """
-    check_fraction(test_fraction)
-    check_seed(seed)
+    check_split(test_fraction, seed)
     builder = prepared_builder(source)
     features = features_of(builder, source)
     train_split, test_split = _splits(builder, features[1], source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -172,21 +172,3 @@ def verdict_word(row: Mapping) -> str:
         margin=MARGINS.get(row["outcome"]),
         better=wording.higher_is_better(row["outcome"]),
     )
-
-
-def finding(
-    differences: pd.DataFrame, arm: str = "gradient", shown: Sequence[str] = ("train_loss", "test_accuracy")
-) -> str:
-    """Say in a few words, for the title of a figure, what `paired_differences` shows of one arm.
-
-    Returns:
-        str, such as `"final training loss lower, final held-out accuracy: no difference shown"`.
-    """
-    rows = differences[differences["arm"] == arm].set_index("outcome")
-    return text(", ").join(text(_direction(rows.loc[one]), outcome=OUTCOMES[one]) for one in shown)
-
-
-def _direction(row):
-    if min(row["low"], row["t_low"]) <= 0 <= max(row["high"], row["t_high"]):
-        return "{outcome}: no difference shown"
-    return "{outcome} higher" if row["difference"] > 0 else "{outcome} lower"

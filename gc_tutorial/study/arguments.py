@@ -7,11 +7,11 @@ import operator
 from collections.abc import Iterable, Sized
 from typing import Any
 
-from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED, is_number, is_whole
+from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED, check_whole, is_number, is_whole
 from gc_tutorial.language import text
 from gc_tutorial.study.factors import COMPARED_ARMS, OPTIMIZERS
 
-SEEDS_AT_MOST = 10_000
+MAX_SEEDS = 10_000
 
 
 def checked_arms(arms: Any, optimizer: Any) -> tuple[str, ...]:
@@ -51,9 +51,9 @@ def checked_seeds(seeds: Any) -> list[int]:
     """
     given: Any
     if is_whole(seeds, 1):
-        count, given = operator.index(seeds), range(min(seeds, SEEDS_AT_MOST))
+        count, given = operator.index(seeds), range(min(seeds, MAX_SEEDS))
     elif isinstance(seeds, Iterable) and not isinstance(seeds, str):
-        given = list(itertools.islice(seeds, SEEDS_AT_MOST + 1))  # it may be endless
+        given = list(itertools.islice(seeds, MAX_SEEDS + 1))  # it may be endless
         count = len(seeds) if isinstance(seeds, Sized) else len(given)
     else:
         raise ValueError(
@@ -62,8 +62,8 @@ def checked_seeds(seeds: Any) -> list[int]:
                 seeds=seeds,
             )
         )
-    if count > SEEDS_AT_MOST:
-        raise ValueError(text("{count} seeds are too many. Choose at most {most}.", count=count, most=SEEDS_AT_MOST))
+    if count > MAX_SEEDS:
+        raise ValueError(text("{count} seeds are too many. Choose at most {most}.", count=count, most=MAX_SEEDS))
     if not count:
         raise ValueError(text("There are no seeds. Give at least one."))
     wrong = [seed for seed in given if not is_whole(seed, 0, LARGEST_SEED)]
@@ -75,22 +75,13 @@ def checked_seeds(seeds: Any) -> list[int]:
 
 
 def check_numbers(learning_rate: Any, batch_size: Any, epochs: Any) -> None:
-    """Refuse what training could not begin with.
+    """Raise an error for numbers that training cannot use.
 
     Raises:
         ValueError: naming the argument, what was found and what is allowed.
     """
-    for name, value in (("batch_size", batch_size), ("epochs", epochs)):
-        if not is_whole(value, 1, LARGEST_NUMBER):
-            raise ValueError(
-                text(
-                    "{name}={value!r} is not valid. Give a whole number from {smallest} to {largest}.",
-                    name=name,
-                    value=value,
-                    smallest=1,
-                    largest=LARGEST_NUMBER,
-                )
-            )
+    check_whole("batch_size", batch_size, 1, LARGEST_NUMBER)
+    check_whole("epochs", epochs, 1, LARGEST_NUMBER)
     if not is_number(learning_rate) or learning_rate <= 0:
         raise ValueError(
             text(

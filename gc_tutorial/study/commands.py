@@ -1,4 +1,4 @@
-"""What the shell commands do. Each imports what it needs itself, so that mistakes in the arguments are told at once."""
+"""The shell commands. Each imports what it needs itself, so that mistakes in the arguments are reported at once."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ def _import_quietly():
 
 
 def _check_writable(csv, folder):
-    """Before hours of training, not after."""
+    """Check before hours of training, not after."""
     if csv is None:
         return
     path = store.expanded(csv)
     try:
         if not csv or path.is_dir():
-            raise IsADirectoryError(0, "it is no name of a file")
+            raise IsADirectoryError(0, "it is not a file name")
         if path.exists() and not path.is_file():
             raise OSError(0, "it is not a regular file")
         if path.parent.resolve() == store.expanded(folder).resolve() and path.suffix in ("", store.ENDING):
@@ -124,13 +124,13 @@ def _check_writable(csv, folder):
 
 
 def _check_tables(target):
-    """Before hours of training, too; nothing is made yet."""
+    """Check before hours of training, too, without creating anything."""
     if target is None:
         return
     path = store.expanded(target).absolute()
     try:
         if not target:
-            raise IsADirectoryError(0, "it is no name of a folder")
+            raise IsADirectoryError(0, "it is not a folder name")
         there = next(one for one in (path, *path.parents) if one.exists())
         with tempfile.TemporaryFile(dir=there):
             pass

@@ -48,7 +48,7 @@ def compare(
 
     Args:
         source: for `load_data`, or a `Data` already loaded.
-        optimizer: `"rmsprop"`, `"sgd"` (momentum 0.9) or `"adam"`.
+        optimizer: `"rmsprop"`, `"sgd"` (momentum 0.9), `"adam"` or `"adamw"`.
         learning_rate: float.
         arms: of `"none"` (no GC), `"gradient"` (GC on the gradient), `"update"` (GC on the update) and
             `"recompiled"` (no GC; after the last epoch compiled again and trained for as many epochs more).

@@ -43,7 +43,7 @@ class Examples:
     figures: np.ndarray | None = None
 
 
-@functools.lru_cache(maxsize=2)  # runs of one seed follow each other, and need not hold the images once each
+@functools.lru_cache(maxsize=2)  # consecutive runs of one seed share the images
 def examples(name: str, image_size: int, seed: int, train_examples: int = 0, split: str = "fold") -> Examples:
     """Load a data set and split it by a seed.
 
@@ -102,7 +102,7 @@ def fold(labels: np.ndarray, groups: np.ndarray, seed: int) -> tuple[np.ndarray,
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Find out before hours of training whether each data set can be had, and download the sets of TFDS.
+    """Check before hours of training that each data set is available, and download the sets of TFDS.
 
     Raises:
         DataError: for the first that is not there.

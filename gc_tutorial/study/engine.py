@@ -15,7 +15,7 @@ from importlib.metadata import version
 from gc_tutorial.errors import EngineError, TutorialError
 from gc_tutorial.study.plan import Run
 
-PATIENCE = 10  # seconds for a scheduler to answer
+TIMEOUT = 10  # seconds for a scheduler to answer
 
 
 def versions() -> dict[str, str]:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def check_numbers(workers: int, threads: int, scheduler: str = "") -> None:
-    """Refuse more processes or threads than this machine could do anything with; a scheduler has machines of its own.
+    """Raise an error for more processes or threads than this machine can use; a scheduler has its own machines.
 
     Raises:
         EngineError: for fewer workers than one, or more workers or threads than four for each processor core.
@@ -42,9 +42,9 @@ def check_numbers(workers: int, threads: int, scheduler: str = "") -> None:
 def compute(
     runs: Iterable[Run], *, workers: int = 1, threads: int = 0, scheduler: str = ""
 ) -> Iterator[tuple[Run, dict]]:
-    """Train every run, and give back each as it ends.
+    """Train every run, and yield each as it ends.
 
-    A run whose worker is killed is done again on another one. A run that fails in another way does not stop the others.
+    Runs of a killed worker are repeated on another. Other failures do not stop the remaining runs.
 
     Args:
         runs: of `Run`; they are begun in this order.
@@ -104,7 +104,7 @@ def _on_dask(runs, workers, threads, scheduler):
         futures = {client.submit(_train_there, run, threads, expected, pure=False): run for run in runs}
         for future in as_completed(futures):
             yield futures[future], future.exception() or future.result()
-            future.release()  # or the scheduler would keep every result until the end
+            future.release()  # otherwise the scheduler would keep every result until the end
 
 
 def _train_there(run, threads, expected):
@@ -131,7 +131,7 @@ def _client(workers, scheduler):
             yield client
         return
     _check_scheduler(scheduler)
-    with Client(scheduler, timeout=PATIENCE) as client:
+    with Client(scheduler, timeout=TIMEOUT) as client:
         yield client
 
 
@@ -155,12 +155,12 @@ def _local_cluster(workers):
             yield cluster
         except BaseException:
             for process in set(multiprocessing.active_children()) - set(others):
-                process.kill()  # or closing would wait for the runs at work
+                process.kill()  # otherwise closing would wait for the running tasks
             raise
 
 
 def _check_scheduler(address):
-    """Dask's own client waits for ever where something accepts the connection and says nothing."""
+    """Dask's own client waits forever if something accepts the connection and never answers."""
     from distributed import rpc
 
     async def ask():
@@ -168,11 +168,11 @@ def _check_scheduler(address):
             return await found.identity()
 
     try:
-        with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop at work in its own
-            identity = thread.submit(asyncio.run, asyncio.wait_for(ask(), PATIENCE)).result()
-    except Exception as error:  # of as many kinds as Dask has protocols
+        with ThreadPoolExecutor(1) as thread:  # a notebook already runs an event loop in its own thread
+            identity = thread.submit(asyncio.run, asyncio.wait_for(ask(), TIMEOUT)).result()
+    except Exception as error:  # each protocol of Dask raises errors of its own
         raise EngineError(
-            f"The scheduler {address!r} does not answer within {PATIENCE} seconds. Check the address, and that "
+            f"The scheduler {address!r} does not answer within {TIMEOUT} seconds. Check the address, and that "
             "`dask scheduler` runs there."
         ) from error
     if not identity["workers"]:
@@ -191,7 +191,7 @@ def _use_threads(threads):
     except RuntimeError:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads:
             raise EngineError(
-                f"TensorFlow is already at work here with another number of threads than {threads}. Start the "
-                "process anew, or leave the number out."
+                f"TensorFlow is already running here with another number of threads than {threads}. Restart the "
+                "process, or omit the number."
             ) from None
     cv2.setNumThreads(min(threads, os.cpu_count() or 1))

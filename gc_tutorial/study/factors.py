@@ -1,6 +1,6 @@
-"""The names of what a study varies, each with a line for a reader.
+"""The factors of a study and the names of their values, each with a short description.
 
-No large package is imported here, so that a plan is checked, and a mistake told, at once.
+No large package is imported here, so that plans are checked without delay.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ COMPARED_ARMS = ("none", "gradient", "update", "recompiled")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare`, in Python and in the shell, does where nothing else is said."""
+    """Defaults of `compare`, in Python and in the shell."""
 
     optimizer: str = "rmsprop"
     learning_rate: float = 1e-3

@@ -50,7 +50,7 @@ class CleanMeasures(keras.callbacks.Callback):
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Reduce logits to three figures.
+    """Reduce logits to three numbers.
 
     Args:
         logits: array of shape (count, 1) for two classes, or (count, classes).

@@ -38,7 +38,7 @@ def build_network(name: str, input_shape: tuple[int, ...], classes: int, scaling
 
 
 def _again(layer, **changes):
-    """A new layer like an old one, which would bring its connections to another network along."""
+    """Copy a layer: the original would bring along its connections to another network."""
     return type(layer).from_config({**layer.get_config(), **changes})
 
 

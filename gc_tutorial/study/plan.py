@@ -17,7 +17,7 @@ from pathlib import Path
 from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED
 from gc_tutorial.errors import PlanError
 from gc_tutorial.study import store
-from gc_tutorial.study.arguments import SEEDS_AT_MOST
+from gc_tutorial.study.arguments import MAX_SEEDS
 from gc_tutorial.study.factors import (
     ARMS,
     AUGMENTATIONS,
@@ -35,7 +35,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-RUNS_AT_MOST = 100_000
+MAX_RUNS = 100_000
 SEEN_SEEDS = range(10)  # of the first studies: what was seen on them led to the plans
 CHOICES = {
     "stage": STAGES,
@@ -178,7 +178,7 @@ def read_plan(plan: str) -> Plan:
     """
     path = plan_path(plan)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark before the text
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte order mark first
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError("{name} is not valid TOML: {error}.", name=path.name, error=error) from None
     except OSError as error:
@@ -211,8 +211,8 @@ def _plan(name: str, content: dict) -> Plan:
                 tuned.append((_run({**values, "learning_rate": math.nan}, tuned=True), rate))
             else:
                 runs.append(_run(values))
-            if len(runs) + len(tuned) > RUNS_AT_MOST:
-                raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{RUNS_AT_MOST:,}")
+            if len(runs) + len(tuned) > MAX_RUNS:
+                raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{MAX_RUNS:,}")
     if not runs:
         raise PlanError("it plans no runs. Add a block [[runs]] with the factors.")
     _check_tuning(runs, tuned)
@@ -222,7 +222,7 @@ def _plan(name: str, content: dict) -> Plan:
 
 
 def _check_tuning(runs: list[Run], tuned: list[tuple[Run, Tuned]]) -> None:
-    """Before hours of tuning, not after."""
+    """Check before hours of tuning, not after."""
     tuning = {run.tuned_alike for run in runs if run.stage == "tuning"}
     for run, rule in tuned:
         for arm in rule.of or (run.arm,):
@@ -240,8 +240,8 @@ def _seeds(table: dict) -> dict[str, list[int]]:
                 "seeds of {stage!r} are unknown. Choose from: {stages}.", stage=stage, stages=", ".join(STAGES)
             )
         seeds[stage] = values = values if isinstance(values, list) else [values]
-        if len(values) > SEEDS_AT_MOST:
-            raise PlanError("{count} seeds are too many. Choose at most {most}.", count=len(values), most=SEEDS_AT_MOST)
+        if len(values) > MAX_SEEDS:
+            raise PlanError("{count} seeds are too many. Choose at most {most}.", count=len(values), most=MAX_SEEDS)
         for seed in values:
             if type(seed) is not int or seed < 0:
                 raise PlanError("seed {seed!r} is not a whole number of 0 or more.", seed=seed)

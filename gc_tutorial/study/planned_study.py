@@ -1,12 +1,11 @@
-"""Run what is missing of a planned study, and write its tables."""
+"""Run the missing runs of a planned study, and write its tables."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
@@ -16,12 +15,11 @@ from tqdm import tqdm
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import datasets, engine, store
-from gc_tutorial.study.evidence.outcomes import reduce_runs
-from gc_tutorial.study.evidence.wording import higher_is_better
-from gc_tutorial.study.plan import Plan, Run, Tuned
+from gc_tutorial.study.plan import Plan, Run
 from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
+from gc_tutorial.study.tuned import known_runs
 
-LOGITS = "logits"  # the folder of what the networks said of each example
+LOGITS = "logits"  # the folder of the networks' outputs for each example
 
 UPGRADED = (
     " To finish what was begun with other versions, install those; to add runs of today's versions all the same, "
@@ -39,13 +37,13 @@ def run_study(
     accept_versions: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train what is missing of a plan; each finished run is kept at once.
+    """Train the missing runs of a plan; each finished run is kept at once.
 
     Args:
         plan: `Plan`.
         folder: path of the results folder.
         workers, threads, scheduler: as for `gc_tutorial.study.engine.compute`.
-        accept_versions: whether to go on in a folder with runs of other versions of the packages.
+        accept_versions: whether to continue in a folder whose runs used other package versions.
         progress: whether to show a bar over all runs, with the time left.
 
     Returns:
@@ -86,7 +84,7 @@ def _keep(path, run, configuration, result):
 
 
 def _make_room_for_logits(path):
-    """Before hours of training, not after."""
+    """Check before hours of training, not after."""
     try:
         store.probe(path / LOGITS)
     except OSError as error:
@@ -111,37 +109,6 @@ def _check_plan(results, plan, folder):
                 f"{Path(folder) / name}{store.ENDING} belongs to the plan {configuration.get('plan')!r}, and not to "
                 f"{plan.name!r}. Nothing was changed. Choose another folder."
             )
-
-
-def known_runs(plan: Plan, results: store.Results) -> list[Run]:
-    """All runs that can be named: those of the plan and, where the tuning has ended, those with tuned rates."""
-    runs = list(plan.runs)
-    if plan.tuned and all(run.name in results.runs for run in runs if run.stage == "tuning"):
-        chosen: dict[tuple[Run, Tuned], list[float]] = {}  # all seeds of a cell have the same rates
-        for run, tuned in plan.tuned:
-            key = run.tuned_alike, tuned
-            if key not in chosen:
-                chosen[key] = best_rates(run, tuned, plan.runs, results)
-            runs += [replace(run, learning_rate=rate) for rate in chosen[key]]
-    return list(dict.fromkeys(runs))
-
-
-def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Results) -> list[float]:
-    """The learning rates with the lowest means over the tuning runs that differ from `run` in rate and seed only.
-
-    Outcomes are those of `gc_tutorial.study.evidence.outcomes.reduce_runs`: means of the last three epochs; a run that
-    diverged counts as a network that guesses.
-    """
-    chosen: list[float] = []
-    for arm in tuned.of or (run.arm,):
-        wanted = replace(run.tuned_alike, arm=arm)
-        alike = [one for one in runs if one.stage == "tuning" and one.tuned_alike == wanted]
-        reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
-        for outcome in tuned.by:
-            means = reduced.groupby("learning_rate")[outcome].mean()
-            ranked = means.sort_values(ascending=not higher_is_better(outcome), kind="stable").index
-            chosen += [float(rate) for rate in ranked[: tuned.best] if rate not in chosen]
-    return chosen
 
 
 def overview(plan: Plan, folder: str | os.PathLike) -> str:
@@ -212,7 +179,7 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
 
 
 def restore(plan: Plan, source: str | os.PathLike, folder: str | os.PathLike) -> int:
-    """Put the runs of committed tables into a results folder, so that the study goes on from them.
+    """Put the runs of committed tables into a results folder, so that the study continues from them.
 
     Returns:
         int, the number of runs that were not there before.

@@ -11,8 +11,8 @@ from gc_tutorial.study import store
 from gc_tutorial.study.evidence.findings import Finding, findings
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.plan import Plan, Run, read_plan
-from gc_tutorial.study.planned_study import known_runs
 from gc_tutorial.study.tables import load_table, published_tables, restore_runs
+from gc_tutorial.study.tuned import known_runs
 
 TUNED_BY = {"B_confirmation": "A_tuning"}  # a plan whose rates another one tuned, too
 OF_TUNING = ("tuning", "stability", "budget", "size")

@@ -1,4 +1,4 @@
-"""Finished runs on disk: one file each, written in one step, checked when read, by one command at a time."""
+"""Finished runs on disk: one file each, written atomically, checked when read, by one command at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Results:
     Attributes:
         runs: dict from run name to a dict of rows (list of dict, one for each epoch), and whatever else was kept.
         configurations: dict from run name to the configuration that it was made with.
-        damaged: names of files that are damaged; the runs are done again and replace them.
+        damaged: names of damaged files; their runs are repeated and replace them.
     """
 
     runs: dict[str, dict] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Results:
 
 
 def check_named(folder: str | os.PathLike) -> None:
-    """Refuse an empty name, which `Path` would take for the current folder, and what is no name.
+    """Raise an error for an empty name, which `Path` would take for the current folder, and for what is not a name.
 
     Raises:
         StoreError: if it is empty, or not a name of a folder.
@@ -61,7 +61,7 @@ def expanded(path: str | os.PathLike) -> Path:
 
 
 def probe(folder: Path) -> None:
-    """Make a folder if need be, and write a file into it for a moment.
+    """Create a folder if needed, and check that it can be written to.
 
     Raises:
         OSError: if that cannot be done.
@@ -74,10 +74,10 @@ def probe(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike) -> Iterator[Path]:
-    """Make a results folder ready for this command alone.
+    """Create a results folder if needed, and lock it for this command.
 
     Args:
-        folder: path; `~` is expanded, and the folder is made if need be.
+        folder: path; `~` is expanded.
 
     Yields:
         `Path` of the folder.
@@ -107,7 +107,7 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
 
 
 def read_results(folder: str | os.PathLike) -> Results:
-    """Read all finished runs of a results folder; what an interrupted command left half written is not looked at.
+    """Read all finished runs of a results folder; ignores partial files of interrupted commands.
 
     Args:
         folder: path.
@@ -143,7 +143,7 @@ def _listed(folder):
 
 
 def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLike) -> None:
-    """Refuse runs whose rows have other columns, or other values, than those of this package have.
+    """Raise an error for runs whose rows lack columns of this package, or hold values of another kind.
 
     Args:
         results: `Results` of the folder.
@@ -166,19 +166,19 @@ def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLi
 
 
 def check_same(
-    results: Results, configuration: dict, folder: str | os.PathLike, way_on: str = "", *, ignoring: Iterable[str] = ()
+    results: Results, configuration: dict, folder: str | os.PathLike, hint: str = "", *, ignoring: Iterable[str] = ()
 ) -> None:
-    """Refuse to add runs of one configuration to those of another.
+    """Raise an error if a folder holds runs of another configuration.
 
     Args:
         results: `Results` of the folder.
         configuration: dict of what must be equal for all runs in the folder.
         folder: path, for the message.
-        way_on: str, a further thing to do, for the message.
+        hint: str, a further way to solve it, for the message.
         ignoring: keys that may differ.
 
     Raises:
-        StoreError: naming what differs, and how to go on.
+        StoreError: naming what differs, and how to continue.
     """
     for name, found in results.configurations.items():
         keys = sorted((configuration.keys() | found) - set(ignoring))
@@ -189,12 +189,12 @@ def check_same(
             )
             raise StoreError(
                 f"{Path(folder) / name}{ENDING} is a run of another configuration: {differences}. Nothing was changed. "
-                f"Choose another folder, or use the configuration that this folder was begun with.{way_on}"
+                f"Choose another folder, or use the configuration that this folder was begun with.{hint}"
             )
 
 
 def write_run(folder: str | os.PathLike, name: str, configuration: dict, run: dict) -> None:
-    """Write one finished run, so that it is there whole or not at all.
+    """Write one finished run atomically.
 
     Args:
         folder: path of the results folder.
@@ -216,27 +216,27 @@ def unwritten(name: str, folder: str | os.PathLike, error: OSError) -> StoreErro
     """The error for a finished run that could not be written."""
     return StoreError(
         f"The finished run {name!r} could not be written to {folder}: {error.strerror}. All runs before it are "
-        "safe there. Free some space, and give the same command again: it goes on from here."
+        "safe there. Free some space, and run the same command again to continue."
     )
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Write a file in one step: there is the old content or the new one, and never a part.
+    """Write a file atomically: readers see the old content or the new, never a part.
 
-    Where the path is a link, the file behind it is written.
+    If the path is a link, its target is replaced.
 
     Raises:
         OSError: if it cannot be written; the old content is then still there.
     """
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():  # root could replace a device by a file
+    if path.exists() and not path.is_file():  # root could replace a device with a file
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     unfinished = path.with_name(f"{os.getpid()}{UNFINISHED}")  # a longer name might be too long
     try:
         with open(unfinished, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
+            os.fsync(file.fileno())  # otherwise a power cut could leave an empty file under the new name
         os.replace(unfinished, path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -246,7 +246,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
 
 def _read(path):
     """The run in a file, or None where the file is damaged."""
-    if not path.is_file():  # to read from a pipe would be to wait for ever
+    if not path.is_file():  # reading a named pipe would block
         raise StoreError(f"{path} is not a file. Remove it, or choose another folder.")
     try:
         run = json.loads(path.read_text(encoding="utf-8"))

@@ -57,7 +57,7 @@ def study_table(runs: dict[Run, dict]) -> pd.DataFrame:
 
 
 def _place(name):
-    """Always the same order, whatever the first run in the table has measured."""
+    """The sort key of a column: the order must not depend on what the first run in the table has measured."""
     kinds = ("epoch", "train_", "clean_", "heldout_", "shifted_", "share_", "seconds")
     kind = next((place for place, start in enumerate(kinds) if name.startswith(start)), len(kinds))
     number = name.rpartition("_")[2]
@@ -65,11 +65,11 @@ def _place(name):
 
 
 def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder: str | Path) -> None:
-    """Write `runs.csv` and `epochs.csv`, each in one step, from which `restore_runs` makes the runs again.
+    """Write `runs.csv` and `epochs.csv`, each atomically; `restore_runs` makes the runs from them again.
 
     Args:
         runs, configurations: dict from `Run` to what was stored of it, and to its configuration.
-        folder: path; it is made if need be.
+        folder: path; it is created if needed.
 
     Raises:
         StoreError: if it cannot be written to.
@@ -162,7 +162,7 @@ def _restored(run, rows):
 
 
 def _digest(name):
-    """The end of a run's name, which tells it apart: names would be half of the table of epochs."""
+    """The unique end of a run's name; full names would be half of the table of epochs."""
     return name.rpartition("-")[2]
 
 
@@ -208,7 +208,7 @@ def _name(fields):
 
 def _read_table(path, needed):
     try:
-        if not os.path.isfile(path) and os.path.exists(path):  # to read from a pipe would be to wait for ever
+        if not os.path.isfile(path) and os.path.exists(path):  # reading a named pipe would block
             raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
         text = path.read_text(encoding="utf-8")
         table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(("run", *LISTS), str)).fillna(EMPTY)

@@ -52,13 +52,13 @@ PRETRAINING: dict[str, Any] = {
 
 @contextlib.contextmanager
 def fresh(seed: int) -> Iterator[None]:
-    """Forget all earlier models, and make every draw of Keras follow from the seed while a model is built.
+    """Clear the state of Keras, and seed all its random draws while a model is built.
 
-    Keras draws the seeds of layers from Python's own generator. In a worker of Dask other threads draw from that one,
-    too, and arms of one seed would now and then begin with other weights.
+    Keras draws the seeds of layers from Python's own generator. In a Dask worker other threads draw from it, too, so
+    that arms of one seed would sometimes begin with different weights.
     """
     policy = keras.config.dtype_policy()
-    keras.backend.clear_session()  # which forgets the policy, too
+    keras.backend.clear_session()  # which resets the policy, too
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
     with mock.patch.object(seed_generator, "python_random", random.Random(seed)):
@@ -150,7 +150,7 @@ def fit(
 
 
 def finished_rows(rows: list[dict], total: int) -> list[dict]:
-    """The rows as they are kept: with the status of the run, when it ended and where, and without what JSON lacks.
+    """The rows as they are stored: with the status of the run, when it ended and where, and only values that JSON has.
 
     Args:
         rows: as from `fit`.
@@ -215,7 +215,7 @@ def _pretrained(run: Run) -> list[list[np.ndarray]]:
 
 
 def _storable(value):
-    """JSON knows no NaN or infinity, and NumPy's numbers are not its own."""
+    """JSON has no NaN or infinity, and cannot hold NumPy scalars."""
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return value

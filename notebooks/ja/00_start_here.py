@@ -147,7 +147,7 @@ from IPython.display import Markdown
 from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 from gc_tutorial.study.published import published
 
-tuning, mechanism, confirmation = published("A"), published("D"), published("B")
+tuning, mechanism, confirmation = published("A_tuning"), published("D_mechanism"), published("B_confirmation")
 show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
 # %% [markdown] translates="a3345e195e28"
@@ -158,10 +158,9 @@ from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 answers = confirmation.findings()
 found = [answers[name].found for name in ("training", "heldout") if name in answers]
-lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2").findings(), "sgd")
-done, missing = confirmation.runs["run"].nunique(), len(confirmation.missing)
-waiting = "Each at its own best rate (study B): no answer yet; {done} of {planned} runs are finished."
-lines += found or [text(waiting, done=done, planned=done + missing)]
+lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
+waiting = "Each method at its own best rate: no answer yet. {progress}"
+lines += found or [text(waiting, progress=confirmation.progress)]
 Markdown("\n".join(f"- {line}" for line in lines))
 
 # %% [markdown] translates="2a861b4e7bbe"

@@ -91,7 +91,7 @@ show(
 # %%
 from gc_tutorial.study.published import published
 
-tuning, confirmation = published("A"), published("B")
+tuning, confirmation = published("A_tuning"), published("B_confirmation")
 answers = {**tuning.findings(), **confirmation.findings()}
 print(tuning.progress, confirmation.progress, sep="\n")
 
@@ -101,7 +101,7 @@ from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
 if "heldout" in answers:
     heldout = answers["heldout"].table
-    show(answer(tuning.runs, heldout, narrow=True), alt=answer_alt(tuning.runs, heldout))
+    show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
@@ -126,7 +126,8 @@ questions = {
     "exchange": text("Does the answer depend on the choice of the rate?"),
 }
 lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
-one_rate = at_one_rate(published("D").findings()) + at_one_rate(published("D2").findings(), "sgd")
+one_rate = at_one_rate(published("D_mechanism").findings())
+one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('And at the rate that is best without GC?')}** {said}" for said in one_rate]
 waiting = sentences(asked for name, asked in questions.items() if name not in answers)
 if waiting:
@@ -306,7 +307,7 @@ Markdown(
 # 1 回の訓練だけでは、このような「改善」がどれだけの大きさなのかは分かりません。そこで実験 E では、新しいシードで同じことを繰り返します。また、公開例の設定での訓練が、違いを示せるほど長いのかどうかも調べます。
 
 # %%
-recipe = published("E")
+recipe = published("E_recipe")
 asked = {
     "control": text("How much does a second training without GC gain?"),
     "too_few_steps": text("Are ten epochs too few?"),

@@ -31,8 +31,8 @@ from keras import layers  # noqa: E402
 from gc_tutorial import build_cnn, load_data, training_batches  # noqa: E402
 from gc_tutorial.augmentation import draw_matrices  # noqa: E402
 from gc_tutorial.data.horses_or_humans import NAME as REAL  # noqa: E402
-from gc_tutorial.data.pipeline import THREADS, without_autotune  # noqa: E402
 from gc_tutorial.data.prepared import read_split  # noqa: E402
+from gc_tutorial.pipeline import THREADS, without_autotune  # noqa: E402
 from gc_tutorial.study.training import processor  # noqa: E402
 
 SIZE, BATCH = 300, 128

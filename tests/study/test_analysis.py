@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +5,6 @@ from scipy import stats
 
 from gc_tutorial.study.analysis import (
     final_training_loss,
-    finding,
     load_study,
     outcomes,
     paired_differences,
@@ -96,13 +93,6 @@ def test_a_small_difference_in_accuracy_is_no_practical_one():
     table = runs({"none": [1.0, 2.0, 3.0, 4.0], "gradient": [1.1, 1.9, 3.1, 3.9]})
     assert verdict(row(paired_differences(table), "test_accuracy")).startswith("no practical difference: ")
     assert verdict(row(paired_differences(table), "train_loss")).startswith("inconclusive: ")
-
-
-def test_a_finding_names_each_direction():
-    lower = runs({"none": [1.0, 2.0, 3.0], "gradient": [0.5, 1.4, 2.6]})
-    assert finding(paired_differences(lower)) == "final training loss lower, final held-out accuracy lower"
-    null = runs({"none": [1, 2, 3, 4], "gradient": [2, 1, 4, 3]})
-    assert finding(paired_differences(null), shown=["train_loss"]) == "final training loss: no difference shown"
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
@@ -245,23 +235,3 @@ def test_a_verdict_in_full():
     assert said(outcome="train_loss", seeds=4, difference=0.05, t_low=0.03, t_high=0.07) == (
         "hurts: higher by 0.050 (95% interval 0.030 to 0.070), 4 seeds"
     )
-
-
-@pytest.mark.parametrize(
-    ("limits", "direction"),
-    [
-        ({"low": 0.1, "t_low": 0.1}, " higher"),
-        ({"low": 0.1, "t_low": 0.0}, ": no difference shown"),
-        ({"low": -0.1, "t_low": 0.1}, ": no difference shown"),
-        ({"difference": -0.2, "low": -0.3, "t_low": -0.3, "high": -0.1, "t_high": -0.1}, " lower"),
-        ({"difference": -0.2, "low": -0.3, "t_low": -0.3, "high": -0.1, "t_high": 0.0}, ": no difference shown"),
-        ({"difference": -0.2, "low": -0.3, "t_low": -0.3, "high": 0.1, "t_high": -0.1}, ": no difference shown"),
-        ({"difference": 0.2, "low": 0.1, "t_low": 0.1, "high": 5.0, "t_high": 5.0}, " higher"),
-    ],
-)
-def test_a_finding_needs_both_intervals(limits, direction):
-    usual = {"arm": "gradient", "outcome": "train_loss", "difference": 0.2, "high": 0.3, "t_high": 0.3, "low": math.nan}
-    other = {**usual, "arm": "update", "difference": -1.0, "low": -2.0, "t_low": -2.0, "high": -0.5, "t_high": -0.5}
-    table = pd.DataFrame([other, {**usual, **limits}])
-    assert finding(table, shown=["train_loss"]) == f"final training loss{direction}"
-    assert finding(table, "update", ["train_loss"]) == "final training loss lower"

@@ -109,8 +109,8 @@ def test_wrong_usage_ends_with_code_2(arguments, told, capsys):
 @pytest.mark.parametrize(
     ("csv", "told"),
     [
-        ("", "it is no name of a file"),
-        ("folder", "it is no name of a file"),
+        ("", "it is not a file name"),
+        ("folder", "it is not a file name"),
         ("pipe", "it is not a regular file"),
         ("runs/none-seed000.json", "it could be a run, or the lock, of the results folder"),
         ("runs/.lock", "it could be a run, or the lock, of the results folder"),
@@ -144,7 +144,7 @@ def small_plan(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("", "it is no name of a folder"),
+        ("", "it is not a folder name"),
         ("plan.toml", "Not a directory"),
         ("plan.toml/tables", "Not a directory"),
         ("taken", "runs.csv is a folder there"),

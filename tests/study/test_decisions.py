@@ -297,9 +297,10 @@ def test_results_as_rows():
     small = result_rows(FOUND["B"], {"heldout": "accuracy"})
     assert small["word"].tolist() == ["hurts, by less than the margin", NULL]
     losses = {"outcome": "clean_loss", "difference": -0.2, "t_low": -0.3, "t_high": 0.1}
-    found = {"training": finding([row("helps", **losses, scale="log"), row("helps", **losses)])}
+    none = row(NULL, **{**losses, "difference": 0.0})
+    found = {"training": finding([row("helps", **losses, scale="log"), row("helps", **losses), none])}
     said = result_rows(found, {"training": "loss"})["result"].tolist()
-    assert said == ["-18% (-26 to +11)", "-0.20 nats (-0.30 to +0.10)"]
+    assert said == ["-18% (-26 to +11)", "-0.20 nats (-0.30 to +0.10)", "0 nats (-0.30 to +0.10)"]
 
 
 def test_claims_about_all_settings_are_found():

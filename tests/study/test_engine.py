@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from gc_tutorial.__main__ import main
-from gc_tutorial.errors import EngineError, PlanError, StoreError
-from gc_tutorial.study import engine, planned_study, store
+from gc_tutorial.errors import EngineError, StoreError
+from gc_tutorial.study import engine, planned_study, store, tuned
 from gc_tutorial.study.plan import Plan, Run, Tuned, read_plan
 
 PLAN = """
@@ -72,7 +72,7 @@ def finish(process, seconds=300):
 def results(plan_file, folder):
     plan, found = read_plan(str(plan_file)), store.read_results(folder)
     assert not found.damaged
-    runs = {run: found.runs[run.name] for run in planned_study.known_runs(plan, found)}
+    runs = {run: found.runs[run.name] for run in tuned.known_runs(plan, found)}
     return planned_study.study_table(runs).drop(columns=VARYING)
 
 
@@ -152,15 +152,15 @@ def test_interrupted_it_ends_soon_with_one_sentence(plan_file, tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     said = [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "epoch" not in line]
-    assert said == ["stopped; the same command goes on from here"]
+    assert said == ["stopped; run the same command again to continue"]
 
 
 # ----- schedulers
 
 
 def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(monkeypatch):
-    assert engine.PATIENCE <= 10
-    monkeypatch.setattr(engine, "PATIENCE", 2)
+    assert engine.TIMEOUT <= 10
+    monkeypatch.setattr(engine, "TIMEOUT", 2)
     with socket.socket() as silent:  # it accepts, and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -280,7 +280,7 @@ def chosen(finals, by=("clean_loss",), best=1, of=()):
             runs.append(run)
             results.runs[run.name] = {"rows": rows}
     asked = Run(data="digits", learning_rate=1.0, epochs=5, seed=200, stage="confirmation")
-    return planned_study.best_rates(asked, Tuned(by, best, of), runs, results)
+    return tuned.best_rates(asked, Tuned(by, best, of), runs, results)
 
 
 def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
@@ -295,11 +295,6 @@ def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
     assert chosen({("none", 1e-4): [1.4, 1.4], ("none", 1e-3): [0.1, None]}) == [1e-3]
 
 
-def test_a_rate_without_tuning_runs_is_told():
-    with pytest.raises(PlanError, match="no tuning runs like it"):
-        planned_study.best_rates(SMALL, Tuned(("clean_loss",)), [], store.Results())
-
-
 def test_longer_runs_at_tuned_rates_are_found_while_others_are_known():
     tuning = [Run(data="digits", learning_rate=rate, epochs=1, seed=1) for rate in (1e-3, 1e-2)]
     rows = [{"epoch": 1, "train_loss": 1.0, "clean_loss": 1.0, "seconds": 1.0, "ended": "", "machine": ""}]
@@ -307,7 +302,7 @@ def test_longer_runs_at_tuned_rates_are_found_while_others_are_known():
     longer = Run(data="digits", learning_rate=math.nan, epochs=3, seed=1)
     both = (longer, replace(longer, seed=2))
     plan = Plan("P", "", "", tuple(tuning), tuple((run, Tuned(("clean_loss",), 2)) for run in both))
-    found = planned_study.known_runs(plan, results)[2:]
+    found = tuned.known_runs(plan, results)[2:]
     assert sorted((run.seed, run.learning_rate, run.epochs) for run in found) == [
         (1, 1e-3, 3), (1, 1e-2, 3), (2, 1e-3, 3), (2, 1e-2, 3)]  # fmt: skip
 

@@ -218,16 +218,6 @@ def test_intervals_of_no_spread_and_of_too_few_seeds():
         intervals.estimate([0.5])
 
 
-def test_easy_and_hard_figures_balance_out_within_rotations():
-    random = np.random.default_rng(0)
-    folds = np.tile([-0.1, -0.05, 0.0, 0.05, 0.1], 6)  # whole rotations, in which folds differ far more than runs
-    values = folds + random.normal(0, 0.01, 30)
-    low, high = intervals.over_rotations(values, SEEDS)
-    whole = intervals.estimate(values)
-    assert high - low < (whole["t_high"] - whole["t_low"]) / 3
-    assert math.isnan(intervals.over_rotations(values[:10], SEEDS[:10])[0])
-
-
 def test_an_interval_over_figures_covers_new_figures():
     random = np.random.default_rng(0)
     covered = []

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gc_tutorial.study.evidence.intervals import estimate, holm, over_rotations, seeds_needed, share
+from gc_tutorial.study.evidence.intervals import estimate, holm, seeds_needed, share
 
 VALUES = np.array([0.1, 0.3, 0.2, 0.6, 0.4])
 LIMITS = ("t_low", "t_high", "inner_low", "inner_high", "low", "high")
@@ -64,34 +64,6 @@ def test_too_few_or_not_finite(values, count):
     told = f"An interval needs at least two seeds with finite outcomes. Found {count}. Run more."
     with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
         estimate(values)
-
-
-# ----- rotations
-
-
-def test_the_interval_over_rotations_is_that_of_their_means():
-    means = np.array([0.1, 0.2, 0.4])
-    values = np.repeat(means, 5) + np.tile([-2, -1, 0, 1, 2], 3)
-    order = np.random.default_rng(0).permutation(15)
-    seeds = np.arange(200, 215)
-    expected = tuple(stats.ttest_1samp(means, 0).confidence_interval(0.95))
-    assert over_rotations(values[order], seeds[order]) == pytest.approx(expected)
-    # A rotation that is not whole does not count.
-    more = np.append(values, [9.0] * 4), np.append(seeds, range(215, 219))
-    assert over_rotations(*more) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("values", "seeds"),
-    [
-        (np.arange(10.0), range(200, 210)),  # two rotations
-        (np.arange(15.0), range(201, 216)),  # two whole ones, and two parts
-        (np.tile(np.arange(5.0), 3), range(200, 215)),  # no spread
-    ],
-)
-def test_there_is_no_interval_over_rotations(values, seeds):
-    low, high = over_rotations(values, seeds)
-    assert math.isnan(low) and math.isnan(high)
 
 
 # ----- shares

@@ -195,10 +195,9 @@ def test_a_comparison_holds_the_estimate_and_the_setting():
     expected = estimate(differences(best_pairs(BOTH), "clean_loss"))
     assert {name: row[name] for name in expected} == pytest.approx(expected)
     assert (row["mean"], row["mean_baseline"]) == (pytest.approx(1.6 / 3), pytest.approx(0.6))
-    assert math.isnan(row["rotation_low"]) and math.isnan(row["rotation_high"])
     assert (row["diverged"], row["diverged_baseline"], row["p_holm"]) == (0, 0, row["p"])
     assert row["word"] == "no practical difference"
-    assert compared()[0]["margin"] is None
+    assert math.isnan(compared()[0]["margin"])
     assert compared()[0]["word"] == "inconclusive"
 
 
@@ -225,16 +224,6 @@ def test_pairs_without_the_outcome_are_left_out():
         assert compare_pairs(unmeasured, "clean_loss").empty
         (row,) = compared(together(unmeasured, other))
         assert (row["data"], row["seeds"]) == ("flowers", 3)
-
-
-def test_whole_rotations_have_an_interval_of_their_own():
-    seeds = tuple(range(200, 215))
-    gains = [0.1] * 5 + [0.2] * 5 + [0.4] * 5
-    base = runs(seeds=seeds, losses=[0.5] * 15)
-    pairs = best_pairs(together(base, runs("gradient", seeds=seeds, losses=[0.5 - gain for gain in gains])))
-    (row,) = compared(pairs)
-    expected = intervals.over_rotations([-gain for gain in gains], seeds)
-    assert (row["rotation_low"], row["rotation_high"]) == pytest.approx(expected)
 
 
 def test_a_word_must_survive_the_correction_for_several_settings():

@@ -50,14 +50,25 @@ def test_tuned_rates_follow_from_the_tuning(written):
     block = '[[runs]]\nstage = "confirmation"\narm = ["none", "gradient"]\nlearning_rate = { tuned = "clean_loss" }\n'
     plan = read_plan(written(GOOD + block))
     assert len(plan.runs) == 8
-    rates = {"none": [1e-2], "gradient": [1e-3, 1e-2]}
+    by_loss = Tuned(("clean_loss",), 1)
+    assert [(run.arm, run.seed, rule) for run, rule in plan.tuned] == [
+        ("none", 200, by_loss),
+        ("gradient", 200, by_loss),
+    ]
 
-    def chosen(run, tuned):
-        assert tuned == Tuned(("clean_loss",), 1)
-        return rates[run.arm]
 
-    found = {(run.arm, run.learning_rate, run.seed) for run in plan.tuned_runs(chosen)}
-    assert found == {("none", 1e-2, 200), ("gradient", 1e-3, 200), ("gradient", 1e-2, 200)}
+@pytest.mark.parametrize(
+    ("line", "arm"),
+    [
+        ('arm = "half"\nlearning_rate = { tuned = "clean_loss" }', "half"),
+        ('learning_rate = { tuned = "clean_loss", of = ["none", "twice"] }', "twice"),
+        ('batch_size = 8\nlearning_rate = { tuned = "clean_loss" }', "none"),
+    ],
+)
+def test_a_rate_without_tuning_runs_is_told_before_the_tuning(written, line, arm):
+    assert read_plan(written(f'{GOOD}[[runs]]\nstage = "confirmation"\nepochs = 9\nlearning_rate = 1'))
+    with pytest.raises(PlanError, match=f"mine.toml: a rate of the arm '{arm}' on 'flowers' is to be tuned, and no"):
+        read_plan(written(f'{GOOD}[[runs]]\nstage = "confirmation"\n{line}'))
 
 
 def test_names_tell_runs_apart_and_survive_new_factors():
@@ -234,13 +245,11 @@ def test_how_rates_are_chosen(written):
         ('{ tuned = "clean_loss", of = ["none", "half"] }', Tuned(("clean_loss",), 1, ("none", "half"))),
         (f'{{ tuned = "a", of = {ARMS.split(", ")} }}', Tuned(("a",), 1, tuple(ARMS.split(", ")))),
     ):
-        plan = read_plan(written(GOOD + block + text))
+        plan = read_plan(written(GOOD.replace('["none", "gradient"]', str(ARMS.split(", "))) + block + text))
         ((run, tuned),) = plan.tuned
         assert tuned == expected
         assert (run.stage, run.seed, run.learning_rate != run.learning_rate) == ("confirmation", 200, True)
-        chosen = list(plan.tuned_runs(lambda run, tuned: [0.1, 0.2, 0.1]))
-        assert [(one.learning_rate, one.seed) for one in chosen] == [(0.1, 200), (0.2, 200)]
-    assert len(plan.runs) == 8
+    assert len(plan.runs) == 8 * 6
 
 
 ARMS = (

@@ -138,13 +138,9 @@ def test_the_ratio_of_epochs_with_its_interval():
     assert row["claimed"]
 
 
-def test_another_part_of_the_epochs_and_another_pair_of_arms():
+def test_another_part_of_the_epochs():
     (row,) = found(goal_at=0.5).to_dict("records")
     assert row["goal"] == pytest.approx(1 - 0.1015 * 2)
-    data = together(BASE.assign(arm="update", run="u" + BASE["run"]), FAST)
-    (row,) = found(data, arm="update", baseline="gradient").to_dict("records")
-    assert (row["arm"], row["baseline"]) == ("update", "gradient")
-    assert row["ratio"] < 1
 
 
 def test_a_run_that_never_gets_there_counts_with_its_epochs_and_strictly_with_twice_as_many():

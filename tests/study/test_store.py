@@ -146,7 +146,7 @@ def test_what_an_interrupted_command_half_wrote_is_not_a_run(tmp_path):
 def test_another_configuration_never_mixes(tmp_path, other):
     store.write_run(tmp_path, "run", other, RUN)
     with pytest.raises(store.StoreError) as error:
-        store.check_same(store.read_results(tmp_path), CONFIGURATION, tmp_path, way_on=" Or so.")
+        store.check_same(store.read_results(tmp_path), CONFIGURATION, tmp_path, hint=" Or so.")
     differing = next(key for key in (*other, *CONFIGURATION) if other.get(key) != CONFIGURATION.get(key))
     message = str(error.value)
     assert f"{differing} is {other.get(differing)!r} there, {CONFIGURATION.get(differing)!r} here" in message
@@ -181,7 +181,7 @@ def test_a_full_disk_keeps_the_runs_before_it(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(store.StoreError, match=r"'second' could not be written.*No space left.*goes on from here"):
+    with pytest.raises(store.StoreError, match=r"'second' could not be written.*No space left.*run the same command"):
         store.write_run(tmp_path, "second", CONFIGURATION, RUN)
     with pytest.raises(OSError, match="No space left"):
         store.replace_file(tmp_path / "first.json", "{half")  # as the table of --csv is replaced
@@ -366,7 +366,7 @@ def test_a_run_that_cannot_be_written_in_full(tmp_path, monkeypatch):
     monkeypatch.setattr(store.os, "replace", refuse(errno.EROFS))
     with told(
         f"The finished run 'run' could not be written to {tmp_path}: Read-only file system. All runs before it are "
-        "safe there. Free some space, and give the same command again: it goes on from here."
+        "safe there. Free some space, and run the same command again to continue."
     ):
         store.write_run(tmp_path, "run", CONFIGURATION, RUN)
     assert names(tmp_path) == []

@@ -69,17 +69,14 @@ def overlapping(figure):
     ]
 
 
-@pytest.mark.parametrize("form", ["wide", "narrow", "mechanism"])
-def test_nothing_overlaps_or_sticks_out(tuning, heldout, ablations, form):
-    if form == "mechanism":
-        figure = mechanism_figure.mechanism(*ablations)
-    else:
-        figure = figures.answer(tuning, heldout, narrow=form == "narrow")
+@pytest.mark.parametrize("kind", ["answer", "mechanism"])
+def test_nothing_overlaps_or_sticks_out(tuning, heldout, ablations, kind):
+    figure = mechanism_figure.mechanism(*ablations) if kind == "mechanism" else figures.answer(tuning, heldout)
     assert overlapping(figure) == []
     for axis in figure.axes:
         box = axis.get_tightbbox()
         assert box.x0 >= -1 and box.x1 <= figure.bbox.width + 1
-    assert (figure.get_figwidth() < 6) == (form != "wide")
+    assert figure.get_figwidth() < 6
 
 
 def test_the_stars_are_at_the_tuned_rates(tuning):

@@ -104,7 +104,7 @@ def _in_families(found, rule):
 
 
 def _counted(table, found, rule):
-    """Make inconclusive what counts for no claim: a rate at the edge, and measures that disagree."""
+    """Mark as inconclusive what may not support a claim: a rate at the edge, and measures that disagree."""
     outside = table["edge"] & (not rule.get("edge_counts", True))
     other = OTHER_LOSS.get(rule["outcome"])
     table["disagrees"] = False

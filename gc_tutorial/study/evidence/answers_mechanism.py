@@ -9,7 +9,7 @@ import pandas as pd
 from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study, changed
-from gc_tutorial.study.evidence.answers_speed import larger_step as closes
+from gc_tutorial.study.evidence.answers_speed import share_closed
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names, value_name
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
@@ -18,7 +18,7 @@ from gc_tutorial.study.evidence.wording import digits, listed
 
 ACCOUNTS = Words({"supported": "supported", "refuted": "refuted", "undecided": "undecided"})
 ACCOUNT = "account"  # the attribute of a table that holds the verdict on the account, by optimizer
-MOST_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
+MIN_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
 
 
 def ablations(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
@@ -51,7 +51,7 @@ def _ablations(rule, study):
         return pd.DataFrame()
     table = effects.ablations(study.runs, rule["outcome"], faster=rule.get("factor"), **options)
     counts = table.groupby(factors(table))["arm"].transform("nunique")
-    return table[counts >= min(MOST_ARMS, counts.max())].reset_index(drop=True)
+    return table[counts >= min(MIN_ARMS, counts.max())].reset_index(drop=True)
 
 
 def _effect(row):
@@ -122,7 +122,7 @@ def larger_step(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         if len(whole) and len(faster):
             who = text("no GC at {factor:g} times the rate", factor=rule["factor"])
             effect = text("{name}: GC's effect is {effect}.", name=name, effect=_effect(whole.iloc[0]))
-            found += [effect, closes(faster.iloc[0], rule, who)]
+            found += [effect, share_closed(faster.iloc[0], rule, who)]
     return sentences(found), table[table["arm"].isin([effects.FULL, "none_faster"])]
 
 

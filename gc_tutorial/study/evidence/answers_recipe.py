@@ -7,6 +7,7 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study
 from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.outcomes import WINDOW
 from gc_tutorial.study.evidence.wording import (
     HURTS,
     INCONCLUSIVE,
@@ -16,8 +17,6 @@ from gc_tutorial.study.evidence.wording import (
     digits,
     word,
 )
-
-WINDOW = 3  # epochs that an outcome is averaged over
 
 
 def _means(study, arm, outcome, last):

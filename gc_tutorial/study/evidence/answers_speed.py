@@ -104,11 +104,11 @@ def gap(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
                 )
             )
         else:
-            found.append(larger_step(row, rule, text("no GC at its own best rate")))
+            found.append(share_closed(row, rule, text("no GC at its own best rate")))
     return sentences(found), table
 
 
-def larger_step(row: Mapping, rule: dict, who: str) -> str:
+def share_closed(row: Mapping, rule: dict, who: str) -> str:
     """Say how much of GC's effect a larger or tuned step gets, and what follows."""
     return text(
         "{share:.0%} of it (95% interval {low:.0%} to {high:.0%}) is reached with {who}: {word}.",

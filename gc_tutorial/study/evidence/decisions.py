@@ -16,10 +16,10 @@ from gc_tutorial.study.evidence.wording import (
     HELPS,
     HURTS,
     NO_PRACTICAL_DIFFERENCE,
-    NOT_YET,
     VERDICTS,
     amount,
     listed,
+    not_yet,
     word,
 )
 
@@ -204,7 +204,7 @@ def answer(words: Sequence[str], small: Sequence[bool] = ()) -> str:
     ('in 1 of 2 settings', 'no, it hurts, but by less than the margin', 'not yet known')
     """
     if not words:
-        return text(NOT_YET)
+        return not_yet()
     helps, hurts = (list(words).count(kind) for kind in (HELPS, HURTS))
     sizes = [less for one, less in zip(words, small, strict=False) if one in (HELPS, HURTS)]
     note = text(", but by less than the margin") if sizes and all(sizes) else ""

@@ -1,4 +1,4 @@
-"""The figure that tells it: the outcome at each learning rate, and best against best in every setting."""
+"""The main figure: outcome against learning rate, and tuned GC against tuned no GC in each setting."""
 
 from __future__ import annotations
 
@@ -30,20 +30,13 @@ ARM_SHAPES = {"none": "o", "gradient": "s", "update": "^"}
 OTHER_ARM = "#555555"
 
 
-def answer(
-    tuning: pd.DataFrame,
-    heldout: pd.DataFrame,
-    *,
-    optimizer: str = "rmsprop",
-    title: str | None = None,
-) -> Figure:
+def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rmsprop") -> Figure:
     """Draw the answer: the outcome at each learning rate, and best against best in every setting.
 
     Args:
         tuning: `pandas.DataFrame` as from `reduce_runs`, with the tuning runs.
         heldout: as from `compare_pairs` of `"heldout_accuracy"`, of as many plans as there are.
         optimizer: whose learning rates are drawn; the setting with the most tuning runs is taken.
-        title: str, the finding; by default `answer_finding` says it.
 
     Returns:
         `matplotlib.figure.Figure`, as wide as a phone. In the upper two panels dots are seeds, lines are means and
@@ -62,7 +55,7 @@ def answer(
     axes[2].set_title("Tuned GC minus tuned no GC", fontsize=10)
     handles = axes[2].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle(wrapped(title or answer_finding(heldout), 44), fontsize=10)
+    figure.suptitle(wrapped(answer_finding(heldout), 44), fontsize=10)
     return figure
 
 
@@ -127,7 +120,6 @@ def draw_forest(axis: Axes, table: pd.DataFrame, margin: float = 0.02) -> None:
         axis: matplotlib axis.
         table: as from `compare_pairs`, of an accuracy.
         margin: float, half the width of the band.
-
     """
     axis.axvspan(
         -100 * margin,

@@ -77,7 +77,7 @@ def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> dict[str, float]:
 
 
 def holm(p_values: npt.ArrayLike) -> np.ndarray:
-    """P-values corrected for being several, by Holm's method (statsmodels); NaN stays NaN and does not count."""
+    """Correct p-values for multiple tests, by Holm's method (statsmodels); NaN stays NaN and does not count."""
     p_values = np.asarray(p_values, float)
     corrected, known = np.full(len(p_values), math.nan), np.isfinite(p_values)
     if known.any():
@@ -88,7 +88,7 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
 
 @contextlib.contextmanager
 def _frozen():
-    """Set all objects aside from the garbage collector: statsmodels collects in each call, seconds with TensorFlow."""
+    """Hide all objects from the garbage collector: statsmodels runs it in each call, seconds with TensorFlow."""
     gc.freeze()
     try:
         yield

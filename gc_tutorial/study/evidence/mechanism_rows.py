@@ -1,4 +1,4 @@
-"""What each part of the method carries: a row for each question to the mechanism, whether it is answered yet or not."""
+"""The table of the mechanism: a row per question, answered or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gc_tutorial.study.evidence.answers_speed import step_word
 from gc_tutorial.study.evidence.effects import FULL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.names import arm_name, value_name
-from gc_tutorial.study.evidence.wording import NOT_YET, amount
+from gc_tutorial.study.evidence.wording import amount, not_yet
 
 ARMS = Words(
     {  # in the order of the argument
@@ -66,7 +66,7 @@ def mechanism_rows(found: Mapping[str, Finding], rules: Mapping[str, dict], opti
             for name in (rule, f"{rule}_running")
         )
         reading = clean[1]
-        if running[1] not in (reading, text(NOT_YET)):
+        if running[1] not in (reading, not_yet()):
             reading = text("{clean}; on the running loss: {running}", clean=reading, running=running[1])
         rows.append((question, text("no GC and GC, {level}", level=value_name(factor, level)), clean[0], reading))
     return pd.DataFrame(rows, columns=["question", "trained", "share", "reading"])
@@ -92,7 +92,7 @@ def trained(arm: str, rules: Mapping[str, dict]) -> str:
 
 def _whole(rows):
     if rows.empty:
-        return "", text(NOT_YET)
+        return "", not_yet()
     row = rows.iloc[0]
     loss = amount(*-row[["difference", "t_high", "t_low"]], scale="log")
     return "100%", loss
@@ -100,7 +100,7 @@ def _whole(rows):
 
 def _arm(rows, rule, arm):
     if rows.empty:
-        return "", text(NOT_YET)
+        return "", not_yet()
     row = rows.iloc[0]
     if not row["share_low"] > -float("inf"):
         return of_effect(row), text("no reading")
@@ -109,7 +109,7 @@ def _arm(rows, rule, arm):
 
 def _condition(rows, remaining):
     if rows.empty:
-        return "", text(NOT_YET)
+        return "", not_yet()
     row = rows.iloc[0]
     if not row["share_low"] > -float("inf"):
         return of_effect(row), text("no reading")

@@ -1,4 +1,4 @@
-"""Does a difference hold for figures that nobody rendered yet? Then the figures are the units, and not the seeds."""
+"""Intervals that generalize to new figures: the units are figures, not seeds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _accuracies(figures):
 
 
 def over_figures(differences: pd.DataFrame) -> dict[str, float]:
-    """A 95% interval that speaks of new figures: figures are the units, classes are strata.
+    """A 95% interval for new figures: figures are the units, classes are strata.
 
     Args:
         differences: `pandas.DataFrame` with a row for each figure and seed that held it out: figure, label,

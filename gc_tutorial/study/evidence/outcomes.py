@@ -27,7 +27,7 @@ FACTORS = (
     "pretrained",
 )
 NUMBERS = ("weight_decay", "epochs", "image_size", "batch_size", "train_examples")
-UNSAID = {"schedule": "constant", "split": "fold", "augmentation": "published"}
+DEFAULTS = {"schedule": "constant", "split": "fold", "augmentation": "published"}
 CLASSES = {"horses_or_humans": 2, "cats_and_dogs": 2, "flowers": 5, "digits": 10, "mnist1d": 10}
 OUTCOMES = Words(
     {
@@ -44,6 +44,7 @@ OUTCOMES = Words(
     }
 )
 MEASURED = tuple(OUTCOMES)[:-1]
+WINDOW = 3  # last epochs, over which outcomes are averaged
 EXPLODED = 10  # clean training losses of so many guesses are no training, finite or not
 
 
@@ -59,8 +60,8 @@ def by_setting(table: pd.DataFrame, *more: str) -> Iterator[tuple[dict, pd.DataF
         yield dict(zip(names, key, strict=True)), rows
 
 
-def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] = CLASSES) -> pd.DataFrame:
-    """Reduce each run to one row.
+def reduce_runs(table: pd.DataFrame, *, classes: dict[str, int] = CLASSES) -> pd.DataFrame:
+    """Reduce each run to one row; outcomes are means over its last `WINDOW` epochs, as far as measured there.
 
     A run that diverged counts as a network that guesses: its losses are ln(classes), its accuracies 1/classes and its
     areas under the curve 0.5. Leaving such runs out would hide the harm that an arm or a rate did. A run whose clean
@@ -69,9 +70,8 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
 
     Args:
         table: `pandas.DataFrame` of a study, a row per run and epoch.
-        last: int, over how many last epochs outcomes are averaged; epochs without a measurement are passed over.
-        classes: dict from the name of a data set to its number of classes; the column `classes`, where there is one, is
-            believed first.
+        classes: dict from the name of a data set to its number of classes; the column `classes`, where there is one,
+            takes precedence.
 
     Returns:
         `pandas.DataFrame`, a row per run: run, stage, the factors, arm, learning_rate, seed, the means of what is
@@ -84,14 +84,14 @@ def reduce_runs(table: pd.DataFrame, *, last: int = 3, classes: dict[str, int] =
     Example:
         >>> runs = reduce_runs(pd.read_csv("B.csv"))  # doctest: +SKIP
     """
-    table = _said(_chances(table).sort_values(["run", "epoch"], kind="stable"))
+    table = _with_defaults(_chances(table).sort_values(["run", "epoch"], kind="stable"))
     groups = table.groupby("run", sort=False)
     names = ["stage", *factors(table), "arm", "learning_rate", "seed"]
     layers = [name for name in table if name.startswith(("share_", "chance_"))]
     names += [name for name in ("figures",) if name in table]
     measured = [name for name in MEASURED if name in table]
     runs = groups[names].first()
-    runs[measured] = groups.tail(last).groupby("run", sort=False)[measured].mean()
+    runs[measured] = groups.tail(WINDOW).groupby("run", sort=False)[measured].mean()
     runs["seconds"] = groups["seconds"].median()
     runs["diverged"] = groups["status"].agg(lambda status: (status == "diverged").any())
     if layers:
@@ -110,12 +110,12 @@ def _chances(table):
     return pd.concat([table.drop(columns="chance"), parts.rename(columns=lambda place: f"chance_{place + 1}")], axis=1)
 
 
-def _said(table):
-    """Fill what a table leaves empty: pandas drops empty keys from groups without a word."""
+def _with_defaults(table):
+    """Fill in default factors: `groupby` silently drops missing keys."""
     filled = {}
     for name in factors(table):
         words = name not in NUMBERS
-        filled[name] = table[name].astype(object if words else float).fillna(UNSAID.get(name, "" if words else 0))
+        filled[name] = table[name].astype(object if words else float).fillna(DEFAULTS.get(name, "" if words else 0))
         filled[name] = filled[name].astype(str if words else float)
     return table.assign(**filled)
 

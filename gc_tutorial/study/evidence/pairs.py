@@ -11,12 +11,8 @@ from gc_tutorial.study.evidence.outcomes import by_setting, factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import INCONCLUSIVE, higher_is_better, word
 
-LOOSE = (
-    (),
-    ("image_size",),
-    ("epochs", "image_size"),
-)  # where a setting was not tuned itself, one of another size may be
-SMALLEST_LOSS = 1e-6  # below it, logarithms of losses would say more than float32 does
+MAY_DIFFER = ((), ("image_size",), ("epochs", "image_size"))  # from the tuned setting, strictest first
+SMALLEST_LOSS = 1e-6  # below it, float32 losses carry no information
 
 
 def best_pairs(
@@ -89,8 +85,8 @@ def _rate(setting, arm, group, tuned):
 
 
 def _tuned_in(setting, tuned):
-    for loose in LOOSE:
-        shared = [name for name in setting if name in tuned and name not in loose]
+    for differing in MAY_DIFFER:
+        shared = [name for name in setting if name in tuned and name not in differing]
         same = tuned[(tuned[shared] == pd.Series({name: setting[name] for name in shared})).all(axis=1)]
         if len(same):
             return same.iloc[0]

@@ -1,4 +1,4 @@
-"""The most direct look at the mechanism: what of the gradient GC removes, layer by layer."""
+"""The share of the gradient that GC removes, layer by layer."""
 
 from __future__ import annotations
 

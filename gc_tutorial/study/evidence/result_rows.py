@@ -1,4 +1,4 @@
-"""What the rules about differences found, as rows that a reader takes in at a glance."""
+"""What the rules about differences found, as rows of a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.names import SIZES, setting_names
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, NOT_YET, VERDICTS, digits
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits, not_yet
 
 LEFT_OUT = (*SIZES, "train_examples")
 
@@ -31,7 +31,7 @@ def result_rows(found: Mapping[str, Finding], rules: Mapping[str, str]) -> pd.Da
     for rule, outcome in rules.items():
         table = found[rule].table if rule in found else pd.DataFrame()
         if table.empty:
-            rows.append((outcome, "", "", "", text(NOT_YET)))
+            rows.append((outcome, "", "", "", not_yet()))
             continue
         for (_, row), name in zip(table.iterrows(), short_names(table), strict=True):
             rows.append((outcome, name, _signed(row), f"{row['seeds']:.0f}", _word(row)))
@@ -45,7 +45,7 @@ def _signed(row):
         values, unit = 100 * np.expm1(values), "%"
     elif row["outcome"].endswith("accuracy"):
         values, unit = 100 * values, text(" points")
-    middle, low, high = (("+" if value > 0 else "-") + digits(value) for value in values)
+    middle, low, high = (("+" if value > 0 else "-" if value < 0 else "") + digits(value) for value in values)
     return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit, low=low, high=high)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,27 +14,24 @@ from gc_tutorial.plotting import COLOURS, LABELS
 from gc_tutorial.study.analysis import OUTCOMES
 from gc_tutorial.study.evidence.figures import ARM_SHAPES, wrapped
 
+SHOWN = ("train_loss", "test_accuracy")  # accuracies are drawn in points
 
-def settings_figure(
-    studies: Mapping[str, pd.DataFrame],
-    outcomes: Sequence[str] = ("train_loss", "test_accuracy"),
-    title: str | None = None,
-) -> Figure:
-    """Draw differences from no GC with their intervals: a row for each study, a panel for each outcome.
+
+def settings_figure(studies: Mapping[str, pd.DataFrame], title: str | None = None) -> Figure:
+    """Draw differences from no GC with their intervals: a row for each study, a panel for each of `SHOWN`.
 
     Args:
         studies: mapping from what a study is called to `pandas.DataFrame` as from
             `gc_tutorial.study.analysis.paired_differences`.
-        outcomes: of `gc_tutorial.study.analysis.OUTCOMES`; accuracies are drawn in points.
         title: str, the finding.
 
     Returns:
         `matplotlib.figure.Figure`. Points are mean differences over seeds, bars 95% intervals (Student's t); the line
         at zero is no GC.
     """
-    size = (5.5, (0.6 + 0.5 * len(studies)) * len(outcomes) + 0.9)
-    figure, axes = plt.subplots(len(outcomes), 1, figsize=size, squeeze=False, layout="constrained")
-    for axis, outcome in zip(axes[:, 0], outcomes, strict=True):
+    size = (5.5, 2.1 + len(studies))
+    figure, axes = plt.subplots(len(SHOWN), 1, figsize=size, layout="constrained")
+    for axis, outcome in zip(axes, SHOWN, strict=True):
         accuracy = outcome.endswith("accuracy")
         for place, differences in enumerate(studies.values()):
             _draw_study(axis, differences[differences["outcome"] == outcome], place, 100 if accuracy else 1)
@@ -48,7 +45,7 @@ def settings_figure(
         )
         axis.locator_params(axis="x", nbins=7)
         axis.grid(axis="x", alpha=0.3)
-    lines = {line.get_label(): line for line in axes[0, 0].lines if not line.get_label().startswith("_")}
+    lines = {line.get_label(): line for line in axes[0].lines if not line.get_label().startswith("_")}
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3, frameon=False, columnspacing=1)
     figure.suptitle(wrapped(title or "", 64), fontsize=11)
     return figure

@@ -46,8 +46,6 @@ def speed(
     table: pd.DataFrame,
     runs: pd.DataFrame,
     *,
-    arm: str = "gradient",
-    baseline: str = "none",
     by: str = "clean_loss",
     tuning: pd.DataFrame | None = None,
     tuning_table: pd.DataFrame | None = None,
@@ -55,21 +53,21 @@ def speed(
     lower_bound: float = 1.1,
     most_censored: float = 0.2,
 ) -> pd.DataFrame:
-    """Estimate, best against best, how many times as many epochs the baseline needs to reach the goal.
+    """Estimate, best against best, how many times as many epochs no GC needs to reach the goal.
 
     A run that never gets there counts with all its epochs, one that diverged with twice its epochs. The columns strict
-    and strict_low count a run of the arm that never gets there with twice its epochs, and one of the baseline with all
-    its epochs, whether it diverged or not: what favours the arm must hold there too.
+    and strict_low count a run of GC that never gets there with twice its epochs, and one of the baseline with all its
+    epochs, whether it diverged or not: what favours GC must hold there too.
 
     Args:
         table: `pandas.DataFrame` of a study, a row per run and epoch.
         runs: the same, as from `reduce_runs`.
-        arm, baseline, by, tuning: as for `best_pairs`.
+        by, tuning: as for `best_pairs`.
         tuning_table: the epochs of the tuning runs, for the goal, where they are in a table of their own.
         goal_at: float, as for `goals`.
         lower_bound: float, above which the ratio must lie.
-        most_censored: float, the share of runs of the arm above which no speed is claimed. (A run that never gets there
-            counts with fewer epochs than it needs. So the baseline's can only weaken a claim for the arm.)
+        most_censored: float, the share of runs of GC above which no speed is claimed. (A run that never gets there
+            counts with fewer epochs than it needs. So the baseline's can only weaken a claim for GC.)
 
     Returns:
         `pandas.DataFrame`, a row per setting: the factors, arm, baseline, both learning rates, edge, goal, goal_from,
@@ -77,7 +75,7 @@ def speed(
         against the lower bound), p_slower (against 1), missed and missed_baseline (share of runs that never get
         there), seeds, diverged, diverged_baseline, and claimed (bool; all settings are one family of tests).
     """
-    pairs = best_pairs(runs, arm, baseline, by=by, tuning=tuning)
+    pairs = best_pairs(runs, by=by, tuning=tuning)
     if pairs.empty:
         return pairs
     both = runs if tuning is None else pd.concat([runs, tuning]).drop_duplicates("run")

@@ -50,7 +50,7 @@ def _tuning(runs):
 
 
 def _by_rate(group, outcome):
-    """Means over the seeds that all rates share; a rate that lacks seeds would else be judged on easier ones."""
+    """Means over the seeds that all rates share; otherwise a rate that lacks seeds could be judged on easier ones."""
     pivot = group.pivot_table(index="seed", columns="learning_rate", values=outcome)
     complete = pivot.dropna()
     return (complete if len(complete) else pivot).mean()

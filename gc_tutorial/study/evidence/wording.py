@@ -1,4 +1,4 @@
-"""How a result is said: two digits, one interval, the sign in words, and one of four words."""
+"""Wording of results: two digits, one interval, the sign in words, and one of four words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ HELPS = "helps"
 HURTS = "hurts"
 NO_PRACTICAL_DIFFERENCE = "no practical difference"
 INCONCLUSIVE = "inconclusive"
-NOT_YET = "not yet known"  # in place of a word, before a rule has been applied
 VERDICTS = Words(
     {
         HELPS: "helps",
@@ -21,6 +20,11 @@ VERDICTS = Words(
     }
 )
 JOINED = "joined"  # to a second part of the same sentence
+
+
+def not_yet() -> str:
+    """What stands in place of a word before a rule has been applied."""
+    return text("not yet known")
 
 
 def higher_is_better(outcome: str) -> bool:
@@ -67,7 +71,7 @@ def amount(
             `scale="log"` differences of logarithms are said in percent.
         outcome: str, its name, from which the unit follows.
         scale: `""` or `"log"`.
-        joined: whether the sentence goes on with another result, which Japanese says otherwise.
+        joined: whether another result follows in the same sentence, which Japanese words differently.
 
     >>> amount(-0.116, -0.14, -0.092, "clean_loss")
     'lower by 0.12 (95% interval 0.092 to 0.14)'

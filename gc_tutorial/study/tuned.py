@@ -1,0 +1,43 @@
+"""The runs of a plan that can be named, and the learning rates that its tuning chose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gc_tutorial.study import store
+from gc_tutorial.study.evidence.outcomes import reduce_runs
+from gc_tutorial.study.evidence.wording import higher_is_better
+from gc_tutorial.study.plan import Plan, Run, Tuned
+from gc_tutorial.study.tables import study_table
+
+
+def known_runs(plan: Plan, results: store.Results) -> list[Run]:
+    """All runs that can be named: those of the plan and, where the tuning has ended, those with tuned rates."""
+    runs = list(plan.runs)
+    if plan.tuned and all(run.name in results.runs for run in runs if run.stage == "tuning"):
+        chosen: dict[tuple[Run, Tuned], list[float]] = {}  # all seeds of a cell have the same rates
+        for run, tuned in plan.tuned:
+            key = run.tuned_alike, tuned
+            if key not in chosen:
+                chosen[key] = best_rates(run, tuned, plan.runs, results)
+            runs += [replace(run, learning_rate=rate) for rate in chosen[key]]
+    return list(dict.fromkeys(runs))
+
+
+def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Results) -> list[float]:
+    """The learning rates with the lowest means over the tuning runs that differ from `run` in rate and seed only.
+
+    Outcomes are those of `gc_tutorial.study.evidence.outcomes.reduce_runs`: means of the last three epochs; a run that
+    diverged counts as a network that guesses.
+    """
+    chosen: list[float] = []
+    for arm in tuned.of or (run.arm,):
+        wanted = replace(run.tuned_alike, arm=arm)
+        alike = [one for one in runs if one.stage == "tuning" and one.tuned_alike == wanted]
+        reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
+        for outcome in tuned.by:
+            means = reduced.groupby("learning_rate")[outcome].mean()
+            ranked = means.sort_values(ascending=not higher_is_better(outcome), kind="stable").index
+            chosen += [float(rate) for rate in ranked[: tuned.best] if rate not in chosen]
+    return chosen
