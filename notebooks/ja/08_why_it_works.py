@@ -36,6 +36,27 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
+# %% [markdown] translates="untranslated"
+# ## The short answer
+#
+# Study D trained with RMSprop while one part of the method was changed at a time. In short:
+
+# %%
+from gc_tutorial import text
+from gc_tutorial.language import sentences
+from gc_tutorial.study.evidence.synthesis import synthesis
+from gc_tutorial.study.published import published
+from IPython.display import Markdown
+
+studies = {"rmsprop": published("D_mechanism"), "sgd": published("D2_mechanism_sgd")}
+found = {optimizer: study.findings() for optimizer, study in studies.items()}
+NOT_KNOWN = text("not yet known, because the study is not complete.")
+Markdown(sentences(synthesis(found["rmsprop"], studies["rmsprop"].plan.rules)) or NOT_KNOWN)
+
+# %% [markdown] translates="untranslated"
+# *Most of GC's effect* and *less than half* are what the 95% intervals say. What these arms are, and how far the result reaches, follows below.
+# First comes what GC does to a gradient.
+
 # %%
 from gc_tutorial import load_data
 
@@ -54,7 +75,6 @@ data = load_data(settings.data, settings.image_size)
 
 # %%
 import numpy as np
-from gc_tutorial import text
 
 random = np.random.default_rng(0)
 x, delta = random.uniform(size=(32, 100)), random.normal(size=(32, 4))
@@ -114,7 +134,6 @@ with_gc = trained_weights(layers.Dense, GCRMSprop(1e-4))
 centred = trained_weights(CentredDense, keras.optimizers.RMSprop(1e-4))
 
 # %%
-from IPython.display import Markdown
 
 
 def largest_difference(first, second):
@@ -191,7 +210,6 @@ Markdown(
 # %%
 from gc_tutorial.study.evidence import removed, removed_figure
 from gc_tutorial.study.evidence.tuning import tuned_rates
-from gc_tutorial.study.published import published
 
 tuning = published("A_tuning")
 print(tuning.progress)
@@ -205,18 +223,16 @@ from gc_tutorial.plotting import show
 show(removed_figure.shares(shares, LAYERS), alt=removed_figure.removed_alt(shares, LAYERS))
 
 # %%
-from gc_tutorial.language import sentences
-
 rest = shares[shares["layer"] > 1]
-more = "So in every layer GC removes more than chance would, and in no layer the whole gradient."
-not_less = "So in every layer GC removes no less than chance would, and in no layer the whole gradient."
-found = [
+more = "So in every layer GC removes more than expected by chance, and in no layer the whole gradient."
+not_less = "So in every layer GC removes no less than expected by chance, and in no layer the whole gradient."
+lines = [
     text("Points are means over runs, bars are 95% intervals."),
     text("{finding}.", finding=removed_figure.removed_finding(shares, prose=True)),
     text(more) if rest["times_low"].min() > 1 else text(not_less),
     text("This describes what GC removes. It does not show that removing it helps."),
 ]
-Markdown(sentences(found))
+Markdown(sentences(lines))
 
 # %% [markdown] translates="cb038d18c80d"
 # ## 何が効果を生んでいるのか
@@ -230,8 +246,6 @@ Markdown(sentences(found))
 # %%
 from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
 
-studies = {"rmsprop": published("D_mechanism"), "sgd": published("D2_mechanism_sgd")}
-found = {optimizer: study.findings() for optimizer, study in studies.items()}
 for study in studies.values():
     print(study.progress)
 
@@ -290,7 +304,8 @@ draw_effects(studies["sgd"])
 if studies["rmsprop"].complete:
     table = found["rmsprop"]["removed"].table
     table = table[table["schedule"] == "constant"]
-    show(removed_figure.shares(table, LAYERS), alt=removed_figure.removed_alt(table, LAYERS))
+    title = text("What GC would remove under three conditions, in training without GC")
+    show(removed_figure.shares(table, LAYERS, title=title), alt=removed_figure.removed_alt(table, LAYERS))
 else:
     display(
         Markdown(
@@ -300,21 +315,6 @@ else:
 
 # %% [markdown] translates="4e7cfc6a0e4b"
 # 画素の値を $[-1, 1]$ にすれば割合がゼロになる、とは期待しないでください。3 × 3 画素の窓の中は、ほぼ一様な灰色であることがよくあります。そのような窓の 27 個の数は、明るくても暗くても、ほぼ等しい値です。平均を引けば、ほとんど何も残りません。値の範囲を変えても、すべての画素が同じように変わるだけなので、このことは変わりません。
-
-# %% [markdown] translates="c08006459036"
-# ## 合わせて何が言えるか
-#
-# まず、それぞれの群について言えることです。
-
-# %%
-from gc_tutorial.study.evidence.synthesis import synthesis
-
-lines = []
-for optimizer, study in studies.items():
-    letter = study.plan.name.split("_")[0]
-    said = synthesis(found[optimizer], study.plan.rules, optimizer)
-    lines.append(f"- **{letter}:** " + (sentences(said) or text("not yet known, because the study is not complete.")))
-Markdown("\n".join(lines))
 
 # %% [markdown] translates="b0a9d0913bb0"
 # 共通のずれという説明には、実験 D の訓練より前にコミットした規則があります。短く言えば、入力の中心化かバッチ正規化によって GC の効果が半分以下になり、しかも、ランダムな向きを取り除く効果がその 10 分の 1 に満たなければ、この説明は支持されます。規則の全文は次のとおりです。
@@ -340,22 +340,6 @@ if studies["rmsprop"].complete:
 # %% [markdown] translates="204b1bde634b"
 # **訓練中に測った訓練損失**（running loss）は、訓練のステップそのものでの損失です。訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。一方、ドロップアウトなしの損失を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、ドロップアウトなしの損失は、その遅れまで測ることになります。そこで、もう 1 つの規則が、訓練中に測った損失について同じことを問います。この規則が書かれたのは、実験 D では結果が分かったあと、実験 D2 では結果を 1 つも見ないうちです。これについても、私たちの言葉を信じてもらうほかありません。
 
-# %%
-asked = {
-    "common_shift": text("The explanation, clean loss"),
-    "common_shift_running": text("The explanation, running loss"),
-    "larger_step": text("Is GC a larger step"),
-    "warmup": text("Does it protect the first steps"),
-}
-lines = []
-for rule, question in asked.items():
-    for optimizer, study in studies.items():
-        waiting = text("not yet known, because the study is not complete.")
-        said = found[optimizer][rule].found if rule in found[optimizer] else waiting
-        plan = study.plan.name.split("_")[0]
-        lines.append("- " + text("**{question}, study {plan}:** {said}", question=question, plan=plan, said=said))
-Markdown("\n".join(lines))
-
 # %% [markdown] translates="c16ec5017f66"
 # ある条件でこの説明を検証できるのは、その条件で共通のずれが実際に取り除かれている場合だけです。それを問う規則はないので、結果が出たあとで調べました。
 
@@ -379,6 +363,34 @@ if studies["rmsprop"].complete:
 
 # %% [markdown] translates="5146865ab830"
 # ですから、画素の値が $[-1, 1]$ の条件では、この説明を検証したことになりません。取り除くものが、前とほぼ同じだけ残っているからです。バッチ正規化を使う条件では、畳み込み 2〜5 に残るものがずっと少ないので、この部分については検証になりますが、最初の層については検証になりません。
+
+# %% [markdown] translates="c08006459036"
+# ## 合わせて何が言えるか
+#
+# まず、それぞれの群について言えることです。
+
+# %%
+lines = []
+for optimizer, study in studies.items():
+    letter = study.plan.name.split("_")[0]
+    said = synthesis(found[optimizer], study.plan.rules, optimizer)
+    lines.append(f"- **{letter}:** " + (sentences(said) or NOT_KNOWN))
+Markdown("\n".join(lines))
+
+# %%
+asked = {
+    "common_shift": text("The explanation, clean loss"),
+    "common_shift_running": text("The explanation, running loss"),
+    "larger_step": text("Is GC a larger step"),
+    "warmup": text("Does it protect the first steps"),
+}
+lines = []
+for rule, question in asked.items():
+    for optimizer, study in studies.items():
+        said = found[optimizer][rule].found if rule in found[optimizer] else NOT_KNOWN
+        plan = study.plan.name.split("_")[0]
+        lines.append("- " + text("**{question}, study {plan}:** {said}", question=question, plan=plan, said=said))
+Markdown("\n".join(lines))
 
 # %% [markdown] translates="925da59fcc57"
 # では、GC は全体として、テスト正解率（訓練に使わない画像での正解率）をどう変えるのでしょうか。テスト正解率は副次的な指標です。計画では、その符号と区間を示すだけで、何も主張しません。
