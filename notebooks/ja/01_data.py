@@ -36,7 +36,7 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="196d7c55df18"
+# %% [markdown] translates="bf171cc695dc"
 # ## 1 回の呼び出しで読み込む
 #
 # *Horses or Humans*（Laurence Moroney、CC BY 2.0）は、CG で作られた馬と人の画像のデータセットです。[TFDS](https://www.tensorflow.org/datasets/catalog/horses_or_humans) から手に入ります。このパッケージの補助関数 `load_data` がなければ、次のように書くところです。
@@ -52,7 +52,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="a5710a1d74b5"
+# %% [markdown] translates="8d2a239c6609"
 # 最初のセルは、**プロファイル**の名前を出力しました。プロファイルは、どれだけ計算するかを決めるもので、`quick`、`standard`（既定）、`full` のどれかです。公開例と同じ設定なのは `full` だけで、ほかの 2 つは画像もバッチも小さく、エポック（訓練用画像をひととおり使うこと）の数も少なくなっています。どれを使うかは、環境変数 `GC_TUTORIAL_PROFILE` で選びます。
 #
 # ここから先のノートブックで「公開例」（the published example）と言うのは、最終更新日が 2023-07-25 の版の [Keras の勾配中心化の例](https://keras.io/examples/vision/gradient_centralization/)のことです。この例は、その後 2025 年に変更されています。分かっている変更は[ノートブック 4](04_gradient_centralization.ipynb) に挙げます。
@@ -67,7 +67,7 @@ for split in ("train", "test"):
     print(text("{split:>5}: {count:,} images", split=split, count=data.info.splits[split].num_examples))
 print(text("classes: {classes}", classes=dict(enumerate(names))))
 
-# %% [markdown] translates="6ab92e1607e3"
+# %% [markdown] translates="24cb1142d800"
 # どの要素も、画像 1 枚とそのラベルです。画像は 0 から 255 までの整数（`uint8`）でできていて、どの画素でも赤、緑、青がそれぞれ 1 バイトです。モデルに渡すまで、このままの形で持っておきます。`float32` にすると、4 倍のメモリが必要になるからです。
 
 # %%
@@ -99,7 +99,7 @@ labels = {
 counts = pd.DataFrame({split: np.bincount(values, minlength=2) for split, values in labels.items()}, index=names)
 counts
 
-# %% [markdown] translates="951691d4b36f"
+# %% [markdown] translates="8f6f96d734a6"
 # ## 画像を見る
 #
 # 訓練に使う画像を 12 枚見てみましょう。
@@ -119,7 +119,7 @@ show(
     alt="Twelve training images of horses and humans, each in front of a background full of colour and texture.",
 )
 
-# %% [markdown] translates="e389fe3c9416"
+# %% [markdown] translates="465434c62934"
 # 次は、評価用画像 12 枚です。
 
 # %%
@@ -128,7 +128,7 @@ show(
     alt="Twelve held-out images of horses and humans, each in front of a plain white background.",
 )
 
-# %% [markdown] translates="8bf33d9f2e3f"
+# %% [markdown] translates="edbff4fb5de9"
 # ## どう違うか
 #
 # 訓練用画像と評価用画像では、背景が違います。この違いは測ることができます。それぞれの画像のどれだけが白いでしょうか。
@@ -171,13 +171,15 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="8b5300dbe6b5"
-# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**と呼びます。ここから 2 つのことが導かれます。公開例は評価用画像で測っていないので、どちらも公開例からは分かりません。
+# %% [markdown] translates="4f74333a5f04"
+# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**と呼びます。このことから、次の 2 点に注意してください。公開例は評価用画像で測っていないので、どちらも公開例からは分かりません。
 #
 # 1. **訓練正解率（training accuracy）からは、あまり多くは分かりません。** モデルは背景を覚えてしまうかもしれません。そうすると、その背景がある画像ではよく当たり、ほかの画像では外れます。そのため、このチュートリアルの比較には必ず評価用画像も含めます。
-# 2. **テスト正解率（held-out accuracy）は大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあります。そのため、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（乱数の出発点）で訓練を繰り返し、区間（interval）を示します。
+# 2. **このデータでは、テスト正解率（held-out accuracy）が大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあります。ドメインシフトが、その理由の 1 つかもしれません。そのため、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（乱数の出発点）で訓練を繰り返し、区間（interval）を示します。
+#
+# あとで、もう 1 組の評価用画像が出てきます。[ノートブック 5](05_comparison.ipynb) から先では、計画した実験のほとんどで、訓練用画像に写っている馬と人の一部についても、その画像をすべて評価用に取り分けます。そこで、2 つを呼び分けます。**背景が白い画像**（images on white）は、このノートブックで見た評価用画像です。**新しい馬と人**（new horses and humans）は、訓練用画像から取り分けたもので、背景は訓練に使う画像と似ています。
 
-# %% [markdown] translates="1674d099cc69"
+# %% [markdown] translates="e3936f36b7e4"
 # ## 練習問題
 #
 # プログラムは、形をまったく見なくてもクラスを見分けられるでしょうか。訓練用画像それぞれの平均の色を計算してください。次に、どの画像にも、平均の色がいちばん近いクラスを割り当てます。それぞれの分割で、どのくらいの割合が当たるでしょうか。
@@ -211,7 +213,7 @@ if most > 0.9 * total:
         )
     )
 
-# %% [markdown] translates="8bd5e24b7de6"
+# %% [markdown] translates="bbb689e63937"
 # ## このノートブックのまとめ
 #
 # - 1 回の呼び出しで、画像は一度だけデコードされて `uint8` で読み込まれ、データセット自身の説明も付いてきます。

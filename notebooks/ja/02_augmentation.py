@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="e07cde4df2be"
+# %% [markdown] translates="a6ee5a306743"
 # # 2. データ拡張
 #
 # **公開例と同じように、訓練用画像をランダムに反転・回転・ズームしましょう。ただし、より鮮鋭な画像を、より短い時間で作ります。**
@@ -20,8 +20,8 @@
 # このノートブックで行うこと
 #
 # - 公開例のデータ拡張（augmentation）を 3 つの Keras の層で行い、画像がどうなるかを見ます。
-# - 3 つの層に続けて通すと、なぜ遅くなり、画像がぼやけるのかを見ます。
-# - 3 つすべてを 1 つのアフィン変換で置き換え、どれだけ時間を節約できるかを測ります。
+# - 回転とズームを続けて行うと、画像がどのようにぼやけるかを見ます。
+# - 3 つの層をまとめて、バイト値に対する 1 つのアフィン変換で置き換え、両方のパイプラインの速さを測ります。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -105,8 +105,8 @@ rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(ang
 fused = flip @ rotation @ (zoom * np.eye(2))
 fused.round(3)
 
-# %% [markdown] translates="a79203afa5ff"
-# OpenCV の `warpAffine` を 1 回呼び出せば、3 つすべてが `uint8` のまま一度に済みます。次のセルでは、比較のために、同じ 3 つの変換を順に 1 つずつ、そのたびにリサンプリングして行ったものも作ります。
+# %% [markdown] translates="008b34c58a26"
+# OpenCV の `warpAffine` を 1 回呼び出せば、3 つすべてが `uint8` のまま一度に済みます。次のセルでは、比較のために、同じ 3 つの変換を順に 1 つずつ行ったものも作ります。反転は画素をそのまま並べ替えるだけです。ですから、リサンプリングを行うのは、回転とズームの 2 つです。
 
 # %%
 import cv2
@@ -304,8 +304,8 @@ alt = (
 )
 show(figure, alt=text(alt, alone=alone, published=with_published, ours=with_ours))
 
-# %% [markdown] translates="c5869129f1a4"
-# この CPU では、時間のほとんどがネットワークにかかり、このノートブックのパイプラインが加える時間はわずかです。GPU ではネットワークがもっと速いので、パイプラインの影響は大きくなるはずですが、それは測っていません。
+# %% [markdown] translates="e0a3ac6447f1"
+# この CPU では、3 つの場合のどれでも、時間のほとんどがネットワークにかかります。GPU ではネットワークがもっと速いので、パイプラインの影響は大きくなるはずですが、それは測っていません。
 
 # %% [markdown] translates="2daffbdf51ab"
 # ## 練習問題
@@ -329,11 +329,11 @@ show(
 print(text("Answer: pass AugmentationRanges(vertical_flip=False, rotation=0.05) to training_batches as `ranges`."))
 print(text("All of it is still one affine map, so each picture is still resampled once."))
 
-# %% [markdown] translates="7d0db79b265b"
+# %% [markdown] translates="e334e29a51ee"
 # ## このノートブックのまとめ
 #
 # - 反転、回転、ズームはアフィン変換で、その積もアフィン変換です。3 つすべてが、1 回のリサンプリングで済みます。
-# - リサンプリングが 1 回なら、画像はより鮮鋭なままで、`uint8` のまま扱え、しかも速くなります。
+# - リサンプリングが 1 回なら、2 回のときより画像は鮮鋭です。OpenCV でバイト値のまま行えば、ここでは速くもなります。
 # - 順序とデータ拡張はシードから決まるので、2 つの訓練にまったく同じ画素を見せられます。
 #
 # 次は [3. CNN](03_cnn.ipynb) です。これらのバッチから学習するネットワークを扱います。

@@ -79,7 +79,7 @@ model = keras.Sequential(
     ]
 )
 
-# %% [markdown] translates="97b0c23877ec"
+# %% [markdown] translates="0ab22786d526"
 # 次の表は、カーネルの一覧です。どのカーネルでも、最後の軸がその層の出力ユニット（output unit）に対応し、残りの軸をすべて合わせたものが 1 つのユニットの**重みベクトル**になります。この表を覚えておいてください。勾配中心化は、このベクトルごとに行われます。
 
 # %%
@@ -94,7 +94,7 @@ kernels[text("weight vectors")] = [kernel[-1] for kernel in kernels["kernel"]]
 kernels[text("length of each")] = [int(pd.Series(kernel[:-1]).prod()) for kernel in kernels["kernel"]]
 kernels
 
-# %% [markdown] translates="e354e7a19a73"
+# %% [markdown] translates="865349a57348"
 # このあとのノートブックでは、このネットワークを `build_cnn` という名前でインポートします。公開例のサイズの 300×300 ピクセルにすると、パラメータの数は、公開例のネットワークと同じになります。そのほとんどは最初の全結合層にあります。512 個のユニットのそれぞれが、最後のプーリングが残す値のすべてに対して重みをもつからです。この値の数は、画像が大きいほど多くなります。
 
 # %%
@@ -264,11 +264,11 @@ print(text("In the study, {seeds} seeds of one method end at {low:.0f}% to {high
 print(text("and half of all pairs of seeds differ by more than {gap:.0f} points.", gap=100 * np.median(gaps)))
 print(text("So do not believe a difference of that size from one run each. Compare several seeds."))
 
-# %% [markdown] translates="cc62e9c84854"
+# %% [markdown] translates="416543b77c6c"
 # ## このノートブックのまとめ
 #
 # - 公開例の CNN では、どのカーネルにも、出力ユニット 1 つにつき 1 つの重みベクトルがあります。
-# - エポックが終わるたびに評価用画像で評価すると、訓練用画像では分からないことが分かります。
+# - モデルが新しい画像でもうまくいくかどうかは、評価用画像でしか分かりません。ですから、エポックが終わるたびに評価用画像で評価します。
 # - 1 回の訓練では、ほとんど何も証明できません。
 #
 # 次は [4. 勾配中心化](04_gradient_centralization.ipynb) です。手法そのものを扱います。

@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="f9a77812ef19"
+# %% [markdown] translates="2a5b42e3034e"
 # ## 式
 #
 # 層の出力ユニットを 1 つ取り上げます。その重みベクトル $w$ は $M$ 個の数からなり、損失を $w$ で微分した勾配を $g$ とします。勾配中心化は、勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。
@@ -129,7 +129,9 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown] translates="b29d0b76609c"
+# %% [markdown] translates="5d0aca53643e"
+# この短いクラスは、全結合層とふつうの畳み込み層では正しく働きますが、ほかの層では違います。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアスと、埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。自分で書いたクラスでは、処理をまとめて（fused）速くした Keras のオプティマイザが使われなくなりますが、既製のクラスなら、そのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
+#
 # ## 公開例のオプティマイザ
 #
 # 「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。

@@ -41,10 +41,10 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="b70f1d2b6f9c"
+# %% [markdown] translates="baf480a5254d"
 # ## 自分のコードで使う
 #
-# `GCSGD`、`GCRMSprop`、`GCAdam`、`GCAdamW` は、すぐに使えます。Keras のほかのオプティマイザには、`centralized` で GC を加えます。引数は、どれも元のオプティマイザと同じです。パッケージをインストールしたくないときは、その中のファイル `gc_tutorial/optimizers.py` をコピーしてください。必要なのは Keras だけです。
+# `GCSGD`、`GCRMSprop`、`GCAdam`、`GCAdamW` は、すぐに使えます。Keras のほかのオプティマイザには、`centralized` で GC を加えます。引数は、どれも元のオプティマイザと同じです。パッケージをインストールしたくないときは、その中のファイル `gc_tutorial/optimizers.py` をコピーしてください。必要なのは Keras だけです。重み減衰、勾配のクリッピング、トランスフォーマーと GC を組み合わせるとどうなるかは、[よくある質問](../../docs/faq.md)（英語）にあります。
 
 # %%
 import keras
@@ -53,13 +53,15 @@ from gc_tutorial import centralized
 GCNadam = centralized(keras.optimizers.Nadam)
 optimizer = GCNadam(learning_rate=1e-3)
 
-# %% [markdown] translates="4de1f4f90d2e"
+# %% [markdown] translates="e70224147fa5"
 # ## 勾配か、更新量か
 #
-# ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均はまったく動きません。どのステップも、平均がゼロの勾配からできているからです。一方、RMSprop や Adam は、勾配の成分をそれぞれ別のスケールで割ります。Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化のしかたは 2 つあります。
+# ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均は一定のままです。どのステップも、平均がゼロの勾配からできているからです。一方、RMSprop や Adam は、勾配の成分をそれぞれ別のスケールで割ります。Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化のしかたは 2 つあります。
 #
 # - `centralize="gradient"` は既定の設定で、論文の方法です。オプティマイザが**勾配**を使う前に、勾配からその平均を引きます。
-# - `centralize="update"` は、オプティマイザが重みに加える変化から、その平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。調整していない 1 つの学習率で RMSprop を使った最初の実験では、訓練損失についてどちらがよいのかは、決まりませんでした（[よくある質問](../../docs/faq.md)、英語）。
+# - `centralize="update"` は、オプティマイザが重みに加える変化から、その平均を引きます。論文の著者はコードに添えた注記に、適応的なオプティマイザ（adaptive optimizer）ではたいていこちらのほうがうまくいくと書いています。
+#
+# 平均に注目するのには、実用上の理由が 1 つあります。平均が一定のままなら、GC が実行されていることを、重みだけから証明できるのです。平均を一定に保つことが訓練の役に立つのかどうかは、分かっていません。
 #
 # `centralize=None` なら、GC を加えないオプティマイザになります。この 3 つのうち、重みの平均を保つのはどれで、それはどのオプティマイザのときでしょうか。小さなネットワークを、64 枚の小さな画像で訓練してみましょう。
 #
@@ -141,8 +143,8 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="a0da2c2a7d92"
-# ですから、SGD を使う場合と、`centralize="update"` を付けた場合（このときは、これらのどのオプティマイザでも）には、GC が実行されていることが平均から分かります。勾配への GC を加えた Adam では、GC が実行されていても平均は動きます。これらの測定からは、正解率については何も分かりません。どちらかの方法で**より良い**ネットワークになるかどうかは、[ノートブック 5](05_comparison.ipynb) のような比較で答えるべき問題です。
+# %% [markdown] translates="4a8865a722b0"
+# ですから、SGD を使う場合と、`centralize="update"` を付けた場合（このときは、これらのどのオプティマイザでも）には、GC が実行されていることが平均から分かります。勾配への GC を加えた Adam では、GC が実行されていても平均は動きます。ただし、2 つの方法のどちらで**より良い**ネットワークになるかは、平均からは分かりません。[ノートブック 5](05_comparison.ipynb) のために学習率を選ぶ実験 A では、どちらの方法でも、7 通りの学習率を 5 個ずつのシードで訓練しました。結果は次のとおりです。
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.names import value_name
@@ -164,7 +166,9 @@ found = [text(losses, name=value_name("optimizer", name), **row) for name, row i
 found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_")))
 Markdown("\n".join(f"- {one}" for one in found))
 
-# %% [markdown] translates="a0da2c2a7d92"
+# %% [markdown] translates="dcde70e126d5"
+# SGD なら、既定の設定を使ってください。RMSprop と Adam では、どちらの方法がよいとは言えません。論文の著者は、更新量のほうを勧めています。上の訓練は学習率を選ぶためだけのもので、そこからは何も主張しません。調整していない 1 つの学習率で RMSprop を使った最初の実験では、訓練損失を見ても、2 つの方法に違いがあるとは言えませんでした（[よくある質問](../../docs/faq.md)、英語）。新しいシードと調整した学習率を使う実験で訓練するのは、勾配への GC だけです。
+#
 # ## どの軸で平均するのか
 #
 # GC は、1 つの出力ユニットの重みベクトルについて定義されています。カーネルのどの軸がそのベクトルを作るかは、層によって違います。`layer_axes` は、モデルの層から軸を読み取ります。次のセルは、それを使って表を計算します。
@@ -241,12 +245,12 @@ with warnings.catch_warnings(record=True) as caught:
 print(caught[0].message)
 print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
-# %% [markdown] translates="498c460bf413"
+# %% [markdown] translates="24945f250cf8"
 # `axes` がなければ、どちらの変化の平均もゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、その中のパターンです。`layer_axes(model)` は、すべての変数の軸を示します。変数に手を付けずにおきたいときは、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、GC を畳み込みだけに限ります。これは著者のコードにもあるオプションです。
 #
 # ## ほかのバックエンドで
 #
-# Keras は TensorFlow、JAX、PyTorch のどれでも使えます。どのバックエンドを使うかは、Keras がインポートされるときに決まります。そこで、次のプログラムはまずここで実行され、それから、**インストールされている**ほかのバックエンドごとに、専用のプロセスで実行されます。プログラムはどれでも同じです。`make test-backends` は、JAX と PyTorch をインストールし、その両方でオプティマイザのテストを実行します。
+# Keras は TensorFlow、JAX、PyTorch のどれでも使えます。どのバックエンドを使うかは、Keras がインポートされるときに決まります。そこで、次のプログラムはまずここで実行され、それから、**インストールされている**ほかのバックエンドごとに、専用のプロセスで実行されます。プログラムはどれでも同じです。しかし、重みの初期値は、シードが同じでも、バックエンドごとに違います。そのため、重みの動く大きさも違ってきます。`make test-backends` は、JAX と PyTorch をインストールし、その両方でオプティマイザのテストを実行します。
 
 # %%
 program = """
