@@ -118,7 +118,8 @@ def _tree(names: Iterable[str], source: object) -> dict:
     tree: dict = {}
     for name in sorted(names):
         # Some zips name their files "./cats/1.png" or "../cats/1.png"; nothing is unpacked, so that is harmless.
-        *folders, file = (part for part in name.split("/") if part not in (".", ".."))  # "cats/" holds no file
+        parts = [part for part in name.split("/") if part not in (".", "..")]  # none in an entry without a name
+        *folders, file = parts or [""]  # "cats/" holds no file
         if any(is_hidden(part) for part in (*folders, file)):
             continue
         node = tree
