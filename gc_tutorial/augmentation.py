@@ -154,8 +154,8 @@ def training_batches(
         labels: integer array of shape (count,).
         batch_size: images in a batch; the last batch of an epoch may be smaller.
         seed: int, 0 or more.
-        ranges: `AugmentationRanges`, by default the published ones; `STRONG_AUGMENTATION` has those of the guide to
-            image folders.
+        ranges: `AugmentationRanges`, by default the published ones; `STRONG_AUGMENTATION` has those of
+            notebook 6.
 
     Returns:
         `tf.data.Dataset` of (uint8 images of shape (batch, size, size, 3), labels of shape (batch,)).
