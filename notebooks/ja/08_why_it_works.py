@@ -132,9 +132,8 @@ plain = trained_weights(layers.Dense, keras.optimizers.RMSprop(1e-4))
 with_gc = trained_weights(layers.Dense, GCRMSprop(1e-4))
 centred = trained_weights(CentredDense, keras.optimizers.RMSprop(1e-4))
 
+
 # %%
-
-
 def largest_difference(first, second):
     return max(np.abs(a - b).max() for a, b in zip(first, second))
 
