@@ -112,7 +112,8 @@ def _measured(base):
             sums = []
             for position in self._kernel_positions:
                 gradient, axes = grads[position], _axes(variables[position])
-                length = int(np.prod([gradient.shape[axis] for axis in axes]))
+                # A gradient of attention has no known shape within a graph of TensorFlow; its variable has.
+                length = int(np.prod([variables[position].shape[axis] for axis in axes]))
                 removed = length * ops.sum(ops.square(_mean(gradient, axes)))
                 sums.append(ops.stack([removed, ops.sum(ops.square(gradient))]))
             self._sums.assign_add(ops.stack(sums))
@@ -130,7 +131,7 @@ def _measured(base):
 
 
 def _changed(base, change):
-    """An optimizer class that changes the gradient of each kernel: `change(number, gradient, axes)`."""
+    """An optimizer class that changes the gradient of each kernel: `change(number, gradient, axes, shape)`."""
 
     class Changed(base):  # type: ignore[misc, valid-type]
         def apply(self, grads, trainable_variables=None):
@@ -138,7 +139,7 @@ def _changed(base, change):
             changed, number = [], 0
             for gradient, variable in zip(grads, variables, strict=True):
                 if variable.path.endswith("/kernel"):
-                    gradient, number = change(number, gradient, _axes(variable)), number + 1
+                    gradient, number = change(number, gradient, _axes(variable), variable.shape), number + 1
                 changed.append(gradient)
             return super().apply(changed, trainable_variables)
 
@@ -153,12 +154,12 @@ class _Scaled:
     def __init__(self, factor):
         self.factor = keras.Variable(factor, dtype="float32", trainable=False)
 
-    def __call__(self, number, gradient, axes):
+    def __call__(self, number, gradient, axes, shape):
         return gradient - self.factor * _mean(gradient, axes)
 
 
 class _RawNorm:
-    def __call__(self, number, gradient, axes):
+    def __call__(self, number, gradient, axes, shape):
         centralized_gradient = gradient - _mean(gradient, axes)
         ratio = ops.norm(ops.reshape(gradient, [-1])) / (ops.norm(ops.reshape(centralized_gradient, [-1])) + 1e-12)
         return centralized_gradient * ratio
@@ -170,8 +171,8 @@ class _RandomDirection:
     def __init__(self, seed):
         self.seed = seed
 
-    def __call__(self, number, gradient, axes):
-        shape = [size if axis in axes else 1 for axis, size in enumerate(gradient.shape)]
+    def __call__(self, number, gradient, axes, shape):
+        shape = [size if axis in axes else 1 for axis, size in enumerate(shape)]
         direction = np.random.default_rng([self.seed, number]).normal(size=shape)
         direction = ops.convert_to_tensor(direction / np.linalg.norm(direction), gradient.dtype)
         return gradient - direction * ops.sum(gradient * direction, axis=axes, keepdims=True)

@@ -9,6 +9,8 @@ import tensorflow as tf
 from scipy import special
 
 from gc_tutorial.study import training
+from gc_tutorial.study.datasets import Examples
+from gc_tutorial.study.factors import NETWORKS
 from gc_tutorial.study.measures import CleanMeasures, score
 from gc_tutorial.study.networks import build_network
 from gc_tutorial.study.plan import Run
@@ -193,6 +195,26 @@ def test_networks_give_probabilities_and_the_logits_behind_them(network, shape, 
     expected = special.expit(logits) if classes == 2 else special.softmax(logits, axis=1)
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
     assert probabilities.shape == (20, 1 if classes == 2 else classes)
+
+
+SHAPES = {"cnn": (94, 94, 3), "cnn_bn": (94, 94, 3), "vit": (24, 24, 3)}  # the smallest; of the others any
+
+
+@pytest.mark.parametrize("arm", ["none", "gradient", "random_direction"])
+@pytest.mark.parametrize("network", sorted(NETWORKS))
+def test_every_network_can_be_trained(monkeypatch, network, arm):
+    shape = SHAPES.get(network, (8, 8, 3))
+    inputs, labels = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8), np.arange(8) % 2
+    few = Examples((inputs, labels), None, None, 2)
+    monkeypatch.setattr(training, "examples", lambda *arguments: few)
+    run = Run(data="few", network=network, arm=arm, learning_rate=1e-4, epochs=1, seed=100, image_size=shape[0],
+              batch_size=4, augmentation="none")  # fmt: skip
+    found = training.train(run)
+    (row,) = found["rows"]
+    assert row["status"] == "finished"
+    assert all(np.isfinite(row[name]) for name in ("train_loss", "clean_loss"))
+    assert all(0 <= row[f"share_{place}"] < 1 for place in range(1, len(found["kernels"]) + 1))
+    assert len(found["kernels"]) == len(found["chance"]) > 3
 
 
 @pytest.mark.parametrize(("scaling", "low"), [("0..1", 0), ("-1..1", -1)])
