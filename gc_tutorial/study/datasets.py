@@ -19,10 +19,9 @@ from gc_tutorial.data.tfds_builders import PREFIX
 from gc_tutorial.data.tfds_images import prepared_builder
 from gc_tutorial.errors import DataError
 from gc_tutorial.study import store
-from gc_tutorial.study.factors import BUILT_IN, IMAGE_SETS
+from gc_tutorial.study.factors import BUILT_IN, HORSES, IMAGE_SETS
 
 FOLDS = 5
-HORSES = "horses_or_humans"
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,19 @@ AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip,
 BUILT_IN = ("digits", "mnist1d")  # data sets that are no pictures of pixels from 0 to 255, so nothing augments them
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
 
+HORSES = "horses_or_humans"  # the one set with pictures of another kind, on white: the shifted ones
+MEASURED = (  # outcomes of a run
+    "clean_loss",
+    "clean_accuracy",
+    "heldout_loss",
+    "heldout_accuracy",
+    "heldout_auc",
+    "shifted_loss",
+    "shifted_accuracy",
+    "shifted_auc",
+    "train_loss",
+)
+
 COMPARED_ARMS = ("none", "gradient", "update", "recompiled")
 
 

@@ -22,6 +22,8 @@ from gc_tutorial.study.factors import (
     ARMS,
     AUGMENTATIONS,
     BUILT_IN,
+    HORSES,
+    MEASURED,
     NETWORKS,
     OPTIMIZERS,
     SCALINGS,
@@ -225,11 +227,27 @@ def _check_tuning(runs: list[Run], tuned: list[tuple[Run, Tuned]]) -> None:
     """Check before hours of tuning, not after."""
     tuning = {run.tuned_alike for run in runs if run.stage == "tuning"}
     for run, rule in tuned:
+        for outcome in rule.by:
+            if outcome not in _measured(run):
+                raise PlanError(
+                    "the outcome {outcome!r} is not measured on {data!r} with the split {split!r}. Choose from: "
+                    "{choices}.",
+                    outcome=outcome,
+                    data=run.data,
+                    split=run.split,
+                    choices=", ".join(_measured(run)),
+                )
         for arm in rule.of or (run.arm,):
             if replace(run.tuned_alike, arm=arm) not in tuning:
                 raise PlanError(
                     f"a rate of the arm {arm!r} on {run.data!r} is to be tuned, and no tuning runs are like it."
                 )
+
+
+def _measured(run: Run) -> tuple[str, ...]:
+    """The outcomes that a run has."""
+    lacking = (() if run.split == "fold" else ("heldout_",)) + (() if run.data == HORSES else ("shifted_",))
+    return tuple(name for name in MEASURED if not name.startswith(lacking))
 
 
 def _seeds(table: dict) -> dict[str, list[int]]:
@@ -292,6 +310,13 @@ def _tuned(table: dict) -> Tuned:
         raise PlanError(
             'learning_rate={table} is not valid. Write for example {{ tuned = "clean_loss", best = 1 }}.', table=table
         )
+    for outcome in by:
+        if outcome not in MEASURED:
+            raise PlanError(
+                "there is no outcome {outcome!r}. Choose from: {choices}.",
+                outcome=outcome,
+                choices=", ".join(MEASURED),
+            )
     return Tuned(tuple(by), best, tuple(of))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gc_tutorial.errors import PlanError
 from gc_tutorial.study import store
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.wording import higher_is_better
@@ -37,6 +38,14 @@ def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Resul
         alike = [one for one in runs if one.stage == "tuning" and one.tuned_alike == wanted]
         reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
         for outcome in tuned.by:
+            if outcome not in reduced or reduced[outcome].isna().all():
+                raise PlanError(
+                    "no tuning run of the arm {arm!r} on {data!r} has {outcome}: all diverged before it was measured. "
+                    "Plan lower learning rates.",
+                    arm=arm,
+                    data=run.data,
+                    outcome=outcome,
+                )
             means = reduced.groupby("learning_rate")[outcome].mean()
             ranked = means.sort_values(ascending=not higher_is_better(outcome), kind="stable").index
             chosen += [float(rate) for rate in ranked[: tuned.best] if rate not in chosen]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from gc_tutorial.__main__ import main
-from gc_tutorial.errors import EngineError, StoreError
+from gc_tutorial.errors import EngineError, PlanError, StoreError
 from gc_tutorial.study import engine, planned_study, store, tuned
 from gc_tutorial.study.plan import Plan, Run, Tuned, read_plan
 
@@ -293,6 +293,12 @@ def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():
     # A run that diverged counts as one that guesses among the ten digits: ln(10) = 2.3.
     assert chosen({("none", 1e-4): [1.1, 1.1], ("none", 1e-3): [0.1, None]}) == [1e-4]
     assert chosen({("none", 1e-4): [1.4, 1.4], ("none", 1e-3): [0.1, None]}) == [1e-3]
+
+
+@pytest.mark.parametrize("by", ["shifted_loss", "heldout_auc"])
+def test_an_outcome_that_no_tuning_run_has_is_told(by):
+    with pytest.raises(PlanError, match=f"no tuning run of the arm 'none' on 'digits' has {by}: all diverged"):
+        chosen({("none", 1e-3): [0.1]}, by=(by,))
 
 
 def test_longer_runs_at_tuned_rates_are_found_while_others_are_known():

@@ -7,9 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gc_tutorial.study.evidence.outcomes import epochs_to_goal, factors, reduce_runs
+from gc_tutorial.study.evidence.outcomes import OUTCOMES, epochs_to_goal, factors, reduce_runs
+from gc_tutorial.study.factors import MEASURED
 
 NAN = math.nan
+
+
+def test_what_is_measured_has_a_name_for_readers():
+    assert tuple(OUTCOMES) == (*MEASURED, "epochs_to_goal")
 
 
 def epochs(run="a", **columns):

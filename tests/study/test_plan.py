@@ -71,6 +71,13 @@ def test_a_rate_without_tuning_runs_is_told_before_the_tuning(written, line, arm
         read_plan(written(f'{GOOD}[[runs]]\nstage = "confirmation"\n{line}'))
 
 
+@pytest.mark.parametrize("outcome", ["shifted_loss", "heldout_auc", "clean_accuracy"])
+def test_a_rate_may_be_tuned_by_each_outcome_that_the_data_have(written, outcome):
+    block = f'[[runs]]\nstage = "confirmation"\nlearning_rate = {{ tuned = "{outcome}" }}\n'
+    plan = read_plan(written(GOOD.replace("flowers", "horses_or_humans") + block))
+    assert [rule for _, rule in plan.tuned] == [Tuned((outcome,))]
+
+
 def test_names_tell_runs_apart_and_survive_new_factors():
     run = Run(data="digits", learning_rate=1e-3, epochs=2, seed=100)
     others = [
@@ -243,7 +250,7 @@ def test_how_rates_are_chosen(written):
         ('{ tuned = "heldout_loss" }', Tuned(("heldout_loss",), 1)),
         ('{ tuned = ["clean_loss", "heldout_loss"], best = 2 }', Tuned(("clean_loss", "heldout_loss"), 2)),
         ('{ tuned = "clean_loss", of = ["none", "half"] }', Tuned(("clean_loss",), 1, ("none", "half"))),
-        (f'{{ tuned = "a", of = {ARMS.split(", ")} }}', Tuned(("a",), 1, tuple(ARMS.split(", ")))),
+        (f'{{ tuned = "train_loss", of = {ARMS.split(", ")} }}', Tuned(("train_loss",), 1, tuple(ARMS.split(", ")))),
     ):
         plan = read_plan(written(GOOD.replace('["none", "gradient"]', str(ARMS.split(", "))) + block + text))
         ((run, tuned),) = plan.tuned
@@ -260,6 +267,8 @@ FACTORS = (
     "arm, augmentation, batch_size, data, epochs, evaluate_last, image_size, learning_rate, network, optimizer, "
     "pretrained, scaling, schedule, seeds, split, stage, train_examples, weight_decay"
 )
+UNSHIFTED = "clean_loss, clean_accuracy, heldout_loss, heldout_accuracy, heldout_auc, train_loss"
+MEASURED = UNSHIFTED.replace("train_loss", "shifted_loss, shifted_accuracy, shifted_auc, train_loss")
 TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
 
 
@@ -355,6 +364,19 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
             "[1e-3, 1e-2]",
             '{ tuned = "clean_loss" }\nweight_decay = -0.1',
             "weight_decay=-0.1 is not a number of 0 or more.",
+        ),
+        ("[1e-3, 1e-2]", '{ tuned = "clean_losss" }', f"there is no outcome 'clean_losss'. Choose from: {MEASURED}."),
+        ("[1e-3, 1e-2]", '{ tuned = ["train_loss", ""] }', f"there is no outcome ''. Choose from: {MEASURED}."),
+        (
+            "[[runs]]",
+            '[[runs]]\nlearning_rate = { tuned = "shifted_auc" }\n[[runs]]',
+            f"the outcome 'shifted_auc' is not measured on 'flowers' with the split 'fold'. Choose from: {UNSHIFTED}.",
+        ),
+        (
+            "[[runs]]",
+            '[[runs]]\nsplit = "all"\nlearning_rate = { tuned = ["clean_loss", "heldout_loss"] }\n[[runs]]',
+            "the outcome 'heldout_loss' is not measured on 'flowers' with the split 'all'. Choose from: clean_loss, "
+            "clean_accuracy, train_loss.",
         ),
         ("[[runs]]", "[rules.x]", "it plans no runs. Add a block [[runs]] with the factors."),
         ("[[runs]]", "[runs]", "[runs] has the wrong form. See the plans that come with the package."),

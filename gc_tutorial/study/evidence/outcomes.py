@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gc_tutorial.language import Words, text
+from gc_tutorial.study.factors import MEASURED
 
 FACTORS = (
     "data",
@@ -43,7 +44,6 @@ OUTCOMES = Words(
         "epochs_to_goal": "epochs to the goal",
     }
 )
-MEASURED = tuple(OUTCOMES)[:-1]
 WINDOW = 3  # last epochs, over which outcomes are averaged
 EXPLODED = 10  # clean training losses of so many guesses are no training, finite or not
 
