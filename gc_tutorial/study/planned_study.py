@@ -185,14 +185,15 @@ def restore(plan: Plan, source: str | os.PathLike, folder: str | os.PathLike) ->
         int, the number of runs that were not there before.
 
     Raises:
-        StoreError: for tables or a folder that cannot be used, or tables of another plan.
+        StoreError: for tables or a folder that cannot be used, or one of the two of another plan.
     """
     found = restore_runs(source)
     if not found.keys() & {run.name for run in plan.runs}:
         raise StoreError(f"The tables in {source} hold no runs of the plan {plan.name!r}. Choose others.")
     with store.locked(folder) as path:
-        there = store.read_results(path).runs
-        new = {name: made for name, made in found.items() if name not in there}
+        there = store.read_results(path)
+        _check_plan(there, plan, path)
+        new = {name: made for name, made in found.items() if name not in there.runs}
         for name, (configuration, run) in new.items():
             store.write_run(path, name, {"plan": plan.name, **configuration}, run)
     return len(new)

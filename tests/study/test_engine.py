@@ -241,6 +241,22 @@ def test_a_folder_of_another_plan_is_refused(plan_file, undisturbed, tmp_path):
         planned_study.run_study(read_plan(str(other)), undisturbed, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("configuration", "row", "told"),
+    [
+        ({"plan": "other"}, {}, r"belongs to the plan 'other', and not to 'digits'. Nothing was changed"),
+        ({"optimizer": "sgd"}, {}, "belongs to the plan None, and not to 'digits'"),
+        ({"plan": "digits"}, {"seconds": "x"}, "its column seconds is missing or of another kind"),
+    ],
+)
+def test_runs_are_not_put_back_beside_those_of_another_plan(plan_file, undisturbed, tmp_path, configuration, row, told):
+    kept = {"epoch": 1, "train_loss": 1.0, "seconds": 1.0, "status": "finished", "ended": "", "machine": "", **row}
+    store.write_run(tmp_path, "kept", configuration, {"rows": [kept]})
+    with pytest.raises(StoreError, match=told):
+        planned_study.restore(read_plan(str(plan_file)), undisturbed / "tables", tmp_path)
+    assert [path.name for path in tmp_path.glob("*.json")] == ["kept.json"]
+
+
 def test_after_an_upgrade_a_half_done_study_says_how_to_go_on(plan_file, undisturbed, tmp_path, monkeypatch):
     plan = read_plan(str(plan_file))
     planned_study.restore(plan, undisturbed / "tables", tmp_path)
