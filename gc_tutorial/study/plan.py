@@ -38,6 +38,7 @@ else:
     import tomli as tomllib
 
 MAX_RUNS = 100_000
+LONGEST_NAME = 255 - len(store.ENDING)  # bytes, of a run: a file name has at most 255 on nearly every system
 SEEN_SEEDS = range(10)  # of the first studies: what was seen on them led to the plans
 CHOICES = {
     "stage": STAGES,
@@ -98,8 +99,12 @@ class Run:
         chosen = {name: value for name, value in asdict(self).items() if value != defaults[name]}
         digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
         data = re.sub(r"[^\w.-]", "_", self.data)  # such as tfds:emnist/letters
-        known = f"{data}-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
-        return f"{known}-seed{self.seed}-{digest}"
+        known = f"-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
+        rest = f"{known}-seed{self.seed}-{digest}"
+        excess = len(f"{data}{rest}".encode()) - LONGEST_NAME
+        if excess > 0:  # the end of a path says more than its start
+            data = data.encode()[excess:].decode(errors="ignore").lstrip("-")
+        return f"{data}{rest}"
 
     @property
     def cell(self) -> Run:

@@ -1,5 +1,6 @@
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,33 @@ def test_names_tell_runs_apart_and_survive_new_factors():
     assert run.name == "digits-cnn-rmsprop-none-0.001-2-seed100-" + run.name[-8:]
     horses = Run(data="horses_or_humans", learning_rate=3.16e-5, epochs=12, seed=100)
     assert horses.name == "horses_or_humans-cnn-rmsprop-none-3.16e-05-12-seed100-70272eec"
+
+
+@pytest.mark.parametrize(
+    ("data", "network"),
+    [
+        ("/home/me/" + "x" * 120 + "/" + "y" * 120 + "/pets", "small_cnn_bn"),
+        ("猫" * 85 + "/pets", "cnn"),
+        ("a" + "猫" * 85 + "/pets", "cnn"),
+        ("é" * 3000 + "/pets", "vit"),
+        ("/" * 1000 + "pets", "cnn"),
+    ],
+)
+def test_a_long_path_of_the_data_gives_a_name_that_a_file_can_have(tmp_path, data, network):
+    run = Run(data=data, learning_rate=1e-3, epochs=2, seed=2**32 - 1, network=network, arm="random_direction")
+    assert f"pets-{network}-rmsprop-random_direction-0.001-2-seed4294967295-" in run.name
+    assert re.fullmatch(r"[\w.+-]+", run.name)
+    (tmp_path / f"{run.name}.json").touch()
+    other = replace(run, data=f"b{data}")
+    assert other.name != run.name and other.name[-8:] != run.name[-8:]
+
+
+@pytest.mark.parametrize(("letter", "most"), [("x", 208), ("é", 104), ("猫", 69)])
+def test_a_name_that_a_file_can_have_stays_whole(letter, most):
+    whole, long = (Run(data=letter * count, learning_rate=1e-3, epochs=2, seed=100) for count in (most, most + 1))
+    assert whole.name.startswith(f"{letter * most}-cnn-rmsprop-none-0.001-2-seed100-")
+    assert len(f"{whole.name}.json".encode()) <= 255
+    assert long.name[:-8] == whole.name[:-8]
 
 
 @pytest.mark.parametrize(

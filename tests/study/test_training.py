@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
-from gc_tutorial.study import training
+from gc_tutorial.study import networks, training
 from gc_tutorial.study.datasets import Examples
 from gc_tutorial.study.factors import NETWORKS
 from gc_tutorial.study.measures import CleanMeasures, score
@@ -207,6 +207,7 @@ def test_every_network_can_be_trained(monkeypatch, network, arm):
     inputs, labels = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8), np.arange(8) % 2
     few = Examples((inputs, labels), None, None, 2)
     monkeypatch.setattr(training, "examples", lambda *arguments: few)
+    monkeypatch.setattr(networks, "DEPTH", 1)  # blocks of the transformer: more are no different, and slow
     run = Run(data="few", network=network, arm=arm, learning_rate=1e-4, epochs=1, seed=100, image_size=shape[0],
               batch_size=4, augmentation="none")  # fmt: skip
     found = training.train(run)
