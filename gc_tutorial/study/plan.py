@@ -39,6 +39,7 @@ else:
 
 MAX_RUNS = 100_000
 LONGEST_NAME = 255 - len(store.ENDING)  # bytes, of a run: a file name has at most 255 on nearly every system
+LARGEST_RATE = 1e300  # whole numbers in TOML may be larger than a float can be
 SEEN_SEEDS = range(10)  # of the first studies: what was seen on them led to the plans
 CHOICES = {
     "stage": STAGES,
@@ -186,14 +187,20 @@ def read_plan(plan: str) -> Plan:
     path = plan_path(plan)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte order mark first
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or an integer of thousands of digits
         raise PlanError("{name} is not valid TOML: {error}.", name=path.name, error=error) from None
+    except RecursionError:
+        raise PlanError(
+            "{name} is nested too deeply. See the plans that come with the package.", name=path.name
+        ) from None
     except OSError as error:
         raise PlanError("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror) from None
     try:
         return _plan(path.stem, content)
     except PlanError as error:
         raise PlanError(f"{path.name}: {error}") from None
+    except ValueError:  # Python writes no integer of thousands of digits, into no message either
+        raise PlanError("{name} holds a number that is too large. Give a smaller one.", name=path.name) from None
 
 
 def _plan(name: str, content: dict) -> Plan:
@@ -220,9 +227,9 @@ def _plan(name: str, content: dict) -> Plan:
                 runs.append(_run(values))
             if len(runs) + len(tuned) > MAX_RUNS:
                 raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{MAX_RUNS:,}")
+    _check_tuning(runs, tuned)
     if not runs:
         raise PlanError("it plans no runs. Add a block [[runs]] with the factors.")
-    _check_tuning(runs, tuned)
     runs = list(dict.fromkeys(runs))  # a run that two blocks name is done once
     return Plan(name, content.get("title", name), content.get("question", ""), tuple(runs), tuple(tuned),
                 content.get("rules", {}))  # fmt: skip
@@ -285,9 +292,14 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
     known = {one.name for one in fields(Run)} - {"seed"} | {"seeds"}  # a seed comes from [seeds] alone
     for key in block.keys() - known:
         raise PlanError("the factor {key!r} is unknown. Choose from: {known}.", key=key, known=", ".join(sorted(known)))
+    for key, value in block.items():
+        if value == []:
+            raise PlanError("the factor {key!r} has no values. Give one, or leave it out.", key=key)
     block = dict(block)
     stage = block.get("stage", "tuning")
-    known_seeds = seeds.get(stage, []) if isinstance(stage, str) else []
+    if stage not in STAGES:
+        raise _no_choice("stage", stage)
+    known_seeds = seeds.get(stage, [])
     chosen = block.pop("seeds", None) or known_seeds
     chosen = chosen if isinstance(chosen, list) else [chosen]
     if not chosen or not known_seeds:
@@ -302,6 +314,12 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
     values = [value if isinstance(value, list) else [value] for value in block.values()]
     for combination in itertools.product(chosen, *values):
         yield dict(zip(("seed", *block), combination, strict=True))
+
+
+def _no_choice(key: str, value: object) -> PlanError:
+    return PlanError(
+        "there is no {key} {value!r}. Choose from: {choices}.", key=key, value=value, choices=", ".join(CHOICES[key])
+    )
 
 
 def _tuned(table: dict) -> Tuned:
@@ -336,12 +354,7 @@ def _run(values: dict, tuned: bool = False) -> Run:
         raise PlanError("{key}={value!r} is not a name.", key="data", value="")
     for key, choices in CHOICES.items():
         if key in values and values[key] not in tuple(choices):
-            raise PlanError(
-                "there is no {key} {value!r}. Choose from: {choices}.",
-                key=key,
-                value=values[key],
-                choices=", ".join(choices),
-            )
+            raise _no_choice(key, values[key])
     for key, smallest in SMALLEST.items():
         value = values.get(key, smallest)
         if type(value) is not int or value < smallest:
@@ -361,6 +374,10 @@ def _run(values: dict, tuned: bool = False) -> Run:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise PlanError("{key}={value!r} is not a number of 0 or more.", key=key, value=value)
+        if value > LARGEST_RATE:
+            raise PlanError(
+                "{key}={value!r} is too large. Give a number of at most {most}.", key=key, value=value, most=LARGEST_RATE
+            )
     if values["learning_rate"] == 0:
         raise PlanError("learning_rate=0 is not valid. Give a number above 0, such as 0.001.")
     if values.get("weight_decay") and values.get("optimizer") != "adamw":

@@ -132,7 +132,7 @@ def test_a_name_that_a_file_can_have_stays_whole(letter, most):
         ('"gradient"', '"weights"', "there is no arm 'weights'. Choose from: none, gradient"),
         ('data = "flowers"', 'data = "flowers"\nnetwork = "resnet"', "there is no network 'resnet'. Choose from: cnn"),
         ('data = "flowers"', 'data = "flowers"\noptimizer = "lion"', "there is no optimizer 'lion'"),
-        ('data = "flowers"', 'data = "flowers"\nstage = "testing"', "no seeds for the stage 'testing'"),
+        ('data = "flowers"', 'data = "flowers"\nstage = "testing"', "there is no stage 'testing'"),
         ('data = "flowers"', "data = 3", "data=3 is not a name"),
         ('data = "flowers"', 'data = "flowers"\nweight_decay = 0.1', "weight_decay needs the optimizer 'adamw'"),
         ("1e-2]", '"fast"]', "learning_rate='fast' is not a number of 0 or more"),
@@ -377,11 +377,11 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
             '[factors]\nstage = "confirmation"',
             "there are no seeds for the stage 'confirmation'. Add them to [seeds].",
         ),
-        ("[[runs]]", "[[runs]]\nstage = [3]", "there are no seeds for the stage [3]. Add them to [seeds]."),
+        ("[[runs]]", "[[runs]]\nstage = [3]", "there is no stage [3]. Choose from: tuning, confirmation."),
         (
             "[[runs]]",
             '[[runs]]\nstage = ["tuning"]\nseeds = [100]',
-            "there are no seeds for the stage ['tuning']. Add them to [seeds].",
+            "there is no stage ['tuning']. Choose from: tuning, confirmation.",
         ),
         (
             "[seeds]\ntuning = [100, 101]\nconfirmation = [200]\n",
@@ -392,6 +392,25 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
             "[1e-3, 1e-2]",
             '{ tuned = "clean_loss" }\nweight_decay = -0.1',
             "weight_decay=-0.1 is not a number of 0 or more.",
+        ),
+        ("epochs = 2", "epochs = []", "the factor 'epochs' has no values. Give one, or leave it out."),
+        ('data = "flowers"', "data = []", "the factor 'data' has no values. Give one, or leave it out."),
+        ("[[runs]]", "[[runs]]\nseeds = []", "the factor 'seeds' has no values. Give one, or leave it out."),
+        ("[1e-3, 1e-2]", "[]", "the factor 'learning_rate' has no values. Give one, or leave it out."),
+        (
+            "[1e-3, 1e-2]",
+            '{ tuned = "clean_loss" }',
+            "a rate of the arm 'none' on 'flowers' is to be tuned, and no tuning runs are like it.",
+        ),
+        (
+            "1e-2]",
+            f"1{'0' * 400}]",
+            f"learning_rate=1{'0' * 400} is too large. Give a number of at most 1e+300.",
+        ),
+        (
+            "epochs = 2",
+            f"epochs = 2\noptimizer = 'adamw'\nweight_decay = 1{'0' * 309}",
+            f"weight_decay=1{'0' * 309} is too large. Give a number of at most 1e+300.",
         ),
         ("[1e-3, 1e-2]", '{ tuned = "clean_losss" }', f"there is no outcome 'clean_losss'. Choose from: {MEASURED}."),
         ("[1e-3, 1e-2]", '{ tuned = ["train_loss", ""] }', f"there is no outcome ''. Choose from: {MEASURED}."),
@@ -455,6 +474,23 @@ def test_a_file_that_cannot_be_read_as_text_or_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "read_text", refuse)
     with pytest.raises(PlanError, match=f"^{re.escape(str(path))} cannot be read: Permission denied\\.$"):
         read_plan(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("epochs = 2", f"epochs = {'[' * 100_000}", "mine.toml is nested too deeply. See the plans"),
+        ("epochs = 2", f"epochs = {'{a = ' * 100_000}", "mine.toml is nested too deeply. See the plans"),
+        ("epochs = 2", f"epochs = {'1' * 5000}", r"mine.toml is not valid TOML: .*4300"),
+        ("epochs = 2", f"epochs = 0x{'f' * 5000}", "mine.toml holds a number that is too large. Give a smaller one"),
+        ("1e-3", f"0x{'f' * 5000}", "mine.toml holds a number that is too large. Give a smaller one"),
+        ("[200]", f"[0x{'f' * 5000}]", "mine.toml holds a number that is too large. Give a smaller one"),
+    ],
+)
+def test_what_python_cannot_hold_is_told(written, old, new, told):
+    with pytest.raises(PlanError, match=f"^{told}") as error:
+        read_plan(written(GOOD.replace(old, new)))
+    assert "\n" not in str(error.value)
 
 
 def test_a_plan_that_an_editor_has_marked_as_utf_8_can_be_read(tmp_path):
