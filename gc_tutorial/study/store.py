@@ -109,6 +109,8 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
 def read_results(folder: str | os.PathLike) -> Results:
     """Read all finished runs of a results folder; ignores partial files of interrupted commands.
 
+    Hidden files count only where they are runs: the name of a run may begin with a dot, as the path of its data does.
+
     Args:
         folder: path.
 
@@ -120,7 +122,15 @@ def read_results(folder: str | os.PathLike) -> Results:
     """
     results = Results()
     for path in _listed(Path(folder)):
-        run = _read(path)
+        hidden = path.name.startswith(".")  # such as the companions that macOS puts beside copied files
+        try:
+            run = _read(path)
+        except StoreError:
+            if hidden:
+                continue
+            raise
+        if run is None and hidden:
+            continue
         if run is None:
             results.damaged.append(path.name)
         else:

@@ -74,6 +74,24 @@ def test_json_of_somebody_else_is_refused_and_kept(tmp_path, foreign):
     assert (tmp_path / "settings.json").read_text() == foreign
 
 
+@pytest.mark.parametrize("content", [b"\x00\x05\x16\x07\xff", b"", b"{}", b'{"rows": 3}', None])
+def test_a_hidden_file_that_is_no_run_is_skipped(tmp_path, content):
+    store.write_run(tmp_path, "run", CONFIGURATION, RUN)
+    hidden = tmp_path / "._run.json"
+    if content is None:
+        hidden.mkdir()
+    else:
+        hidden.write_bytes(content)
+    results = store.read_results(tmp_path)
+    assert (results.runs, results.damaged) == ({"run": RUN}, [])
+    assert hidden.exists()
+
+
+def test_a_run_on_data_whose_path_begins_with_a_dot_is_found(tmp_path):
+    store.write_run(tmp_path, "._pets-cnn", CONFIGURATION, RUN)
+    assert store.read_results(tmp_path).runs == {"._pets-cnn": RUN}
+
+
 @pytest.mark.parametrize(
     ("error", "told"), [(PermissionError, "Permission denied"), (NotADirectoryError, "Not a direc")]
 )
