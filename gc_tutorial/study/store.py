@@ -68,8 +68,11 @@ def probe(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / f"probe-{os.getpid()}{UNFINISHED}"
-    written.write_text("a line to see whether there is room\n")
-    written.unlink(missing_ok=True)
+    try:
+        written.write_text("a line to see whether there is room\n")
+    finally:
+        with contextlib.suppress(OSError):  # the first error says more
+            written.unlink()
 
 
 @contextlib.contextmanager

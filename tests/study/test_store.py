@@ -261,9 +261,14 @@ def test_without_a_home_folder_a_tilde_is_told(monkeypatch):
 
 
 def test_a_folder_without_room_is_told_before_anything_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(store.Path, "write_text", refuse(errno.ENOSPC))
+    def full(path, text):
+        path.touch()  # an empty file still has room
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store.Path, "write_text", full)
     with pytest.raises(store.StoreError, match="No space left on device"), store.locked(tmp_path):
         pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_made_with_those_above_it_and_is_empty(tmp_path):
