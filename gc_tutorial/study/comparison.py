@@ -92,7 +92,7 @@ def compare(
         **versions(),
     }
     # Arms within a seed come right after one another, so that a slow hour of the machine slows all of them.
-    names = {f"{arm}-seed{seed:03d}": (arm, seed) for seed in seeds for arm in arms}
+    names = {_name(arm, seed): (arm, seed) for seed in seeds for arm in arms}
     with (
         _kept(folder, names, configuration) as (finished, keep),
         tqdm(
@@ -135,6 +135,7 @@ def _kept(folder, names, configuration):
         for name in results.damaged:
             tqdm.write(text("{name} is damaged; its run is done again.", name=name))
         store.check_rows(results, KEPT, path)
+        _check_names(results, path)
         # Where there is nothing to train, the versions need not be those of today.
         ignoring = versions() if names.keys() <= results.runs.keys() else ()
         store.check_same(results, configuration, path, UPGRADED, ignoring=ignoring)
@@ -142,6 +143,18 @@ def _kept(folder, names, configuration):
             {name: (results.configurations[name], run["rows"]) for name, run in results.runs.items()},
             lambda name, rows: store.write_run(path, name, configuration, {"rows": rows}),
         )
+
+
+def _check_names(results, folder):
+    """Refuse a copied run also where its file is older than the names in the files."""
+    for name, run in results.runs.items():
+        for row in run["rows"]:
+            if name != _name(row["arm"], row["seed"]):
+                raise store.misnamed(folder / f"{name}{store.ENDING}", _name(row["arm"], row["seed"]))
+
+
+def _name(arm, seed):
+    return f"{arm}-seed{str(seed).zfill(3)}"
 
 
 def _precision():

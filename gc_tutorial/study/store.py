@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,7 +219,7 @@ def write_run(folder: str | os.PathLike, name: str, configuration: dict, run: di
     Raises:
         StoreError: if it cannot be written, such as on a full disk. Runs written before are not touched.
     """
-    run = {"configuration": configuration, **run}
+    run = {"configuration": configuration, "name": name, **run}  # the name tells a copy from another run
     try:
         replace_file(Path(folder) / f"{name}{ENDING}", json.dumps({**run, "checksum": _checksum(run)}, indent=1))
     except OSError as error:
@@ -273,7 +274,20 @@ def _read(path):
     if not _is_run(run):
         raise StoreError(f"{path} is not a run of this package. Nothing was changed. Choose another folder.")
     checksum = run.pop("checksum")
-    return run if checksum == _checksum(run) else None
+    if checksum != _checksum(run):
+        return None
+    name = run.pop("name", path.stem)  # older files have none
+    if unicodedata.normalize("NFC", str(name)) != unicodedata.normalize("NFC", path.stem):  # as some systems store it
+        raise misnamed(path, name)
+    return run
+
+
+def misnamed(path: Path, name: str) -> StoreError:
+    """The error for the file of a run that has the name of another run."""
+    return StoreError(
+        f"{path} holds the run {name!r}: it was copied or renamed. Nothing was changed. Remove it, or give it the name "
+        f"{name}{ENDING} again."
+    )
 
 
 def _is_run(found):

@@ -1,4 +1,5 @@
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,6 +241,21 @@ def test_a_damaged_run_is_named_and_done_again(pretended, tmp_path, capsys):
     assert "update-seed001.json is damaged" in capsys.readouterr().out
     assert pretended.begun[6:] == ["update-seed001"]
     pd.testing.assert_frame_equal(second, first)
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("copy", ["none-seed001", "update-seed000", "mine"])
+def test_a_copied_run_is_no_further_seed(pretended, tmp_path, older, copy):
+    compare(pretended, arms=["none"], seeds=1, progress=False, folder=tmp_path)
+    run = json.loads((tmp_path / "none-seed000.json").read_text())
+    if older:
+        run = {key: value for key, value in run.items() if key not in ("name", "checksum")}
+        run["checksum"] = store._checksum(run)
+        (tmp_path / "none-seed000.json").write_text(json.dumps(run))
+        compare(pretended, arms=["none"], seeds=1, progress=False, folder=tmp_path)
+    (tmp_path / f"{copy}.json").write_text(json.dumps(run))
+    with pytest.raises(StoreError, match=f"{copy}.json holds the run 'none-seed000': it was copied or renamed"):
+        compare(pretended, arms=["none", "update"], seeds=2, progress=False, folder=tmp_path)
 
 
 def test_another_configuration_is_refused(pretended, tmp_path):

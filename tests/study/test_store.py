@@ -310,6 +310,23 @@ def test_files_that_are_no_runs_in_full(tmp_path, monkeypatch):
         store.read_results(tmp_path)
 
 
+def test_a_copy_under_another_name_in_full(tmp_path):
+    store.write_run(tmp_path, "run", CONFIGURATION, RUN)
+    (tmp_path / "other.json").write_bytes((tmp_path / "run.json").read_bytes())
+    with told(
+        f"{tmp_path / 'other.json'} holds the run 'run': it was copied or renamed. Nothing was changed. Remove it, or "
+        "give it the name run.json again."
+    ):
+        store.read_results(tmp_path)
+
+
+def test_a_run_that_was_written_without_its_name_is_read(tmp_path):
+    found = {"configuration": CONFIGURATION, **RUN}
+    (tmp_path / "old.json").write_text(json.dumps({**found, "checksum": store._checksum(found)}))
+    results = store.read_results(tmp_path)
+    assert (results.runs, results.configurations) == ({"old": RUN}, {"old": CONFIGURATION})
+
+
 @pytest.mark.parametrize("missing", ["configuration", "rows", "checksum"])
 def test_a_run_has_a_configuration_rows_and_a_checksum(tmp_path, missing):
     store.write_run(tmp_path, "run", CONFIGURATION, RUN)
