@@ -138,7 +138,7 @@ def _kept(folder, names, configuration):
         _check_names(results, path)
         # Where there is nothing to train, the versions need not be those of today.
         ignoring = versions() if names.keys() <= results.runs.keys() else ()
-        store.check_same(results, configuration, path, UPGRADED, ignoring=ignoring)
+        store.check_same(results, configuration, path, UPGRADED, hinted=versions(), ignoring=ignoring)
         yield (
             {name: (results.configurations[name], run["rows"]) for name, run in results.runs.items()},
             lambda name, rows: store.write_run(path, name, configuration, {"rows": rows}),

@@ -64,7 +64,7 @@ def run_study(
         while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
             configuration = {"plan": plan.name, **engine.versions()}
             if not accept_versions:
-                store.check_same(results, configuration, path, UPGRADED)
+                store.check_same(results, configuration, path, UPGRADED, hinted=engine.versions())
             with tqdm(total=sum(run.epochs for run in todo), unit="epoch", smoothing=0, disable=not progress) as bar:
                 for run, result in engine.compute(todo, workers=workers, threads=threads, scheduler=scheduler):
                     _keep(path, run, configuration, result)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,7 +180,13 @@ def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLi
 
 
 def check_same(
-    results: Results, configuration: dict, folder: str | os.PathLike, hint: str = "", *, ignoring: Iterable[str] = ()
+    results: Results,
+    configuration: dict,
+    folder: str | os.PathLike,
+    hint: str = "",
+    *,
+    hinted: Container[str] | None = None,
+    ignoring: Iterable[str] = (),
 ) -> None:
     """Raise an error if a folder holds runs of another configuration.
 
@@ -189,6 +195,7 @@ def check_same(
         configuration: dict of what must be equal for all runs in the folder.
         folder: path, for the message.
         hint: str, a further way to solve it, for the message.
+        hinted: keys to which the hint applies; it is left out where others differ. None means all.
         ignoring: keys that may differ.
 
     Raises:
@@ -201,6 +208,8 @@ def check_same(
             differences = "; ".join(
                 f"{key} is {found.get(key)!r} there, {configuration.get(key)!r} here" for key in differing
             )
+            if hinted is not None and not all(key in hinted for key in differing):
+                hint = ""
             raise StoreError(
                 f"{Path(folder) / name}{ENDING} is a run of another configuration: {differences}. Nothing was changed. "
                 f"Choose another folder, or use the configuration that this folder was begun with.{hint}"

@@ -266,6 +266,15 @@ def test_another_configuration_is_refused(pretended, tmp_path):
         compare(pretended, seeds=1, epochs=2, optimizer="sgd", progress=False, folder=tmp_path)
 
 
+@pytest.mark.parametrize("upgraded", [False, True])
+def test_finished_runs_of_another_rate_cannot_be_read_and_that_is_not_said(pretended, tmp_path, monkeypatch, upgraded):
+    compare(pretended, seeds=1, progress=False, folder=tmp_path)
+    if upgraded:
+        monkeypatch.setattr(comparison, "versions", lambda: {**versions(), "keras": "99.0"})
+    with pytest.raises(StoreError, match=r"learning_rate is 0.001 there, 0.01 here.* was begun with\.$"):
+        compare(pretended, seeds=2, learning_rate=0.01, progress=False, folder=tmp_path)
+
+
 def test_after_an_upgrade_finished_runs_are_read_and_none_is_added(pretended, tmp_path, monkeypatch):
     before = compare(pretended, seeds=1, progress=False, folder=tmp_path)
     monkeypatch.setattr(comparison, "versions", lambda: {**versions(), "keras": "99.0"})
