@@ -115,8 +115,12 @@ def _check_writable(csv, folder):
             raise OSError(0, "it is not a regular file")
         if path.parent.resolve() == store.expanded(folder).resolve() and path.suffix in ("", store.ENDING):
             raise OSError(0, "it could be a run, or the lock, of the results folder")
-        with tempfile.TemporaryFile(dir=path.resolve().parent):
-            pass
+        parent = path.resolve().parent
+        if parent.exists():
+            with tempfile.TemporaryFile(dir=parent):
+                pass
+        elif parent != store.expanded(folder).resolve():  # which the command makes
+            raise FileNotFoundError(0, f"there is no folder {str(path.parent)!r}")
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(0, "it is read-only")
     except OSError as error:

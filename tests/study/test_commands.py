@@ -112,6 +112,9 @@ def test_wrong_usage_ends_with_code_2(arguments, told, capsys):
         ("", "it is not a file name"),
         ("folder", "it is not a file name"),
         ("pipe", "it is not a regular file"),
+        ("missing/x.csv", "there is no folder 'missing'"),
+        ("runs/missing/x.csv", "there is no folder 'runs/missing'"),
+        ("pipe/x.csv", "Not a directory"),
         ("runs/none-seed000.json", "it could be a run, or the lock, of the results folder"),
         ("runs/.lock", "it could be a run, or the lock, of the results folder"),
         ("runs/../runs/other.json", "it could be a run, or the lock, of the results folder"),
@@ -129,6 +132,13 @@ def test_a_csv_that_cannot_be_written_is_told_before_training(tmp_path, monkeypa
 
 def test_a_csv_may_lie_beside_the_runs(tmp_path):
     commands._check_writable(str(tmp_path / "table.csv"), str(tmp_path))
+
+
+@pytest.mark.parametrize("folder", ["new", "new/runs", "there/../new"])
+def test_a_csv_may_lie_in_the_results_folder_that_is_not_there_yet(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    commands._check_writable(f"{folder}/table.csv", folder)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
