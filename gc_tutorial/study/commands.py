@@ -80,6 +80,8 @@ def restore(*, plan: str, source: str, folder: str) -> None:
 
 def headline(*, picture: str) -> None:
     """Draw the figure of the README: what GC does to the training loss, and what its parts do, with RMSprop."""
+    if not picture or os.path.isdir(picture):
+        raise StoreError(f"{picture!r} is not the name of a file. Give one, such as headline.png.")
     from gc_tutorial import plotting
     from gc_tutorial.study.evidence import effects, mechanism_figure
     from gc_tutorial.study.published import published

@@ -246,6 +246,15 @@ def test_no_room_for_logits_is_told_before_training(small_plan, monkeypatch):
         planned_study.run_study(read_plan(str(small_plan)), folder, progress=False)
 
 
+@pytest.mark.parametrize("name", ["", ".", "folder", "folder/"])
+def test_a_picture_needs_the_name_of_a_file(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert main(["headline", name]) == 1
+    assert capsys.readouterr().err == f"error: {name!r} is not the name of a file. Give one, such as headline.png.\n"
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("missing/x.png", "No such file or directory"), ("x.nothing", "Format 'nothing' is not supported")],
