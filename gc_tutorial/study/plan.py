@@ -376,7 +376,10 @@ def _run(values: dict, tuned: bool = False) -> Run:
             raise PlanError("{key}={value!r} is not a number of 0 or more.", key=key, value=value)
         if value > LARGEST_RATE:
             raise PlanError(
-                "{key}={value!r} is too large. Give a number of at most {most}.", key=key, value=value, most=LARGEST_RATE
+                "{key}={value!r} is too large. Give a number of at most {most}.",
+                key=key,
+                value=value,
+                most=LARGEST_RATE,
             )
     if values["learning_rate"] == 0:
         raise PlanError("learning_rate=0 is not valid. Give a number above 0, such as 0.001.")
