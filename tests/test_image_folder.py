@@ -132,7 +132,32 @@ def test_a_name_that_is_no_unicode_can_be_read_and_told(folder, capsys):
     shutil.copy(folder / "train" / "cats" / "0.png", place + b"/\xff.png")
     Path(os.fsdecode(place + b"/bad\xfe.png")).write_bytes(b"")
     load_data(folder, SIZE, on_error="skip")
-    assert "train/cats/bad\N{REPLACEMENT CHARACTER}.png: empty" in capsys.readouterr().out
+    assert "train/cats/bad\\xfe.png: empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("encoding", "classes", "told"),
+    [
+        ("cp932", ["犬", "鳥", "表"], ["犬", "表", "鳥"]),
+        ("latin-1", ["été", "êté", "hiver"], ["\\xe9t\\xe9", "\\xeat\\xe9", "hiver"]),
+        ("gbk", ["狗", "鸟", "plain"], None),
+        ("euc-jp", ["犬", "鳥", "山"], None),
+    ],
+)
+def test_names_in_an_encoding_of_old_on_the_disk(encoding, classes, told, folder, tmp_path):
+    """As a zip that was packed under Windows is unpacked under Linux."""
+    pictures = sorted((folder / "train").rglob("*.png"))
+    for number, label in enumerate(classes):
+        place = os.fsencode(tmp_path / "猫と犬") + b"/" + label.encode(encoding)
+        os.makedirs(place)
+        for path in pictures:
+            write_image(Path(os.fsdecode(place)) / path.name)
+        write_image(Path(os.fsdecode(place + b"/" + label.encode(encoding) + b"%d.png" % number)))
+    data = load_data(tmp_path / "猫と犬", SIZE)
+    assert len(names(data)) == 3
+    assert names(data) == (told or names(data))
+    assert sum(split.num_examples for split in data.info.splits.values()) == 3 * 3
+    "".join([*names(data), *data.test_files]).encode()  # all of it can be printed
 
 
 def test_one_name_in_two_unicode_forms_is_one_class(folder):
