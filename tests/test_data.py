@@ -284,6 +284,17 @@ def test_a_broken_description_names_the_folder_to_delete(tmp_path, monkeypatch, 
     assert load_data("auto", 20).info.name == "synthetic_horses_or_humans"
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", b"\xff\xfe\x00", None], ids=repr)
+def test_a_broken_description_of_synthetic_images_names_the_folder_to_delete(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    folder = tmp_path / "synthetic_horses_or_humans" / "small" / "1.0.0"
+    folder.mkdir(parents=True)
+    if content is not None:  # None: the folder is empty
+        (folder / "dataset_info.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=r"synthetic_horses_or_humans.* is damaged .*Delete this folder"):
+        load_data("synthetic_small", 20)
+
+
 # ----- where the synthetic images are kept
 
 

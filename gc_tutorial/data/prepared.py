@@ -75,7 +75,10 @@ def read_split(
         image = tf.image.resize(_rgb(example[features[0]]), (image_size, image_size), method="area")
         return tf.cast(tf.round(image), tf.uint8), example[features[1]]
 
-    count = builder.info.splits[split].num_examples
+    try:
+        count = builder.info.splits[split].num_examples
+    except KeyError as error:  # as of an empty folder
+        raise damaged(builder.data_dir, error) from None
     images, labels = allocate(count, image_size), np.empty(count, np.int64)
     try:
         # One file after the other, so that a seed means the same order on every machine.
