@@ -398,6 +398,61 @@ def test_a_backend_that_cannot_be_used_is_told(monkeypatch, tmp_path, capsys, ba
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"backend": "torch"}', "names the backend 'torch'"),
+        ('{"backend": "theano"}', "names the backend 'theano'"),  # as old Kerases left behind
+        ('{"backend": 3}', "names the backend 3"),
+        ('{"backend": ["torch"]}', "names the backend ['torch']"),
+        ('{"backend": "tensorflow", "image_data_format": "channels_first"}', None),
+        ("{}", None),
+        ("[]", None),
+        ("damaged", None),
+    ],
+)
+@pytest.mark.parametrize("home", ["KERAS_HOME", "HOME"])
+def test_the_settings_of_keras_are_looked_at(monkeypatch, tmp_path, content, told, home):
+    path = tmp_path / {"KERAS_HOME": "", "HOME": ".keras"}[home] / "keras.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    for name in ("KERAS_BACKEND", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(home, str(tmp_path))
+    monkeypatch.setattr(lesson.importlib.util, "find_spec", lambda name: None if name == "torch" else object())
+    if told is None:
+        lesson._check_configured(lesson._keras_json())
+        return
+    with pytest.raises(lesson.SettingsError) as error:
+        lesson._check_configured(lesson._keras_json())
+    assert str(error.value).startswith(f"{path} {told}")
+    assert "set KERAS_BACKEND=tensorflow" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"backend": "theano"}', "SettingsError: .*keras.json names the backend 'theano'.*"),
+        ('{"backend": "tensorflow", "image_data_format": "channels_first"}', "tensorflow channels_last"),
+    ],
+)
+def test_the_settings_of_keras_are_no_obstacle(tmp_path, content, told):
+    (tmp_path / "keras.json").write_text(content)
+    code = """
+from gc_tutorial import errors, lesson
+try:
+    lesson.import_quietly()
+    import keras
+    print(keras.backend.backend(), keras.config.image_data_format())
+except errors.SettingsError as error:
+    print(f"SettingsError: {error}")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment |= {"KERAS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert re.fullmatch(told, done.stdout.strip()), done.stderr
+
+
 @pytest.mark.parametrize("backend", ["", "tensorflow"])
 def test_the_usual_backends_are_taken(monkeypatch, backend):
     monkeypatch.setenv("KERAS_BACKEND", backend)
