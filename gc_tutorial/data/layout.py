@@ -168,16 +168,17 @@ def _split_folder(tree: dict, split: str, source: object) -> str | None:
 def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]]:
     """The names in the folder of each class, by the name of the class."""
     classes: dict[str, dict] = {}
+    own: dict[str, str] = {}  # the name of a folder, as it is, by the name of the class
     for name, inside in _folders(node).items():
         label = unicodedata.normalize("NFC", name)
         if label in classes:  # once composed, once decomposed: they look the same
             raise DataError(
                 "{source} holds {names}, which all mean {split}. Put their images into one.",
                 source=where,
-                names=", ".join(map(ascii, (label, name))),
+                names=", ".join(map(ascii, (own[label], name))),
                 split=label,
             )
-        classes[label] = inside
+        classes[label], own[label] = inside, name
     if not classes:
         files = text("{count} files lie in it directly", count=len(node)) if node else text("it is empty")
         raise DataError(
