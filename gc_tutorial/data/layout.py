@@ -15,12 +15,12 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 # The names of the folder of a split, in upper or lower case; where there are several, the first of these is taken.
 SPLIT_NAMES = {"train": ("train", "training"), "test": ("test", "testing", "validation", "val")}
 MAX_NAMED = 10
-_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
+_SYSTEM = ("__macosx", "__pycache__", "thumbs.db", "desktop.ini")
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder belongs to the system: `.DS_Store`, `.ipynb_checkpoints`, `__MACOSX`, `Thumbs.db`."""
-    return name.startswith((".", "__")) or name.lower() in _SYSTEM_FILES
+    return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
