@@ -196,7 +196,8 @@ def test_what_a_mac_adds_to_a_zip_is_passed_over(flat):
     with zipfile.ZipFile(packed, "a") as file:
         for name in file.namelist():
             if name.endswith(".png"):
-                file.writestr(f"__MACOSX/{name.replace('/0', '/._0')}", b"Mac OS X")
+                for _ in range(2):  # one name twice, which does not matter there
+                    file.writestr(f"__MACOSX/{name.replace('/0', '/._0')}", b"Mac OS X")
     assert load_data(packed, SIZE).info.full_name == clean.info.full_name
 
 
@@ -472,6 +473,17 @@ BAD = {
     ),
     "a zip with a file that is a folder, too": bad(
         "a file and a folder at the same time", source=zip_with("photos/train")
+    ),
+    "a zip with two members of one name": bad(
+        "photos.zip holds two files of the name 'photos/train/cats/0.png'",
+        "Rename one of them",
+        source=zip_with("photos/train/cats/0.png"),
+    ),
+    "a zip with two members that mean one name": bad(
+        "holds two files of the name", source=zip_with("photos//train/./cats/0.png")
+    ),
+    "a zip with one name within it and outside": bad(
+        "holds two files of the name", source=zip_with("../photos/train/cats/0.png")
     ),
     "a zip made to fill a disk": bad(
         "1 of 9 files",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from gc_tutorial.data.layout import LAYOUT, is_hidden
+from gc_tutorial.data.layout import LAYOUT, is_hidden, is_passed_over
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
@@ -71,7 +71,7 @@ def open_source(source: str | os.PathLike) -> Iterator[dict[str, File]]:
 
 
 def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
-    files = {}
+    found: list[tuple[str, File]] = []
     members = archive.infolist()
     for member, name in zip(members, _member_names(members), strict=True):
         if member.flag_bits & 1:
@@ -79,10 +79,10 @@ def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
         name = name.replace("\\", "/")  # some programs on Windows pack backslashes
         tidy = PurePosixPath(name).as_posix()  # "./" and "//" have no meaning
         if name.endswith("/"):  # not member.is_dir(), which fails on an empty name in Python 3.11
-            files[f"{tidy}/"] = FOLDER
+            found.append((f"{tidy}/", FOLDER))
         else:
-            files[tidy] = File(member.file_size, functools.partial(_read_member, archive, member))
-    return files
+            found.append((tidy, File(member.file_size, functools.partial(_read_member, archive, member))))
+    return _by_name(found, path)
 
 
 def _member_names(members: list[zipfile.ZipInfo]) -> list[str]:
@@ -154,7 +154,7 @@ def _list_folder(folder: Path) -> dict[str, File]:
 def _by_name(found: Iterable[tuple[str, File]], source: Path) -> dict[str, File]:
     files: dict[str, File] = {}
     for name, file in found:
-        if files.setdefault(name, file) is not file and not any(map(is_hidden, name.split("/"))):
+        if files.setdefault(name, file) is not file and not is_passed_over(name):
             raise DataError(
                 "{source} holds two files of the name {name!r}. Rename one of them, or pack the images again.",
                 source=source,

@@ -23,6 +23,17 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
+def is_passed_over(name: str) -> bool:
+    """Whether a file, or a folder around it, belongs to the system; or it has no name at all."""
+    parts = _parts(name)
+    return not parts or any(map(is_hidden, parts))
+
+
+def _parts(name: str) -> list[str]:
+    # Some zips name their files "./cats/1.png" or "../cats/1.png"; nothing is unpacked, so that is harmless.
+    return [part for part in name.split("/") if part not in (".", "..")]
+
+
 def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
     """Find the images of each class.
 
@@ -117,10 +128,9 @@ def _tree(names: Iterable[str], source: object) -> dict:
     """Nest the names. A folder is a dict of its content; a file is its own full name."""
     tree: dict = {}
     for name in sorted(names):
-        # Some zips name their files "./cats/1.png" or "../cats/1.png"; nothing is unpacked, so that is harmless.
-        *folders, file = (part for part in name.split("/") if part not in (".", ".."))  # "cats/" holds no file
-        if any(is_hidden(part) for part in (*folders, file)):
+        if is_passed_over(name):
             continue
+        *folders, file = _parts(name)  # "cats/" holds no file
         node = tree
         for part in filter(None, folders):
             node = node.setdefault(part, {})
@@ -130,8 +140,12 @@ def _tree(names: Iterable[str], source: object) -> dict:
                     source=source,
                     name=node,
                 )
-        if file:
-            node[file] = name
+        if file and node.setdefault(file, name) is not name:
+            raise DataError(
+                "{source} holds two files of the name {name!r}. Rename one of them, or pack the images again.",
+                source=source,
+                name=name,
+            )
     return tree
 
 
