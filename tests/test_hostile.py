@@ -367,6 +367,39 @@ def test_where_nobody_reads_the_output_a_command_ends_without_a_word(command, sl
     assert done.returncode == 141 or "help" in command  # which argparse prints, and sees no harm
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["help", "help of the notebooks", "a listed study", "much at once"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_output_is_told(command, unbuffered, tmp_path):
+    if unbuffered and "help" in command:
+        pytest.skip("argparse prints it, and sees no harm")
+    arguments = {
+        "a listed study": ["-m", "gc_tutorial", "study", "A", str(tmp_path / "runs"), "--dry-run"],
+        "much at once": ["-c", "from gc_tutorial import console; console.run(lambda: console.say('x' * 10**6), '')"],
+    }
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, *arguments.get(command, COMMANDS.get(command))],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert done.stderr == "error: The output cannot be written: No space left on device. Free some space.\n"
+    assert done.returncode == 1
+
+
+def test_an_error_of_another_file_is_not_taken_for_one_of_the_output(stdout_in):
+    stdout_in("utf-8")
+
+    def fail():
+        raise OSError(28, "No space left on device", "elsewhere")
+
+    with pytest.raises(OSError, match="elsewhere"):
+        console.run(fail, "stopped")
+
+
 # ----- the environment
 
 
