@@ -370,7 +370,16 @@ BAD = {
         source=lambda folder: "https://example.com/horses.zip",
     ),
     "a web address as a path": bad("web address", source=lambda folder: Path("https://example.com/horses.zip")),
-    "a bucket": bad("web address", source=lambda folder: "gs://bucket/horses"),
+    "a bucket": bad("web address", "Copy its files to this machine", source=lambda folder: "gs://bucket/horses"),
+    "a bucket of another kind": bad(
+        "s3://bucket/x.zip is a web address that cannot be read from here",
+        "give the path of the copy.",
+        source=lambda folder: "s3://bucket/x.zip",
+    ),
+    "a path as an address": bad(
+        "file:///data/my%20x.zip is a path written as an address. Give the path alone: '/data/my x.zip'.",
+        source=lambda folder: "file:///data/my%20x.zip",
+    ),
     "an empty name": bad("source='' is not valid", "'auto'", source=lambda folder: ""),
     "None": bad("source=None is not valid", source=lambda folder: None),
     "a list": bad("is not valid", "path of a folder", source=lambda folder: [folder]),
