@@ -321,6 +321,23 @@ def test_no_home_folder_is_no_obstacle(monkeypatch, tmp_path):
         load_data("~/photos")
 
 
+def test_an_empty_name_of_the_tfds_folder_is_the_usual_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert prepared.folder_of_tfds() == tmp_path / "home" / "tensorflow_datasets"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("source", ["auto", "horses_or_humans", "synthetic_small", "tfds:mnist"])
+def test_a_bucket_as_the_tfds_folder_is_told(monkeypatch, tmp_path, no_network, source):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "gs://bucket/x")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"^TFDS_DATA_DIR='gs://bucket/x' is not a folder of this machine\. Set it"):
+        load_data(source, 20)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.ENOSPC, "No space left on device"), tf.errors.ResourceExhaustedError(None, None, "disk full")],
