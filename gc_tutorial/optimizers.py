@@ -278,9 +278,9 @@ def centralized(optimizer_class):
     >>> optimizer = centralized(keras.optimizers.Lion)(learning_rate=1e-4, centralize="update")
 
     Returns a subclass of `GradientCentralization` and of the class, named GC and its name, and registered with
-    `keras.saving`. Import this file before you load a saved model (`import gc_tutorial` alone does not, but
-    `from gc_tutorial import GCAdam` does); if the class is not one of Keras's, also call this again (and to pickle it,
-    assign it to its name in the module of that class). Raises a TypeError for other arguments.
+    `keras.saving`. Import this file before you load a saved model (`import gc_tutorial` alone does not:
+    use a name, such as `gc_tutorial.GCAdam`); if the class is not one of Keras's, also call this again (and to pickle
+    it, assign it to its name in the module of that class). Raises a TypeError for other arguments.
     """
     known = isinstance(optimizer_class, type) and issubclass(optimizer_class, keras.optimizers.Optimizer)
     if not known or issubclass(optimizer_class, keras.optimizers.LossScaleOptimizer):
