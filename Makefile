@@ -4,6 +4,8 @@ PYTHON ?= python3
 PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 # The tested versions. REQUIREMENTS=requirements.txt installs the newest ones instead.
 REQUIREMENTS ?= requirements.lock
+# Recipes take these two from the environment, so that the shell never reads them as code.
+export ADDRESS PROFILE
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
@@ -12,12 +14,12 @@ INSTALLED := .venv/installed
 # Run notebooks from data to comparison; executed copies and HTML pages land in build/.
 # (After Ctrl-C the runner says what was stopped. Without the trap make would add a line about an error.)
 tutorial: profile $(INSTALLED)
-	@trap 'exit 0' INT; GC_TUTORIAL_PROFILE='$(PROFILE)' $(BIN)/python tools/run_notebooks.py
+	@trap 'exit 0' INT; GC_TUTORIAL_PROFILE="$$PROFILE" $(BIN)/python tools/run_notebooks.py
 
 # Reject an unknown profile before installing anything.
 profile:
-	@case '$(PROFILE)' in ''|quick|standard|full) ;; *) \
-		echo "PROFILE=$(PROFILE) is not a profile. Choose one of: quick, standard, full." >&2; exit 2;; esac
+	@case "$$PROFILE" in ''|quick|standard|full) ;; *) \
+		printf '%s\n' "PROFILE=$$PROFILE is not a profile. Choose one of: quick, standard, full." >&2; exit 2;; esac
 
 # Every test, and every notebook in the quick profile.
 test: $(INSTALLED)
@@ -65,7 +67,7 @@ render: $(INSTALLED)
 
 # Publish under another address: make address ADDRESS=https://github.com/owner/name
 address: $(INSTALLED)
-	$(BIN)/python tools/address.py $(ADDRESS)
+	$(BIN)/python tools/address.py "$$ADDRESS"
 
 # The wheel and the source distribution, in dist/, built and checked (TAG=v0.2.0: that tag must be the version's).
 package: $(INSTALLED)

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TextIO
 
 TIMEOUT = 3  # seconds to clean up after Ctrl-C
@@ -34,7 +34,22 @@ def say(text: str) -> None:
         text: str, one or more lines.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, PLAIN).decode(encoding))
+    with _told_as_output():
+        print(text.encode(encoding, PLAIN).decode(encoding))
+
+
+class OutputError(OSError):
+    """The standard output cannot be written."""
+
+
+@contextlib.contextmanager
+def _told_as_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"The output cannot be written: {error.strerror}. Free some space.") from error
 
 
 def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
@@ -42,7 +57,7 @@ def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
 
     On Ctrl-C, print the sentence and exit within `TIMEOUT` seconds, with code 130. Python does not guarantee this:
     libraries catch `KeyboardInterrupt` and continue, or wait for their threads. If the reader of a pipe has gone
-    (`| head`), exit silently, with code 141.
+    (`| head`), exit silently, with code 141. If the output cannot be written, as to a full disk, say so in a sentence.
 
     Args:
         main: function without arguments that returns the exit code.
@@ -59,10 +74,16 @@ def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
         if isinstance(code, str):
             print(code, file=sys.stderr)
             code = 1
-        sys.stdout.flush()
+        with _told_as_output():
+            sys.stdout.flush()
     except BrokenPipeError:
         _silence(sys.stdout, sys.stderr)
         code = UNREAD
+    except OutputError as error:
+        _silence(sys.stdout)
+        with contextlib.suppress(OSError):
+            print(f"error: {error}", file=sys.stderr)
+        code = 1
     except BaseException:
         if not stopping.is_set():
             raise

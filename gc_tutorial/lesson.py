@@ -2,8 +2,10 @@
 
 import contextlib
 import importlib.util
+import json
 import logging
 import os
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -180,12 +182,17 @@ def import_quietly() -> None:
     warnings are shown, but for the one about retracing.
 
     Raises:
-        SettingsError: if `KERAS_BACKEND` names what is unknown or not installed.
+        SettingsError: if `KERAS_BACKEND`, or without it the `keras.json` of Keras, names a backend that is unknown or
+            not installed.
     """
-    _check_backend(os.environ.get("KERAS_BACKEND", ""))
+    name = os.environ.get("KERAS_BACKEND", "")
+    _check_backend(name)
+    if not name and "keras" not in sys.modules:
+        _check_configured(_keras_json())
     with _standard_error_closed():
-        import keras  # noqa: F401
+        import keras
         import tensorflow  # noqa: F401
+    keras.config.set_image_data_format("channels_last")  # as the images are, whatever keras.json says
     logging.getLogger("tensorflow").addFilter(_is_not_about_retracing)
 
 
@@ -202,6 +209,33 @@ def _check_backend(name: str) -> None:
         raise SettingsError(
             "KERAS_BACKEND={name!r} names a package that is not installed. Install it: pip install "
             "{name}; or remove the variable, which chooses TensorFlow.",
+            name=name,
+        )
+
+
+def _keras_json() -> str:
+    """Where Keras keeps its settings."""
+    home = os.path.expanduser("~")
+    return os.path.expanduser(
+        os.path.join(
+            os.environ.get("KERAS_HOME", os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")),
+            "keras.json",
+        )
+    )
+
+
+def _check_configured(path: str) -> None:
+    """Raise an error if the settings of Keras name a backend that cannot be used."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            name = json.load(file).get("backend", BACKENDS[0])
+    except (OSError, ValueError, AttributeError):  # Keras says so, or does without
+        return
+    if name not in BACKENDS or importlib.util.find_spec(name) is None:
+        raise SettingsError(
+            "{path} names the backend {name!r}, which is not installed or not known here. Write tensorflow in its "
+            "place, or set KERAS_BACKEND=tensorflow.",
+            path=path,
             name=name,
         )
 

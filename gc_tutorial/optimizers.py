@@ -183,9 +183,12 @@ class GradientCentralization:
         """Exclude variables, and paths or regular expressions as in `axes`. A ValueError says if it is too late."""
         if self.built or isinstance(var_names, str):
             raise ValueError(f"Give `var_names` in a list, and before the optimizer is built. Received: {var_names!r}")
+        held = [] if var_list is None else list(var_list) if hasattr(var_list, "__iter__") else [None]
+        if not all(hasattr(one, "assign") for one in held):
+            raise ValueError(f"`var_list` must be a list of variables. Received: {var_list!r}")
         excluded = _plain(dict.fromkeys(var_names or ()))
         self.axes = {**excluded, **{name: axes for name, axes in (self.axes or {}).items() if name not in excluded}}
-        self._excluded += tuple((self._var_key(one), _path(one)) for one in var_list or ())
+        self._excluded += tuple((self._var_key(one), _path(one)) for one in held)
 
     def build(self, variables):
         """Create the optimizer's variables. See `keras.optimizers.Optimizer.build`."""
@@ -275,8 +278,9 @@ def centralized(optimizer_class):
     >>> optimizer = centralized(keras.optimizers.Lion)(learning_rate=1e-4, centralize="update")
 
     Returns a subclass of `GradientCentralization` and of the class, named GC and its name, and registered with
-    `keras.saving`. Import this file before you load a saved model; if the class is not one of Keras's, also call this
-    again (and to pickle it, assign it to its name in the module of that class). Raises a TypeError for other arguments.
+    `keras.saving`. Import this file before you load a saved model (`import gc_tutorial` alone does not:
+    use a name, such as `gc_tutorial.GCAdam`); if the class is not one of Keras's, also call this again (and to pickle
+    it, assign it to its name in the module of that class). Raises a TypeError for other arguments.
     """
     known = isinstance(optimizer_class, type) and issubclass(optimizer_class, keras.optimizers.Optimizer)
     if not known or issubclass(optimizer_class, keras.optimizers.LossScaleOptimizer):

@@ -1,6 +1,7 @@
 """The address of the project: the same wherever it stands, and changed by one command."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -150,6 +151,23 @@ def test_an_address_that_is_none_changes_nothing(project, arguments):
     with pytest.raises(SystemExit, match="is not an address"):
         address.main(arguments)
     assert before == {path: path.read_bytes() for path in project.glob("**/*.*") if path.is_file()}
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize("end", ["", "?tab=readme&x=1", "; touch run", "'s", '"', "`touch run`", "(a)", " -o"])
+def test_make_hands_an_address_on_as_it_is(project, end):
+    (project / "tools").mkdir()
+    for name in ("Makefile", "requirements.lock", "requirements.txt", "tools/address.py", "tools/digests.py"):
+        shutil.copy(ROOT / name, project / name)
+    (project / "installed").touch()
+    # `make test` tells a make within it to name its folder
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    given = f"https://github.com/owner{end}"
+    command = ["make", "address", f"BIN={Path(sys.executable).parent}", "INSTALLED=installed", f"ADDRESS={given}"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"{given} is not an address. Give one such as" in done.stderr
+    assert not (project / "run").exists()
 
 
 @pytest.mark.parametrize(

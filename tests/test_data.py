@@ -284,6 +284,17 @@ def test_a_broken_description_names_the_folder_to_delete(tmp_path, monkeypatch, 
     assert load_data("auto", 20).info.name == "synthetic_horses_or_humans"
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", b"\xff\xfe\x00", None], ids=repr)
+def test_a_broken_description_of_synthetic_images_names_the_folder_to_delete(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    folder = tmp_path / "synthetic_horses_or_humans" / "small" / "1.0.0"
+    folder.mkdir(parents=True)
+    if content is not None:  # None: the folder is empty
+        (folder / "dataset_info.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=r"synthetic_horses_or_humans.* is damaged .*Delete this folder"):
+        load_data("synthetic_small", 20)
+
+
 # ----- where the synthetic images are kept
 
 
@@ -308,6 +319,23 @@ def test_no_home_folder_is_no_obstacle(monkeypatch, tmp_path):
     assert prepared.folder_of_tfds() == tmp_path / "tensorflow_datasets"
     with pytest.raises(DataError, match="There is no data source '~/photos'"):
         load_data("~/photos")
+
+
+def test_an_empty_name_of_the_tfds_folder_is_the_usual_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert prepared.folder_of_tfds() == tmp_path / "home" / "tensorflow_datasets"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("source", ["auto", "horses_or_humans", "synthetic_small", "tfds:mnist"])
+def test_a_bucket_as_the_tfds_folder_is_told(monkeypatch, tmp_path, no_network, source):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "gs://bucket/x")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"^TFDS_DATA_DIR='gs://bucket/x' is not a folder of this machine\. Set it"):
+        load_data(source, 20)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,39 @@ def test_where_nobody_reads_the_output_a_command_ends_without_a_word(command, sl
     assert done.returncode == 141 or "help" in command  # which argparse prints, and sees no harm
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["help", "help of the notebooks", "a listed study", "much at once"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_output_is_told(command, unbuffered, tmp_path):
+    if unbuffered and "help" in command:
+        pytest.skip("argparse prints it, and sees no harm")
+    arguments = {
+        "a listed study": ["-m", "gc_tutorial", "study", "A", str(tmp_path / "runs"), "--dry-run"],
+        "much at once": ["-c", "from gc_tutorial import console; console.run(lambda: console.say('x' * 10**6), '')"],
+    }
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, *arguments.get(command, COMMANDS.get(command))],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert done.stderr == "error: The output cannot be written: No space left on device. Free some space.\n"
+    assert done.returncode == 1
+
+
+def test_an_error_of_another_file_is_not_taken_for_one_of_the_output(stdout_in):
+    stdout_in("utf-8")
+
+    def fail():
+        raise OSError(28, "No space left on device", "elsewhere")
+
+    with pytest.raises(OSError, match="elsewhere"):
+        console.run(fail, "stopped")
+
+
 # ----- the environment
 
 
@@ -396,6 +429,61 @@ def test_a_backend_that_cannot_be_used_is_told(monkeypatch, tmp_path, capsys, ba
     assert f"KERAS_BACKEND={backend!r}" in said
     assert told in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"backend": "torch"}', "names the backend 'torch'"),
+        ('{"backend": "theano"}', "names the backend 'theano'"),  # as old Kerases left behind
+        ('{"backend": 3}', "names the backend 3"),
+        ('{"backend": ["torch"]}', "names the backend ['torch']"),
+        ('{"backend": "tensorflow", "image_data_format": "channels_first"}', None),
+        ("{}", None),
+        ("[]", None),
+        ("damaged", None),
+    ],
+)
+@pytest.mark.parametrize("home", ["KERAS_HOME", "HOME"])
+def test_the_settings_of_keras_are_looked_at(monkeypatch, tmp_path, content, told, home):
+    path = tmp_path / {"KERAS_HOME": "", "HOME": ".keras"}[home] / "keras.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    for name in ("KERAS_BACKEND", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(home, str(tmp_path))
+    monkeypatch.setattr(lesson.importlib.util, "find_spec", lambda name: None if name == "torch" else object())
+    if told is None:
+        lesson._check_configured(lesson._keras_json())
+        return
+    with pytest.raises(lesson.SettingsError) as error:
+        lesson._check_configured(lesson._keras_json())
+    assert str(error.value).startswith(f"{path} {told}")
+    assert "set KERAS_BACKEND=tensorflow" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"backend": "theano"}', "SettingsError: .*keras.json names the backend 'theano'.*"),
+        ('{"backend": "tensorflow", "image_data_format": "channels_first"}', "tensorflow channels_last"),
+    ],
+)
+def test_the_settings_of_keras_are_no_obstacle(tmp_path, content, told):
+    (tmp_path / "keras.json").write_text(content)
+    code = """
+from gc_tutorial import errors, lesson
+try:
+    lesson.import_quietly()
+    import keras
+    print(keras.backend.backend(), keras.config.image_data_format())
+except errors.SettingsError as error:
+    print(f"SettingsError: {error}")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment |= {"KERAS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert re.fullmatch(told, done.stdout.strip()), done.stderr
 
 
 @pytest.mark.parametrize("backend", ["", "tensorflow"])

@@ -132,7 +132,32 @@ def test_a_name_that_is_no_unicode_can_be_read_and_told(folder, capsys):
     shutil.copy(folder / "train" / "cats" / "0.png", place + b"/\xff.png")
     Path(os.fsdecode(place + b"/bad\xfe.png")).write_bytes(b"")
     load_data(folder, SIZE, on_error="skip")
-    assert "train/cats/bad\N{REPLACEMENT CHARACTER}.png: empty" in capsys.readouterr().out
+    assert "train/cats/bad\\xfe.png: empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("encoding", "classes", "told"),
+    [
+        ("cp932", ["犬", "鳥", "表"], ["犬", "表", "鳥"]),
+        ("latin-1", ["été", "êté", "hiver"], ["\\xe9t\\xe9", "\\xeat\\xe9", "hiver"]),
+        ("gbk", ["狗", "鸟", "plain"], None),
+        ("euc-jp", ["犬", "鳥", "山"], None),
+    ],
+)
+def test_names_in_an_encoding_of_old_on_the_disk(encoding, classes, told, folder, tmp_path):
+    """As a zip that was packed under Windows is unpacked under Linux."""
+    pictures = sorted((folder / "train").rglob("*.png"))
+    for number, label in enumerate(classes):
+        place = os.fsencode(tmp_path / "猫と犬") + b"/" + label.encode(encoding)
+        os.makedirs(place)
+        for path in pictures:
+            write_image(Path(os.fsdecode(place)) / path.name)
+        write_image(Path(os.fsdecode(place + b"/" + label.encode(encoding) + b"%d.png" % number)))
+    data = load_data(tmp_path / "猫と犬", SIZE)
+    assert len(names(data)) == 3
+    assert names(data) == (told or names(data))
+    assert sum(split.num_examples for split in data.info.splits.values()) == 3 * 3
+    "".join([*names(data), *data.test_files]).encode()  # all of it can be printed
 
 
 def test_one_name_in_two_unicode_forms_is_one_class(folder):
@@ -171,7 +196,8 @@ def test_what_a_mac_adds_to_a_zip_is_passed_over(flat):
     with zipfile.ZipFile(packed, "a") as file:
         for name in file.namelist():
             if name.endswith(".png"):
-                file.writestr(f"__MACOSX/{name.replace('/0', '/._0')}", b"Mac OS X")
+                for _ in range(2):  # one name twice, which does not matter there
+                    file.writestr(f"__MACOSX/{name.replace('/0', '/._0')}", b"Mac OS X")
     assert load_data(packed, SIZE).info.full_name == clean.info.full_name
 
 
@@ -344,7 +370,16 @@ BAD = {
         source=lambda folder: "https://example.com/horses.zip",
     ),
     "a web address as a path": bad("web address", source=lambda folder: Path("https://example.com/horses.zip")),
-    "a bucket": bad("web address", source=lambda folder: "gs://bucket/horses"),
+    "a bucket": bad("web address", "Copy its files to this machine", source=lambda folder: "gs://bucket/horses"),
+    "a bucket of another kind": bad(
+        "s3://bucket/x.zip is a web address that cannot be read from here",
+        "give the path of the copy.",
+        source=lambda folder: "s3://bucket/x.zip",
+    ),
+    "a path as an address": bad(
+        "file:///data/my%20x.zip is a path written as an address. Give the path alone: '/data/my x.zip'.",
+        source=lambda folder: "file:///data/my%20x.zip",
+    ),
     "an empty name": bad("source='' is not valid", "'auto'", source=lambda folder: ""),
     "None": bad("source=None is not valid", source=lambda folder: None),
     "a list": bad("is not valid", "path of a folder", source=lambda folder: [folder]),
@@ -447,6 +482,17 @@ BAD = {
     ),
     "a zip with a file that is a folder, too": bad(
         "a file and a folder at the same time", source=zip_with("photos/train")
+    ),
+    "a zip with two members of one name": bad(
+        "photos.zip holds two files of the name 'photos/train/cats/0.png'",
+        "Rename one of them",
+        source=zip_with("photos/train/cats/0.png"),
+    ),
+    "a zip with two members that mean one name": bad(
+        "holds two files of the name", source=zip_with("photos//train/./cats/0.png")
+    ),
+    "a zip with one name within it and outside": bad(
+        "holds two files of the name", source=zip_with("../photos/train/cats/0.png")
     ),
     "a zip made to fill a disk": bad(
         "1 of 9 files",

@@ -87,7 +87,9 @@ def test_the_first_of_the_usual_names_is_the_split(train, test, passed_over):
         ("__MACOSX", True),
         ("Thumbs.db", True),
         ("DESKTOP.INI", True),
+        ("__pycache__", True),
         ("_cats", False),
+        ("__other__", False),
         ("cats.", False),
         ("thumbs.png", False),
     ],
@@ -151,6 +153,10 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
         (
             ["train/cats/1", "train/b/", "train/a/", "test/cats/1", "test/a/1"],
             "photos: train holds no images of a, b. Put some there, or remove the folder.",
+        ),
+        (
+            ["caf\u00e9/1", "cafe\u0301/2", "tea/3"],
+            "photos holds 'cafe\\u0301', 'caf\\xe9', which all mean caf\u00e9. Put their images into one.",
         ),
         (["cats/1.png"], "photos holds only one class, 'cats'. A classifier needs two or more."),
         (

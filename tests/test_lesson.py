@@ -139,7 +139,10 @@ def pretended(monkeypatch):
     """Keras and TensorFlow that can be imported at once; Keras notes the policy that is set."""
     keras, tensorflow = types.ModuleType("keras"), types.ModuleType("tensorflow")
     keras.__version__, keras.policies = "3.10.0", []
-    keras.config = types.SimpleNamespace(set_dtype_policy=keras.policies.append)
+    keras.formats = []
+    keras.config = types.SimpleNamespace(
+        set_dtype_policy=keras.policies.append, set_image_data_format=keras.formats.append
+    )
     keras.backend = types.SimpleNamespace(backend=lambda: "jax")
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
@@ -167,6 +170,7 @@ def test_the_start_sets_the_precision_and_prints_one_line(pretended, monkeypatch
     monkeypatch.setenv("GC_TUTORIAL_PRECISION", precision)
     assert lesson.start() == replace(PROFILES[profile], precision=precision)
     assert pretended.policies == [precision]
+    assert pretended.formats == ["channels_last"]
     assert capsys.readouterr().out == line
 
 
@@ -228,7 +232,7 @@ def test_of_tensorflows_warnings_only_the_one_about_retracing_is_dropped(pretend
 @pytest.fixture
 def noisy(tmp_path, monkeypatch):
     """A TensorFlow that writes to the standard error of the process while it is imported, and may then fail."""
-    (tmp_path / "keras.py").touch()
+    (tmp_path / "keras.py").write_text("class config:\n    set_image_data_format = print\n")
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("keras", "tensorflow"):
         monkeypatch.delitem(sys.modules, name, raising=False)

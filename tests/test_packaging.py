@@ -181,6 +181,9 @@ def test_a_wrong_profile_is_told_before_anything_is_installed(make):
         make("tutorial", "PROFILE=fast"),
         make("tutorial", "PROFILE=quick full"),
         make("tutorial", "PROFILE=%"),
+        make("tutorial", "PROFILE=it's"),
+        make("tutorial", 'PROFILE="'),
+        make("tutorial", "PROFILE=quick; touch x"),
         make("tutorial", GC_TUTORIAL_PROFILE="fast"),
     ):
         assert wrong.returncode != 0

@@ -5,6 +5,7 @@ import os
 import re
 import reprlib
 import textwrap
+import urllib.parse
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,20 @@ def _check_source(source: object) -> None:
     )
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         raise DataError("source={source} is not valid. Give {choices}.", source=reprlib.repr(source), choices=choices)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(source)):
+    address = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+", str(source))
+    if address and address[1].lower() == "file":
+        raise DataError(
+            "{source} is a path written as an address. Give the path alone: {quoted}.",
+            source=source,
+            quoted=repr(f"/{urllib.parse.unquote(str(source)[address.end() :])}"),
+        )
+    if address and address[1].lower() not in ("http", "https", "ftp"):
+        raise DataError(
+            "{source} is a web address that cannot be read from here. Copy its files to this machine with the program "
+            "of that store, and give the path of the copy.",
+            source=source,
+        )
+    if address:
         raise DataError(
             "{source} is a web address. Download it first, and give the path that you get: for a "
             "zip, load_data(keras.utils.get_file(origin={quoted})) does both.",

@@ -5,11 +5,11 @@ import functools
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from gc_tutorial.data.layout import LAYOUT, is_hidden
+from gc_tutorial.data.layout import LAYOUT, is_hidden, is_passed_over
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
@@ -71,7 +71,7 @@ def open_source(source: str | os.PathLike) -> Iterator[dict[str, File]]:
 
 
 def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
-    files = {}
+    found: list[tuple[str, File]] = []
     members = archive.infolist()
     for member, name in zip(members, _member_names(members), strict=True):
         if member.flag_bits & 1:
@@ -79,10 +79,10 @@ def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
         name = name.replace("\\", "/")  # some programs on Windows pack backslashes
         tidy = PurePosixPath(name).as_posix()  # "./" and "//" have no meaning
         if name.endswith("/"):  # not member.is_dir(), which fails on an empty name in Python 3.11
-            files[f"{tidy}/"] = FOLDER
+            found.append((f"{tidy}/", FOLDER))
         else:
-            files[tidy] = File(member.file_size, functools.partial(_read_member, archive, member))
-    return files
+            found.append((tidy, File(member.file_size, functools.partial(_read_member, archive, member))))
+    return _by_name(found, path)
 
 
 def _member_names(members: list[zipfile.ZipInfo]) -> list[str]:
@@ -93,9 +93,7 @@ def _member_names(members: list[zipfile.ZipInfo]) -> list[str]:
     touches: "schön" in cp437 is also "sch馬" in cp932.
     """
     unsaid = b"/".join(member.orig_filename.encode("cp437") for member in members if not member.flag_bits & UTF8)
-    encoding = "cp437"
-    with contextlib.suppress(UnicodeDecodeError):
-        encoding = encoding if _NOT_JAPANESE.search(unsaid.decode("cp932")) else "cp932"
+    encoding = "cp932" if _is_japanese(unsaid) else "cp437"
     with contextlib.suppress(UnicodeDecodeError):
         unsaid.decode("utf-8")
         encoding = "utf-8"
@@ -103,6 +101,13 @@ def _member_names(members: list[zipfile.ZipInfo]) -> list[str]:
         member.filename if member.flag_bits & UTF8 else member.orig_filename.encode("cp437").decode(encoding)
         for member in members
     ]
+
+
+def _is_japanese(names: bytes) -> bool:
+    """Whether names are in cp932, and Japanese."""
+    with contextlib.suppress(UnicodeDecodeError):
+        return not _NOT_JAPANESE.search(names.decode("cp932"))
+    return False
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -120,7 +125,7 @@ def _list_folder(folder: Path) -> dict[str, File]:
             strerror=error.strerror,
         )
 
-    files: dict[str, File] = {}
+    found: list[tuple[tuple[str, ...], File]] = []
     reached: dict[str, tuple[str, ...]] = {
         str(folder): (os.path.realpath(folder),)
     }  # the real paths of a folder's parents and, last, of itself
@@ -140,8 +145,21 @@ def _list_folder(folder: Path) -> dict[str, File]:
             if real in known:  # a link to a folder that it lies in
                 subfolders.remove(name)
             reached[path] = (*known, real)
-        files |= {_printable(*within, name, ""): FOLDER for name in subfolders}
-        files |= {_printable(*within, name): _file(Path(place, name)) for name in names}
+        found += [((*within, name, ""), FOLDER) for name in subfolders]
+        found += [((*within, name), _file(Path(place, name))) for name in names]
+    printable = _printable({part for parts, _ in found for part in parts})
+    return _by_name((("/".join(printable[part] for part in parts), file) for parts, file in found), folder)
+
+
+def _by_name(found: Iterable[tuple[str, File]], source: Path) -> dict[str, File]:
+    files: dict[str, File] = {}
+    for name, file in found:
+        if files.setdefault(name, file) is not file and not is_passed_over(name):
+            raise DataError(
+                "{source} holds two files of the name {name!r}. Rename one of them, or pack the images again.",
+                source=source,
+                name=name,
+            )
     return files
 
 
@@ -151,9 +169,20 @@ def _file(path: Path) -> File:
     return File(0, functools.partial(_read_file, path))  # which says why
 
 
-def _printable(*parts: str) -> str:
-    """The name, also where it is no valid Unicode and could not be printed in a message."""
-    return os.fsencode("/".join(parts)).decode(errors="replace")
+def _printable(names: Iterable[str]) -> dict[str, str]:
+    """Each name as it can be printed, and distinct, also where it is no valid UTF-8.
+
+    A zip that was unpacked elsewhere leaves names in the encoding of old that it held, and the same rule decodes them.
+    """
+    printable, unsaid = {}, {}
+    for name in names:
+        encoded = os.fsencode(name)
+        try:
+            printable[name] = encoded.decode()
+        except UnicodeDecodeError:
+            unsaid[name] = encoded
+    encoding = "cp932" if _is_japanese(b"/".join(unsaid.values())) else "utf-8"
+    return printable | {name: encoded.decode(encoding, "backslashreplace") for name, encoded in unsaid.items()}
 
 
 def _read_file(path: Path) -> bytes:

@@ -1,14 +1,12 @@
 """The Horses or Humans images (Laurence Moroney, CC BY 2.0), through TFDS."""
 
-import os
 import urllib.parse
-from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from gc_tutorial.console import say
 from gc_tutorial.data import download
-from gc_tutorial.data.prepared import UnavailableError, damaged, is_prepared, quiet
+from gc_tutorial.data.prepared import UnavailableError, damaged, is_prepared, named_folder, quiet
 from gc_tutorial.language import text
 
 NAME = "horses_or_humans"
@@ -38,17 +36,17 @@ def prepared_builder() -> tfds.core.DatasetBuilder:
 
 
 def _builder() -> tfds.core.DatasetBuilder:
+    folder = named_folder()
     try:
         with quiet():
-            return tfds.builder(NAME, try_gcs=False)
+            return tfds.builder(NAME, try_gcs=False, data_dir=folder)
     except Exception as error:  # TFDS raises errors of many kinds on a damaged dataset_info.json
-        raise damaged(Path(tfds.core.constants.DATA_DIR) / NAME, error) from None
+        raise damaged(folder / NAME, error) from None
 
 
 def _download(builder: tfds.core.DatasetBuilder) -> None:
     """Download and prepare. A server that answers may still fail, so this only prints what went wrong."""
     say(text("Downloading Horses or Humans from {host} ...", host=urllib.parse.urlsplit(DOWNLOAD).netloc))
-    folder = Path(os.path.expanduser(tfds.core.constants.DATA_DIR))
-    failure = download.prepare(NAME, folder, int(builder.info.download_size))
+    failure = download.prepare(NAME, named_folder(), int(builder.info.download_size))
     if failure:
         say(text("The download failed: {failure}", failure=failure))

@@ -15,12 +15,23 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 # The names of the folder of a split, in upper or lower case; where there are several, the first of these is taken.
 SPLIT_NAMES = {"train": ("train", "training"), "test": ("test", "testing", "validation", "val")}
 MAX_NAMED = 10
-_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
+_SYSTEM = ("__macosx", "__pycache__", "thumbs.db", "desktop.ini")
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder belongs to the system: `.DS_Store`, `.ipynb_checkpoints`, `__MACOSX`, `Thumbs.db`."""
-    return name.startswith((".", "__")) or name.lower() in _SYSTEM_FILES
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a file, or a folder around it, belongs to the system; or it has no name at all."""
+    parts = _parts(name)
+    return not parts or any(map(is_hidden, parts))
+
+
+def _parts(name: str) -> list[str]:
+    # Some zips name their files "./cats/1.png" or "../cats/1.png"; nothing is unpacked, so that is harmless.
+    return [part for part in name.split("/") if part not in (".", "..")]
 
 
 def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
@@ -117,11 +128,9 @@ def _tree(names: Iterable[str], source: object) -> dict:
     """Nest the names. A folder is a dict of its content; a file is its own full name."""
     tree: dict = {}
     for name in sorted(names):
-        # Some zips name their files "./cats/1.png" or "../cats/1.png"; nothing is unpacked, so that is harmless.
-        parts = [part for part in name.split("/") if part not in (".", "..")]  # none in an entry without a name
-        *folders, file = parts or [""]  # "cats/" holds no file
-        if any(is_hidden(part) for part in (*folders, file)):
+        if is_passed_over(name):
             continue
+        *folders, file = _parts(name)  # "cats/" holds no file
         node = tree
         for part in filter(None, folders):
             node = node.setdefault(part, {})
@@ -131,8 +140,12 @@ def _tree(names: Iterable[str], source: object) -> dict:
                     source=source,
                     name=node,
                 )
-        if file:
-            node[file] = name
+        if file and node.setdefault(file, name) is not name:
+            raise DataError(
+                "{source} holds two files of the name {name!r}. Rename one of them, or pack the images again.",
+                source=source,
+                name=name,
+            )
     return tree
 
 
@@ -169,16 +182,17 @@ def _split_folder(tree: dict, split: str, source: object) -> str | None:
 def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]]:
     """The names in the folder of each class, by the name of the class."""
     classes: dict[str, dict] = {}
+    own: dict[str, str] = {}  # the name of a folder, as it is, by the name of the class
     for name, inside in _folders(node).items():
         label = unicodedata.normalize("NFC", name)
         if label in classes:  # once composed, once decomposed: they look the same
             raise DataError(
                 "{source} holds {names}, which all mean {split}. Put their images into one.",
                 source=where,
-                names=", ".join(map(ascii, (label, name))),
+                names=", ".join(map(ascii, (own[label], name))),
                 split=label,
             )
-        classes[label] = inside
+        classes[label], own[label] = inside, name
     if not classes:
         files = text("{count} files lie in it directly", count=len(node)) if node else text("it is empty")
         raise DataError(

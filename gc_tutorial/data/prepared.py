@@ -21,9 +21,24 @@ class UnavailableError(DataError):
     """A data set is missing, or damaged."""
 
 
+def named_folder() -> Path:
+    """The folder that TFDS_DATA_DIR names, or without it that of TFDS in the home folder.
+
+    Raises:
+        DataError: for the address of a store, such as gs://bucket.
+    """
+    named = os.fspath(tfds.core.constants.DATA_DIR)
+    if "://" in named:
+        raise DataError(
+            "TFDS_DATA_DIR={named!r} is not a folder of this machine. Set it to one, or remove the variable.",
+            named=named,
+        )
+    return Path(os.path.expanduser(named or "~/tensorflow_datasets"))
+
+
 def folder_of_tfds() -> Path:
     """The folder in which TFDS keeps prepared data sets, or a temporary one where it cannot be written to."""
-    folder = Path(os.path.expanduser(tfds.core.constants.DATA_DIR))
+    folder = named_folder()
     if not str(folder).startswith("~"):  # where there is no home folder
         with contextlib.suppress(OSError):  # such as of a folder that is shared and read-only
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +90,10 @@ def read_split(
         image = tf.image.resize(_rgb(example[features[0]]), (image_size, image_size), method="area")
         return tf.cast(tf.round(image), tf.uint8), example[features[1]]
 
-    count = builder.info.splits[split].num_examples
+    try:
+        count = builder.info.splits[split].num_examples
+    except KeyError as error:  # as of an empty folder
+        raise damaged(builder.data_dir, error) from None
     images, labels = allocate(count, image_size), np.empty(count, np.int64)
     try:
         # One file after the other, so that a seed means the same order on every machine.

@@ -1,7 +1,6 @@
 """Find a data set of TFDS by its name, and download and prepare it if size, disk space and network allow."""
 
 import difflib
-import os
 import re
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from gc_tutorial.console import say
 from gc_tutorial.data import download
-from gc_tutorial.data.prepared import UnavailableError, first_line, folder_of_tfds, is_prepared, quiet
+from gc_tutorial.data.prepared import UnavailableError, first_line, folder_of_tfds, is_prepared, named_folder, quiet
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
@@ -33,7 +32,7 @@ def find_builder(source: str) -> tfds.core.DatasetBuilder:
         DataError: for a name or a configuration that TFDS does not have.
         UnavailableError: for a set that is damaged, or that needs another package or version.
     """
-    folders = [Path(os.path.expanduser(tfds.core.constants.DATA_DIR)), folder_of_tfds()]
+    folders = [named_folder(), folder_of_tfds()]
     for folder in dict.fromkeys(folders):
         builder = _builder(source, folder)
         if is_prepared(builder):

@@ -6,6 +6,7 @@ import os
 import tempfile
 from typing import Any
 
+from gc_tutorial.console import say
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
 from gc_tutorial.study.factors import IMAGE_SETS
@@ -44,7 +45,7 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
     if dry_run:
         from gc_tutorial.study.planned_study import overview
 
-        print(overview(planned, folder))
+        say(overview(planned, folder))
         return
     from gc_tutorial.study.planned_study import run_study
 
@@ -66,7 +67,7 @@ def tables(*, plan: str, folder: str, target: str) -> None:
 def _write_tables(planned, folder, target):
     from gc_tutorial.study.planned_study import tables
 
-    print(f"{tables(planned, folder, target)} runs are in {target}.")
+    say(f"{tables(planned, folder, target)} runs are in {target}.")
 
 
 def restore(*, plan: str, source: str, folder: str) -> None:
@@ -75,7 +76,7 @@ def restore(*, plan: str, source: str, folder: str) -> None:
     from gc_tutorial.study.plan import read_plan
     from gc_tutorial.study.planned_study import restore
 
-    print(f"{restore(read_plan(plan), source, folder)} runs were put back into {folder}.")
+    say(f"{restore(read_plan(plan), source, folder)} runs were put back into {folder}.")
 
 
 def headline(*, picture: str) -> None:
@@ -155,13 +156,13 @@ def _report(table):
     if len(finished):
         columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
         means = finished.groupby("arm", sort=False)[columns].mean().round(4)
-        print(f"Means over seeds, last epoch:\n{means.assign(seeds=finished.value_counts('arm')).to_string()}")
+        say(f"Means over seeds, last epoch:\n{means.assign(seeds=finished.value_counts('arm')).to_string()}")
     for run in diverged.itertuples():
-        print(f"Diverged, and left out: arm {run.arm}, seed {run.seed}, in epoch {run.epoch}.")
+        say(f"Diverged, and left out: arm {run.arm}, seed {run.seed}, in epoch {run.epoch}.")
     try:
         differences = paired_differences(table)
     except ValueError as reason:
-        print(f"No intervals: {reason}")
+        say(f"No intervals: {reason}")
         return
     for row in differences.to_dict("records"):
-        print(f"{row['arm']} against none, {OUTCOMES[row['outcome']]}: {verdict(row)}")
+        say(f"{row['arm']} against none, {OUTCOMES[row['outcome']]}: {verdict(row)}")
