@@ -74,7 +74,7 @@ def test_at_one_rate_both_outcomes_are_said(found):
     (said,) = at_one_rate(found)
     loss = found["ablations"].table.set_index("arm").loc["gradient"]
     assert said.startswith(
-        "RMSprop at the rate 1e-3, which study A found best without GC, 20 seeds: with GC the training loss is lower by "
+        "RMSprop at the rate 1e-3, which study A found best without GC, 20 seeds: with GC the training"
     )
     assert f"lower by {-100 * np.expm1(-loss['difference']):.0f}% (95% interval" in said
     assert "and the held-out accuracy is " in said
