@@ -19,12 +19,13 @@ ALIKE = 1.5  # shares that differ by more than this factor are named one by one
 SERIES = (("#000000", "o"), ("#56B4E9", "s"), ("#E69F00", "D"), ("#CC79A7", "^"), ("#F0E442", "v"))
 
 
-def shares(table: pd.DataFrame, layers: list[str]) -> Figure:
+def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) -> Figure:
     """Draw which share of the squared gradient norm GC would remove, a column for each layer.
 
     Args:
         table: `pandas.DataFrame` as from `removed_shares`; each of its settings, up to five, has a colour.
         layers: list of str, what the layers are called, from the first on.
+        title: str; by default the finding, as `removed_finding` says it.
 
     Returns:
         `matplotlib.figure.Figure`, as wide as a phone. Points are means over runs without GC, bars 95% t
@@ -47,7 +48,7 @@ def shares(table: pd.DataFrame, layers: list[str]) -> Figure:
     axis.set_ylabel("share of the squared gradient norm")
     axis.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)
-    figure.suptitle(wrapped(removed_finding(table), 62), fontsize=11)
+    figure.suptitle(wrapped(title or removed_finding(table), 62), fontsize=11)
     return figure
 
 
