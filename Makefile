@@ -5,7 +5,8 @@ PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
 # The tested versions. REQUIREMENTS=requirements.txt installs the newest ones instead.
 REQUIREMENTS ?= requirements.lock
 # Recipes take these two from the environment, so that the shell never reads them as code.
-export ADDRESS PROFILE
+tutorial profile: export PROFILE := $(PROFILE)
+address: export ADDRESS := $(ADDRESS)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
