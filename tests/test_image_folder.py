@@ -190,6 +190,7 @@ def test_where_the_names_in_a_zip_start_does_not_matter(flat, tmp_path, start):
     assert names(load_data(tmp_path / "dots.zip", SIZE)) == names(load_data(flat, SIZE))
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # of zipfile, for the names written twice
 def test_what_a_mac_adds_to_a_zip_is_passed_over(flat):
     packed = pack(flat)
     clean = load_data(packed, SIZE)
