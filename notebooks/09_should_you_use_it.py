@@ -191,7 +191,7 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
     )
 
 # %% [markdown]
-# These are too few to compare the methods by. All of them are at the highest rates.
+# These are too few to compare the methods by.
 #
 # Study B trains no GC and GC on the gradient, each at its best rate, with RMSprop and Adam, on 60 fresh seeds. Its held-out pictures are of the same kind as
 # the training pictures, and show rendered horses and humans that the network has never seen. From the spread in A, the interval for the
