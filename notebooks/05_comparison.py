@@ -139,7 +139,7 @@ questions = {
     "shifted": text("And on the pictures on white?"),
     "exchange": text("Does the answer depend on the choice of the rate?"),
 }
-lines = [f"- **{asked}** {answers[name].found}" for name, asked in questions.items() if name in answers]
+lines = [answers[name].bullets(asked) for name, asked in questions.items() if name in answers]
 one_rate = at_one_rate(published("D_mechanism").findings())
 one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]

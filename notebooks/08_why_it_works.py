@@ -423,9 +423,10 @@ asked = {
 lines = []
 for rule, question in asked.items():
     for optimizer, study in studies.items():
-        said = found[optimizer][rule].found if rule in found[optimizer] else NOT_KNOWN
-        plan = study.plan.name.split("_")[0]
-        lines.append("- " + text("**{question}, study {plan}:** {said}", question=question, plan=plan, said=said))
+        title = text("{question}, study {plan}:", question=question, plan=study.plan.name.split("_")[0])
+        lines.append(
+            found[optimizer][rule].bullets(title) if rule in found[optimizer] else f"- **{title}** {NOT_KNOWN}"
+        )
 Markdown("\n".join(lines))
 
 # %% [markdown]

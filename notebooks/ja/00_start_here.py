@@ -161,7 +161,7 @@ show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 answers = confirmation.findings()
-found = [answers[name].found for name in ("training", "heldout") if name in answers]
+found = [part for name in ("training", "heldout") if name in answers for part in answers[name].parts]
 lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 waiting = "Each method at its own best rate: no answer yet. {progress}"
 lines += found or [text(waiting, progress=confirmation.progress)]

@@ -102,8 +102,8 @@ def show_results(letter, rules):
 
 def say_results(letter, rules):
     """What the rules of a study found, in their own words; nothing while it is not complete."""
-    asked = {name: found[letter][rule].found for rule, name in rules.items() if rule in found[letter]}
-    lines = [text("- **{name}:** {said}", name=name, said=said) for name, said in asked.items()]
+    asked = {name: found[letter][rule] for rule, name in rules.items() if rule in found[letter]}
+    lines = [finding.bullets(text("{name}:", name=name)) for name, finding in asked.items()]
     return Markdown("\n".join(lines)) if lines else None
 
 

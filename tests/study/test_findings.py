@@ -354,3 +354,12 @@ def test_a_paragraph_for_each_rule():
     rules = {"same_kind": {"text": "", **HELDOUT}, "speed": {"text": "", **SPEED}}
     text = as_markdown(findings(rules, confirming()))
     assert text.startswith("**Same kind.** RMSprop: ") and text.count("\n\n") == 1
+
+
+def test_several_settings_become_points_of_a_list():
+    table = pd.concat([confirming(), confirming(optimizer="adam")])
+    (both,) = findings({"rule": {"text": "Said.", **HELDOUT}}, table)
+    title, *points = both.bullets("Who?").splitlines()
+    assert title == "- **Who?**" and [point.split(":")[0] for point in points] == ["    - Adam", "    - RMSprop"]
+    (one,) = findings({"rule": {"text": "Said.", **HELDOUT}}, confirming())
+    assert one.bullets("Who?") == f"- **Who?** {one.found}"

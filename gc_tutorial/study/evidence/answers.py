@@ -50,7 +50,7 @@ class Study:
     tuning: pd.DataFrame
 
 
-def difference(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """Best against best, in an outcome, with one of four words."""
     runs = study.runs
     if "epochs" in rule:
@@ -60,7 +60,7 @@ def difference(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     tuning = runs if stage == "tuning" else study.tuning
     found = pairs.best_pairs(runs, by=rule["by"], tuning=tuning, stage=stage)
     if found.empty or found[rule["outcome"]].isna().all():
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     table = _counted(_in_families(found, rule), found, rule)
     found_each = [_difference(row, name) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
     if rule["outcome"] == "heldout_accuracy" and "figures" in found:
@@ -72,7 +72,7 @@ def difference(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
     if "further_sets" in rule:
         table.attrs[GENERAL] = _general(table, rule)
         found_each.append(table.attrs[GENERAL])
-    return sentences(found_each), table
+    return found_each, table
 
 
 def fine_tuned(runs: pd.DataFrame, wanted: bool = False) -> pd.DataFrame:
@@ -216,11 +216,11 @@ def _general(table, rule):
     return sentences([said, text(more, count=left_out["data"].nunique())])
 
 
-def exchange(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def exchange(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The difference at each pair of the two arms' best rates."""
     table = pairs.exchanged(study.runs, outcome=rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
-        return text(UNANSWERED), table
+        return [text(UNANSWERED)], table
     found = []
     for name, group in named_settings(table):
         points = rule["outcome"].endswith("accuracy")
@@ -236,14 +236,14 @@ def exchange(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
             found.append(
                 text("{name}: {count} pairs of rates, with differences {values}: not the same sign in all.", **said)
             )
-    return sentences(found), table
+    return found, table
 
 
-def mixed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def mixed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """One difference over all data sets."""
     found = pairs.best_pairs(fine_tuned(study.runs), by=rule["by"], tuning=study.tuning)
     if found.empty or found["data"].nunique() < 2:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     one = across.mixed_model(found, rule["outcome"])
     said = amount(one["difference"], one["t_low"], one["t_high"], rule["outcome"])
     paragraph = text(
@@ -258,19 +258,19 @@ def mixed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         set_high=100 * one["set_high"],
     )
     warned = [text("The fit warned: {note}.", note=one["note"])] if one["note"] else []
-    return sentences([paragraph, *warned]), pd.DataFrame([one])
+    return [sentences([paragraph, *warned])], pd.DataFrame([one])
 
 
-def interaction(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def interaction(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """Whether an effect differs between two levels of a factor."""
     found = pairs.best_pairs(study.runs, by=rule["by"], tuning=study.tuning)
     if found.empty:
-        return text(UNANSWERED), found
+        return [text(UNANSWERED)], found
     options = {"outcome": rule["outcome"], "scale": rule.get("scale", "")}
     parts = [effects.interaction(found, rule["factor"], *levels, **options) for levels in rule["levels"]]
     parts = [part for part in parts if len(part)]
     if not parts:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     table = pd.concat(parts, ignore_index=True)
     table["p_holm"] = holm(table["p"])
     table["disagrees"] = False
@@ -284,7 +284,7 @@ def interaction(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         table["disagrees"] = _direction(table) != _direction(others)
     table["counts"] = rule.get("edge_counts", True) | ~table["edge"]
     named = zip(table.iterrows(), setting_names(table), strict=True)
-    return sentences(changed(row, name, rule.get("remaining")) for (_, row), name in named), table
+    return [changed(row, name, rule.get("remaining")) for (_, row), name in named], table
 
 
 def _direction(table):

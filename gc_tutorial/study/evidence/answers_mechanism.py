@@ -21,27 +21,24 @@ ACCOUNT = "account"  # the attribute of a table that holds the verdict on the ac
 MIN_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
 
 
-def ablations(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def ablations(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The effect of each arm, and what share of GC's effect it is."""
     table = _ablations(rule, study)
     if table.empty:
-        return text(UNANSWERED), table
+        return [text(UNANSWERED)], table
     found = []
     for name, group in named_settings(table):
         whole = group[group["arm"] == effects.FULL]
-        if len(whole):
-            found.append(
-                text(
-                    "{name}: GC's effect on {outcome} is {effect}.",
-                    name=name,
-                    outcome=OUTCOMES[rule["outcome"]],
-                    effect=_effect(whole.iloc[0]),
-                )
-            )
+        said = {"name": name, "outcome": OUTCOMES[rule["outcome"]]}
+        effect = [
+            text("{name}: GC's effect on {outcome} is {effect}.", **said, effect=_effect(row))
+            for _, row in whole.iterrows()
+        ]
         parts = [_ablation(row, rule) for _, row in group[group["arm"] != effects.FULL].iterrows()]
         others = text("Others") if len(whole) else name
-        found.append(text("{others}: {parts}.", others=others, parts=text("; ").join(parts)))
-    return sentences(found), table
+        rest = text("{others}: {parts}.", others=others, parts=text("; ").join(parts))
+        found.append(sentences([*effect, rest]))
+    return found, table
 
 
 def _ablations(rule, study):
@@ -111,26 +108,26 @@ def of_effect(row: Mapping) -> str:
     )
 
 
-def larger_step(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def larger_step(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """No GC at a larger rate, as a share of GC's effect."""
     table = _ablations({**rule, "by": "clean_loss"}, study)
     if table.empty or "none_faster" not in set(table["arm"]):
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     found = []
     for name, group in named_settings(table):
         whole, faster = (group[group["arm"] == arm] for arm in (effects.FULL, "none_faster"))
         if len(whole) and len(faster):
             who = text("no GC at {factor:g} times the rate", factor=rule["factor"])
             effect = text("{name}: GC's effect is {effect}.", name=name, effect=_effect(whole.iloc[0]))
-            found += [effect, share_closed(faster.iloc[0], rule, who)]
-    return sentences(found), table[table["arm"].isin([effects.FULL, "none_faster"])]
+            found.append(sentences([effect, share_closed(faster.iloc[0], rule, who)]))
+    return found, table[table["arm"].isin([effects.FULL, "none_faster"])]
 
 
-def mechanism(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def mechanism(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The account of a common shift: pixels in [-1, 1], batch normalization, and a random direction, together."""
     found = pairs.best_pairs(study.runs, by=rule["by"], tuning=study.tuning)
     if found.empty:
-        return text(UNANSWERED), found
+        return [text(UNANSWERED)], found
     options = {"outcome": rule["outcome"], "scale": rule.get("scale", "")}
     parts = [effects.interaction(found, *condition, **options) for condition in rule["conditions"]]
     parts = [_plain(part, rule["conditions"]) for part in parts if len(part)]
@@ -159,10 +156,10 @@ def mechanism(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         )
         tables += [changes, random]
     if not tables:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     table = pd.concat(tables, ignore_index=True)
     table.attrs[ACCOUNT] = accounts
-    return sentences(said), table
+    return said, table
 
 
 def _plain(part, conditions):
@@ -183,18 +180,18 @@ def _account(changes, random, rule):
     return "undecided"
 
 
-def removed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def removed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """What GC would remove in the first layer, against chance, and with pixels in [-1, 1]."""
     if not any(name.startswith("share_") for name in study.runs) or "chance_1" not in study.runs:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     table = removed_shares(study.runs[study.runs["stage"] == "confirmation"])
     if table.empty:
-        return text(UNANSWERED), table
+        return [text(UNANSWERED)], table
     first = table[table["layer"] == 1]
     found = [
         _removed(row, name, table, rule) for (_, row), name in zip(first.iterrows(), setting_names(first), strict=True)
     ]
-    return sentences([*found, *_falls(first, rule)]), table
+    return [*found, *_falls(first, rule)], table
 
 
 def _removed(row, name, table, rule):

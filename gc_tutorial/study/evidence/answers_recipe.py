@@ -60,20 +60,20 @@ def _said(found):
     )
 
 
-def at_epoch(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def at_epoch(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The difference at the epoch where the published example stops."""
     found = _at(study, rule, rule["epoch"])
     if found is None:
-        return text(UNANSWERED), pd.DataFrame()
-    return text("In {said}: {word}.", said=_said(found), word=VERDICTS[found["word"]]), pd.DataFrame([found])
+        return [text(UNANSWERED)], pd.DataFrame()
+    return [text("In {said}: {word}.", said=_said(found), word=VERDICTS[found["word"]])], pd.DataFrame([found])
 
 
-def at_loss(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def at_loss(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The difference at the end of a longer training."""
     chosen = study.table["arm"].isin(["none", "gradient"])
     early, late = _at(study, rule, rule["epoch"]), _at(study, rule, int(study.table.loc[chosen, "epoch"].max()))
     if early is None or late is None or late["epoch"] <= rule["epoch"]:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     paragraph = text(
         "In {said}, where the loss without GC is {without}.", said=_said(late), without=digits(late["without"])
     )
@@ -95,15 +95,15 @@ def at_loss(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         answer = text("By the rule, the null was one of too few steps.")
     else:
         answer = text("GC helps there, and did so at epoch {epoch} already.", epoch=rule["epoch"])
-    return sentences([paragraph, answer]), pd.DataFrame([early, late])
+    return [sentences([paragraph, answer])], pd.DataFrame([early, late])
 
 
-def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def control(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """What training on does to the loss, with no GC at all."""
     before, after = (_means(study, "recompiled", rule["outcome"], times * rule["epoch"]) for times in (1, 2))
     drop = (before - after).dropna()
     if len(drop) < 2:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     found = estimate(drop)
     part = found["difference"] / rule["published"]
     if found["t_low"] <= 0:
@@ -122,4 +122,4 @@ def control(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         part=part,
         published=digits(rule["published"]),
     )
-    return sentences([paragraph, answer]), pd.DataFrame([{**found, "share_of_published": part}])
+    return [sentences([paragraph, answer])], pd.DataFrame([{**found, "share_of_published": part}])

@@ -16,13 +16,13 @@ from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import amount, digits, rate, rates
 
 
-def speed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """Epochs to the goal, best against best."""
     runs = fine_tuned(study.runs)
     options = {name: rule[name] for name in ("by", "goal_at", "lower_bound", "most_censored") if name in rule}
     table = speeds.speed(study.table, runs, tuning=study.tuning, tuning_table=study.tuning_table, **options)
     if table.empty:
-        return text(UNANSWERED), table
+        return [text(UNANSWERED)], table
     first = primary(table, rule)
     for family in (first, ~first):
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
@@ -44,7 +44,7 @@ def speed(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
             needed=rule["further_sets"],
         )
         found.append(table.attrs[GENERAL])
-    return sentences(found), table.assign(primary=first)
+    return found, table.assign(primary=first)
 
 
 def _speed(row, name, rule):
@@ -79,33 +79,33 @@ def _speed_word(row, rule):
     return text("By the rule, inconclusive: the limit is {bound}.", bound=bound)
 
 
-def gap(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def gap(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """Whether tuned no GC closes the gap."""
     table = effects.closed_gap(study.runs, rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
-        return text(UNANSWERED), table
-    found = []
-    for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True):
-        found.append(
-            text(
-                "{name}: at GC's best rate ({rate}) GC's loss is {amount}.",
-                name=name,
-                rate=rate(row["learning_rate"]),
-                amount=amount(*-row[["gap", "gap_high", "gap_low"]]),
-            )
+        return [text(UNANSWERED)], table
+    named = zip(table.iterrows(), setting_names(table), strict=True)
+    return [sentences([_gap(row, name), _closed(row, rule)]) for (_, row), name in named], table
+
+
+def _gap(row, name):
+    return text(
+        "{name}: at GC's best rate ({rate}) GC's loss is {amount}.",
+        name=name,
+        rate=rate(row["learning_rate"]),
+        amount=amount(*-row[["gap", "gap_high", "gap_low"]]),
+    )
+
+
+def _closed(row, rule):
+    if row["gap_low"] <= 0:
+        return text("There is no gap to close.")
+    if math.isclose(row["learning_rate"], row["learning_rate_baseline"], rel_tol=1e-6):
+        return text(
+            "That is no GC's best rate, too, so tuning closes nothing of the gap. By the letter of the rule, "
+            "GC is more than a larger step. Rates between those of the grid were not tried."
         )
-        if row["gap_low"] <= 0:
-            found.append(text("There is no gap to close."))
-        elif math.isclose(row["learning_rate"], row["learning_rate_baseline"], rel_tol=1e-6):
-            found.append(
-                text(
-                    "That is no GC's best rate, too, so tuning closes nothing of the gap. By the letter of the rule, "
-                    "GC is more than a larger step. Rates between those of the grid were not tried."
-                )
-            )
-        else:
-            found.append(share_closed(row, rule, text("no GC at its own best rate")))
-    return sentences(found), table
+    return share_closed(row, rule, text("no GC at its own best rate"))
 
 
 def share_closed(row: Mapping, rule: dict, who: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gc_tutorial.language import Words, sentences, text
+from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence import tuning
 from gc_tutorial.study.evidence.answers import UNANSWERED, Study
 from gc_tutorial.study.evidence.intervals import seeds_needed
@@ -19,10 +19,10 @@ EDGES = Words(
 )  # of the grid of rates
 
 
-def rates(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def rates(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The best rate of every arm."""
     if study.tuning.empty:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     table = pd.concat([tuning.tuned_rates(study.tuning, by).assign(by=by) for by in rule["by"]], ignore_index=True)
     found = []
     for by in rule["by"]:
@@ -31,21 +31,20 @@ def rates(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
             found.append(
                 text("{name}, best rate by {by}: {chosen}.", name=name, by=OUTCOMES[by], chosen=listed(chosen))
             )
-    return sentences(found), table
+    return found, table
 
 
-def stability(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def stability(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """How sure each choice is."""
     if study.tuning.empty:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     parts = [tuning.choice_stability(study.tuning, by, rule["resamples"]).assign(by=by) for by in rule["by"]]
     table = pd.concat(parts, ignore_index=True)
     chosen = table[table["chosen"]]
     unsure = chosen[chosen["share"] < rule["least_share"]]
     if unsure.empty:
-        return text(
-            "Every chosen rate comes back in at least {least_share:.0%} of the draws.", least_share=rule["least_share"]
-        ), table
+        every = "Every chosen rate comes back in at least {least_share:.0%} of the draws."
+        return [text(every, least_share=rule["least_share"])], table
     named = [
         text(
             "{arm} {rate} ({name}, by {by}, {share:.0%})",
@@ -57,21 +56,20 @@ def stability(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         )
         for row, name in zip(unsure.itertuples(), setting_names(unsure), strict=True)
     ]
-    return (
-        text(
-            "Of {count} chosen rates, {unsure} come back in fewer than {least_share:.0%} of the draws: {named}.",
-            count=len(chosen),
-            unsure=len(unsure),
-            least_share=rule["least_share"],
-            named=listed(named),
-        )
-    ), table
+    paragraph = text(
+        "Of {count} chosen rates, {unsure} come back in fewer than {least_share:.0%} of the draws: {named}.",
+        count=len(chosen),
+        unsure=len(unsure),
+        least_share=rule["least_share"],
+        named=listed(named),
+    )
+    return [paragraph], table
 
 
-def budget(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def budget(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """What a tuning budget buys, and what a rate costs that is off by a factor."""
     if study.tuning.empty:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     found, tables = [], []
     for by in rule["by"]:
         expected = tuning.best_of_k(study.tuning, by)
@@ -102,10 +100,10 @@ def budget(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
                     costly=listed(costly),
                 )
             )
-    return sentences(found), pd.concat(tables, ignore_index=True)
+    return found, pd.concat(tables, ignore_index=True)
 
 
-def size(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
+def size(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """How many seeds the spread asks for. Means of differences are not looked at."""
     parts = []
     for arm in ("gradient", "update"):
@@ -113,7 +111,7 @@ def size(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         if len(found):
             parts.append(found.assign(value=differences(found, rule["outcome"])))
     if not parts:
-        return text(UNANSWERED), pd.DataFrame()
+        return [text(UNANSWERED)], pd.DataFrame()
     groups = pd.concat(parts, ignore_index=True).groupby([*factors(parts[0]), "arm"])["value"]
     table = groups.agg(["var", "count"]).reset_index()
     table = table[table["count"] > 1]
@@ -130,4 +128,4 @@ def size(rule: dict, study: Study) -> tuple[str, pd.DataFrame]:
         seeds=count,
         needed=text(" ({enough} would be needed)", enough=enough) if enough > count else "",
     )
-    return paragraph, table
+    return [paragraph], table

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gc_tutorial.language import text
+from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import answers, answers_mechanism, answers_recipe, answers_speed, answers_tuning
 from gc_tutorial.study.evidence.answers import Study
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 
-KINDS: dict[str, Callable[[dict, Study], tuple[str, pd.DataFrame]]] = {
+KINDS: dict[str, Callable[[dict, Study], tuple[list[str], pd.DataFrame]]] = {
     "tuning": answers_tuning.rates,
     "stability": answers_tuning.stability,
     "budget": answers_tuning.budget,
@@ -40,14 +40,25 @@ class Finding:
     Attributes:
         name: str, of the rule in the plan.
         rule: str, the rule in words, as committed.
-        found: str, the paragraph.
+        parts: list of str, what was found: mostly one for each setting.
         table: `pandas.DataFrame`, the numbers behind it, with both kinds of interval where there are two.
     """
 
     name: str
     rule: str
-    found: str
+    parts: list[str]
     table: pd.DataFrame
+
+    @property
+    def found(self) -> str:
+        """All parts as one paragraph."""
+        return sentences(self.parts)
+
+    def bullets(self, title: str) -> str:
+        """A point of a list in Markdown with a bold title; several parts become points below it."""
+        if len(self.parts) == 1:
+            return f"- **{title}** {self.found}"
+        return "\n".join([f"- **{title}**", *(f"    - {part}" for part in self.parts)])
 
 
 def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame | None = None) -> list[Finding]:
