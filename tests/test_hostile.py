@@ -17,7 +17,7 @@ from PIL import Image
 
 from gc_tutorial import console, lesson
 from gc_tutorial.__main__ import main
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 from gc_tutorial.study.tables import write_tables
 
 ROOT = Path(__file__).parent.parent

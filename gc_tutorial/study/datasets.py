@@ -31,15 +31,20 @@ class Examples:
     Attributes:
         train, heldout: tuple of (array of shape (count, ...), int64 labels of shape (count,)); heldout may be None.
         shifted: the same for the pictures on white, which differ in kind from those trained on; or None.
-        classes: number of classes.
+        counts: number of examples of each class, before the split.
         figures: array of str of shape (count,), which figure each held-out example shows; or None.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     heldout: tuple[np.ndarray, np.ndarray] | None
     shifted: tuple[np.ndarray, np.ndarray] | None
-    classes: int
+    counts: tuple[int, ...]
     figures: np.ndarray | None = None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.counts)
 
 
 @functools.lru_cache(maxsize=2)  # consecutive runs of one seed share the images
@@ -66,8 +71,9 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
         DataError: for a data set that is not there.
     """
     inputs, labels, groups, shifted = _load(name, image_size)
+    counts = tuple(np.unique(labels, return_counts=True)[1].tolist())
     if split == "all":
-        return Examples((inputs, labels), None, shifted, len(np.unique(labels)))
+        return Examples((inputs, labels), None, shifted, counts)
     train, heldout = fold(labels, groups, seed)
     if train_examples:
         if train_examples >= len(train):
@@ -78,7 +84,7 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
         (inputs[train], labels[train]),
         (inputs[heldout], labels[heldout]),
         shifted,
-        len(np.unique(labels)),
+        counts,
         groups[heldout] if groups.dtype.kind == "U" else None,
     )
 

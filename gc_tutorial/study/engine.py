@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from gc_tutorial.errors import EngineError, TutorialError
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 
 TIMEOUT = 10  # seconds for a scheduler to answer
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.resources
 import itertools
-import json
 import math
 import os
-import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED
+from gc_tutorial.checks import LARGEST_SEED
 from gc_tutorial.errors import PlanError
 from gc_tutorial.study import store
 from gc_tutorial.study.arguments import MAX_SEEDS
-from gc_tutorial.study.factors import (
-    ARMS,
-    AUGMENTATIONS,
-    BUILT_IN,
-    HORSES,
-    MEASURED,
-    NETWORKS,
-    OPTIMIZERS,
-    SCALINGS,
-    SCHEDULES,
-    SPLITS,
-    STAGES,
-)
+from gc_tutorial.study.factors import ARMS, MEASURED, STAGES
+from gc_tutorial.study.runs import Run, checked_run, no_choice
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,84 +24,8 @@ else:
     import tomli as tomllib
 
 MAX_RUNS = 100_000
-LONGEST_NAME = 255 - len(store.ENDING)  # bytes, of a run: a file name has at most 255 on nearly every system
-LARGEST_RATE = 1e300  # whole numbers in TOML may be larger than a float can be
 SEEN_SEEDS = range(10)  # of the first studies: what was seen on them led to the plans
-CHOICES = {
-    "stage": STAGES,
-    "network": NETWORKS,
-    "scaling": SCALINGS,
-    "optimizer": OPTIMIZERS,
-    "arm": ARMS,
-    "schedule": SCHEDULES,
-    "augmentation": AUGMENTATIONS,
-    "split": SPLITS,
-}
-SMALLEST = {"epochs": 1, "image_size": 0, "batch_size": 1, "train_examples": 0, "evaluate_last": 0, "seed": 0}
 TABLES = {"title", "question", "factors", "runs", "seeds", "rules"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """The factors of one training run; equal factors mean the same run.
-
-    Attributes:
-        stage: `"tuning"` or `"confirmation"`, which decides the seeds.
-        data: name of a data set (`gc_tutorial.study.datasets`).
-        network, scaling, optimizer, arm, schedule, augmentation: names, as in `gc_tutorial.study.factors`.
-        learning_rate: float above 0.
-        weight_decay: float, decoupled; AdamW only.
-        epochs, image_size, batch_size: int.
-        train_examples: number of training examples, drawn by the seed; 0 takes all.
-        split: `"fold"` (a fifth held out, by the seed), or `"all"` (all examples trained on, as in the published
-            recipe).
-        pretrained: data set on which the network was trained before, or `""`.
-        evaluate_last: in how many last epochs the clean measures are taken; 0 means in every epoch.
-        seed: int, from which split, weights, order, augmentation and dropout follow.
-    """
-
-    data: str
-    learning_rate: float
-    epochs: int
-    seed: int
-    stage: str = "tuning"
-    network: str = "cnn"
-    scaling: str = "0..1"
-    optimizer: str = "rmsprop"
-    arm: str = "none"
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    augmentation: str = "published"
-    image_size: int = 94
-    batch_size: int = 32
-    train_examples: int = 0
-    split: str = "fold"
-    pretrained: str = ""
-    evaluate_last: int = 3
-
-    @property
-    def name(self) -> str:
-        """A file name that a reader recognizes, with a digest of all factors that differ from their defaults."""
-        defaults = {one.name: one.default for one in fields(self)}
-        chosen = {name: value for name, value in asdict(self).items() if value != defaults[name]}
-        digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
-        data = re.sub(r"[^\w.-]", "_", self.data)  # such as tfds:emnist/letters
-        known = f"-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
-        rest = f"{known}-seed{self.seed}-{digest}"
-        excess = len(f"{data}{rest}".encode()) - LONGEST_NAME
-        if excess > 0:  # the end of a path says more than its start
-            data = data.encode()[excess:].decode(errors="ignore").lstrip("-")
-        return f"{data}{rest}"
-
-    @property
-    def cell(self) -> Run:
-        """The run without its seed: what is repeated over seeds."""
-        return replace(self, seed=0)
-
-    @property
-    def tuned_alike(self) -> Run:
-        """What a run shares with the tuning runs that choose its rate; a tuned rate is also used for more epochs."""
-        return replace(self, stage="", learning_rate=0.0, seed=0, epochs=0)
 
 
 @dataclass(frozen=True)
@@ -222,9 +132,9 @@ def _plan(name: str, content: dict) -> Plan:
         for values in _product({**content.get("factors", {}), **block}, seeds):
             rate = values.get("learning_rate")
             if isinstance(rate, Tuned):
-                tuned.append((_run({**values, "learning_rate": math.nan}, tuned=True), rate))
+                tuned.append((checked_run({**values, "learning_rate": math.nan}, tuned=True), rate))
             else:
-                runs.append(_run(values))
+                runs.append(checked_run(values))
             if len(runs) + len(tuned) > MAX_RUNS:
                 raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{MAX_RUNS:,}")
     _check_tuning(runs, tuned)
@@ -240,26 +150,20 @@ def _check_tuning(runs: list[Run], tuned: list[tuple[Run, Tuned]]) -> None:
     tuning = {run.tuned_alike for run in runs if run.stage == "tuning"}
     for run, rule in tuned:
         for outcome in rule.by:
-            if outcome not in _measured(run):
+            if outcome not in run.measured:
                 raise PlanError(
                     "the outcome {outcome!r} is not measured on {data!r} with the split {split!r}. Choose from: "
                     "{choices}.",
                     outcome=outcome,
                     data=run.data,
                     split=run.split,
-                    choices=", ".join(_measured(run)),
+                    choices=", ".join(run.measured),
                 )
         for arm in rule.of or (run.arm,):
             if replace(run.tuned_alike, arm=arm) not in tuning:
                 raise PlanError(
                     f"a rate of the arm {arm!r} on {run.data!r} is to be tuned, and no tuning runs are like it."
                 )
-
-
-def _measured(run: Run) -> tuple[str, ...]:
-    """The outcomes that a run has."""
-    lacking = (() if run.split == "fold" else ("heldout_",)) + (() if run.data == HORSES else ("shifted_",))
-    return tuple(name for name in MEASURED if not name.startswith(lacking))
 
 
 def _seeds(table: dict) -> dict[str, list[int]]:
@@ -298,7 +202,7 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
     block = dict(block)
     stage = block.get("stage", "tuning")
     if stage not in STAGES:
-        raise _no_choice("stage", stage)
+        raise no_choice("stage", stage)
     known_seeds = seeds.get(stage, [])
     chosen = block.pop("seeds", None) or known_seeds
     chosen = chosen if isinstance(chosen, list) else [chosen]
@@ -314,12 +218,6 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
     values = [value if isinstance(value, list) else [value] for value in block.values()]
     for combination in itertools.product(chosen, *values):
         yield dict(zip(("seed", *block), combination, strict=True))
-
-
-def _no_choice(key: str, value: object) -> PlanError:
-    return PlanError(
-        "there is no {key} {value!r}. Choose from: {choices}.", key=key, value=value, choices=", ".join(CHOICES[key])
-    )
 
 
 def _tuned(table: dict) -> Tuned:
@@ -341,51 +239,3 @@ def _tuned(table: dict) -> Tuned:
                 choices=", ".join(MEASURED),
             )
     return Tuned(tuple(by), best, tuple(of))
-
-
-def _run(values: dict, tuned: bool = False) -> Run:
-    for needed in ("data", "learning_rate", "epochs"):
-        if needed not in values:
-            raise PlanError("a block [[runs]] names no {needed}.", needed=needed)
-    for key in ("data", "pretrained"):
-        if not isinstance(values.get(key, ""), str):
-            raise PlanError("{key}={value!r} is not a name.", key=key, value=values[key])
-    if not values["data"]:
-        raise PlanError("{key}={value!r} is not a name.", key="data", value="")
-    for key, choices in CHOICES.items():
-        if key in values and values[key] not in tuple(choices):
-            raise _no_choice(key, values[key])
-    for key, smallest in SMALLEST.items():
-        value = values.get(key, smallest)
-        if type(value) is not int or value < smallest:
-            raise PlanError(
-                "{key}={value!r} is not a whole number of {smallest} or more.", key=key, value=value, smallest=smallest
-            )
-        if value > LARGEST_NUMBER and key != "seed":
-            raise PlanError(
-                "{key}={value!r} is too large. Give a whole number of at most {most}.",
-                key=key,
-                value=value,
-                most=LARGEST_NUMBER,
-            )
-    for key in ("learning_rate", "weight_decay"):
-        value = values.get(key, 0.0)
-        if key == "learning_rate" and tuned:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-            raise PlanError("{key}={value!r} is not a number of 0 or more.", key=key, value=value)
-        if value > LARGEST_RATE:
-            raise PlanError(
-                "{key}={value!r} is too large. Give a number of at most {most}.",
-                key=key,
-                value=value,
-                most=LARGEST_RATE,
-            )
-    if values["learning_rate"] == 0:
-        raise PlanError("learning_rate=0 is not valid. Give a number above 0, such as 0.001.")
-    if values.get("weight_decay") and values.get("optimizer") != "adamw":
-        raise PlanError("weight_decay needs the optimizer 'adamw'.")
-    run = Run(**{**values, "learning_rate": float(values["learning_rate"])})
-    if run.data in BUILT_IN and run.augmentation != "none":
-        raise PlanError('{data!r} cannot be augmented. Write augmentation = "none".', data=run.data)
-    return run

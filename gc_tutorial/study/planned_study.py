@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import datasets, engine, store
-from gc_tutorial.study.plan import Plan, Run
+from gc_tutorial.study.plan import Plan
+from gc_tutorial.study.runs import Run
 from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
 from gc_tutorial.study.tuned import known_runs
 
@@ -67,10 +68,23 @@ def run_study(
                 store.check_same(results, configuration, path, UPGRADED, hinted=engine.versions())
             with tqdm(total=sum(run.epochs for run in todo), unit="epoch", smoothing=0, disable=not progress) as bar:
                 for run, result in engine.compute(todo, workers=workers, threads=threads, scheduler=scheduler):
+                    _check_examples(run, result, plan, results, path)
                     _keep(path, run, configuration, result)
                     results.runs[run.name], results.configurations[run.name] = result, configuration
                     bar.update(run.epochs)
         return study_table({run: results.runs[run.name] for run in known_runs(plan, results)})
+
+
+def _check_examples(run, result, plan, results, folder):
+    """Runs on other images under the same name must not be mixed with those before."""
+    for other in known_runs(plan, results):
+        counts = results.runs.get(other.name, {}).get("counts", result["counts"])
+        if other.data == run.data and counts != result["counts"]:
+            raise StoreError(
+                f"{run.data} has changed: it holds {' + '.join(map(str, result['counts']))} examples, and "
+                f"{' + '.join(map(str, counts))} when {other.name} was trained. The new run is not kept. Put the "
+                f"images back as they were, or begin again in another folder than {folder}."
+            )
 
 
 def _keep(path, run, configuration, result):

@@ -10,7 +10,8 @@ from gc_tutorial.language import text
 from gc_tutorial.study import store
 from gc_tutorial.study.evidence.findings import Finding, findings
 from gc_tutorial.study.evidence.outcomes import reduce_runs
-from gc_tutorial.study.plan import Plan, Run, read_plan
+from gc_tutorial.study.plan import Plan, read_plan
+from gc_tutorial.study.runs import Run
 from gc_tutorial.study.tables import load_table, published_tables, restore_runs
 from gc_tutorial.study.tuned import known_runs
 

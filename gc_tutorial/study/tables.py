@@ -14,7 +14,7 @@ import pandas as pd
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 
 DIGITS = 4  # significant ones, in the files; differences between seeds are far larger
 FACTORS = [one.name for one in fields(Run)]
@@ -211,7 +211,7 @@ def _read_table(path, needed):
         if not os.path.isfile(path) and os.path.exists(path):  # reading a named pipe would block
             raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
         text = path.read_text(encoding="utf-8")
-        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(("run", *LISTS), str)).fillna(EMPTY)
+        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(("run", *EMPTY), str)).fillna(EMPTY)
     except OSError as error:
         raise StoreError(
             f"{path.parent} has no tables of a study (runs.csv and epochs.csv): {error.strerror}."

@@ -28,7 +28,7 @@ from gc_tutorial.study.datasets import Examples, examples
 from gc_tutorial.study.factors import BUILT_IN
 from gc_tutorial.study.measures import CleanMeasures, RemovedShares
 from gc_tutorial.study.networks import build_network
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 
 RANGES = {
     "published": AugmentationRanges(),
@@ -69,12 +69,13 @@ def train(run: Run) -> dict:
     """Train one model from the start.
 
     Args:
-        run: `gc_tutorial.study.plan.Run`.
+        run: `gc_tutorial.study.runs.Run`.
 
     Returns:
         dict of rows (list of dict, one for each epoch), kernels (their names), chance (the share 1/M of each kernel),
-        classes (their number), figures (dict from each held-out figure to the accuracy on its pictures, averaged over
-        the epochs measured; of a run that diverged, what a guess gives) and logits (dict of arrays).
+        classes (their number), counts (examples of each class in the whole set), figures (dict from each held-out
+        figure to the accuracy on its pictures, averaged over the epochs measured; of a run that diverged, what a guess
+        gives) and logits (dict of arrays).
 
     Raises:
         DataError: for a data set that is not there.
@@ -99,6 +100,7 @@ def train(run: Run) -> dict:
         "kernels": kernel_names(model),
         "chance": chance_shares(model),
         "classes": data.classes,
+        "counts": list(data.counts),
         "figures": {} if data.figures is None else _accuracy_by_figure(measures.logits, data, rows[-1]["status"]),
         "logits": measures.logits,
     }

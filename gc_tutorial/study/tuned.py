@@ -9,7 +9,8 @@ from gc_tutorial.errors import PlanError
 from gc_tutorial.study import store
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.wording import higher_is_better
-from gc_tutorial.study.plan import Plan, Run, Tuned
+from gc_tutorial.study.plan import Plan, Tuned
+from gc_tutorial.study.runs import Run
 from gc_tutorial.study.tables import study_table
 
 

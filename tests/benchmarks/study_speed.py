@@ -27,7 +27,7 @@ from gc_tutorial import build_cnn
 from gc_tutorial.data.horses_or_humans import NAME as REAL
 from gc_tutorial.study import engine, store
 from gc_tutorial.study.datasets import examples
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 
 COUNTS = {94: 4, 150: 2}
 STORED = (10, 100, 1_000, 5_000)

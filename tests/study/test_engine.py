@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +16,9 @@ import pytest
 
 from gc_tutorial.__main__ import main
 from gc_tutorial.errors import EngineError, PlanError, StoreError
-from gc_tutorial.study import engine, planned_study, store, tuned
-from gc_tutorial.study.plan import Plan, Run, Tuned, read_plan
+from gc_tutorial.study import datasets, engine, planned_study, store, tuned
+from gc_tutorial.study.plan import Plan, Tuned, read_plan
+from gc_tutorial.study.runs import Run
 
 PLAN = """
 title = "Digits"
@@ -239,6 +241,21 @@ def test_a_folder_of_another_plan_is_refused(plan_file, undisturbed, tmp_path):
     other.write_text(PLAN)
     with pytest.raises(StoreError, match=r"belongs to the plan 'digits', and not to 'other'. Nothing was changed"):
         planned_study.run_study(read_plan(str(other)), undisturbed, progress=False)
+
+
+def test_other_images_of_the_same_name_are_told_and_not_mixed(plan_file, undisturbed, tmp_path, monkeypatch):
+    folder = shutil.copytree(undisturbed, tmp_path / "results")
+    next(folder.glob("*.json")).unlink()
+
+    def grown(*factors):
+        found = datasets.examples(*factors)
+        return replace(found, counts=(200, *found.counts[1:]))
+
+    monkeypatch.setattr("gc_tutorial.study.training.examples", grown)
+    told = r"digits has changed: it holds 200 \+ 182 \+ .* examples, and 178 \+ 182 \+ .* The new run is not kept"
+    with pytest.raises(StoreError, match=told):
+        planned_study.run_study(read_plan(str(plan_file)), folder, progress=False)
+    assert count(folder) == RUNS - 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gc_tutorial.errors import PlanError
-from gc_tutorial.study.plan import Run, Tuned, plan_path, read_plan
+from gc_tutorial.study.plan import Tuned, plan_path, read_plan
+from gc_tutorial.study.runs import Run
 
 GOOD = """
 title = "A study"

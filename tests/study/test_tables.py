@@ -11,7 +11,7 @@ import pytest
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 from gc_tutorial.study.tables import load_table, restore_runs, study_table, write_tables
 
 FIRST = Run(data="digits", learning_rate=1e-3, epochs=2, seed=100, network="small_cnn", train_examples=50)

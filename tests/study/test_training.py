@@ -13,7 +13,7 @@ from gc_tutorial.study.datasets import Examples
 from gc_tutorial.study.factors import NETWORKS
 from gc_tutorial.study.measures import CleanMeasures, score
 from gc_tutorial.study.networks import build_network
-from gc_tutorial.study.plan import Run
+from gc_tutorial.study.runs import Run
 
 SMALL = Run(data="digits", network="small_cnn", optimizer="adam", learning_rate=1e-3, epochs=2, seed=100, image_size=8,
             augmentation="none", evaluate_last=1, train_examples=100)  # fmt: skip
@@ -205,7 +205,7 @@ SHAPES = {"cnn": (94, 94, 3), "cnn_bn": (94, 94, 3), "vit": (24, 24, 3)}  # the 
 def test_every_network_can_be_trained(monkeypatch, network, arm):
     shape = SHAPES.get(network, (8, 8, 3))
     inputs, labels = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8), np.arange(8) % 2
-    few = Examples((inputs, labels), None, None, 2)
+    few = Examples((inputs, labels), None, None, (1, 1))
     monkeypatch.setattr(training, "examples", lambda *arguments: few)
     monkeypatch.setattr(networks, "DEPTH", 1)  # blocks of the transformer: more are no different, and slow
     run = Run(data="few", network=network, arm=arm, learning_rate=1e-4, epochs=1, seed=100, image_size=shape[0],
