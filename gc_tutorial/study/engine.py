@@ -147,6 +147,8 @@ def _local_cluster(workers):
         cluster = LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=":0", memory_limit=0, silence_logs=50
         )
+    except (RuntimeError, OSError) as error:  # such as in a sandbox in which no process reaches another
+        raise EngineError(f"{workers} processes could not be started: {error}. Use one: --workers 1.") from error
     finally:
         if in_main_thread:
             signal.signal(signal.SIGINT, kept)

@@ -237,6 +237,11 @@ def write_run(folder: str | os.PathLike, name: str, configuration: dict, run: di
 
 def unwritten(name: str, folder: str | os.PathLike, error: OSError) -> StoreError:
     """The error for a finished run that could not be written."""
+    if not Path(folder).is_dir():
+        return StoreError(
+            f"The results folder {folder} was removed while {name!r} was trained, so that run could not be kept. Run "
+            "the same command again to begin anew."
+        )
     return StoreError(
         f"The finished run {name!r} could not be written to {folder}: {error.strerror}. All runs before it are "
         "safe there. Free some space, and run the same command again to continue."

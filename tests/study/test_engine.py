@@ -187,6 +187,15 @@ def cluster():
         yield cluster
 
 
+def test_processes_that_cannot_reach_one_another_are_told(monkeypatch):
+    def blocked(**options):
+        raise RuntimeError("Cluster failed to start: Timed out trying to connect")
+
+    monkeypatch.setattr("distributed.LocalCluster", blocked)
+    with pytest.raises(EngineError, match=r"2 processes could not be started: .*Timed out.* Use one: --workers 1."):
+        next(engine.compute([], workers=2))
+
+
 @pytest.mark.parametrize("numbers", [(0, 0), (-1, 0), (10_000, 0), (1, 10_000), (1, -1)])
 def test_numbers_that_are_not_valid_are_refused_before_training(numbers):
     workers, threads = numbers

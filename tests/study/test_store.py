@@ -480,3 +480,9 @@ def test_killed_while_writing_it_leaves_whole_runs(tmp_path):
         assert results.damaged == []
         assert all(len(run["rows"]) == 200 for run in results.runs.values())
     assert results.runs
+
+
+def test_a_folder_that_was_removed_during_training_is_told(tmp_path):
+    with pytest.raises(store.StoreError, match=r"was removed while 'first' was trained.*Run the same command again"):
+        store.write_run(tmp_path / "results", "first", CONFIGURATION, RUN)
+    assert not (tmp_path / "results").exists()
