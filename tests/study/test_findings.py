@@ -113,7 +113,9 @@ def test_a_difference_that_only_these_figures_show():
     table = confirming(accuracy=0.0)
     sure = " ".join(f"{name.split(':')[0]}:{0.8 + 0.01 * (place % 3)}" for place, name in enumerate(flat.split()))
     table["figures"] = [sure if arm == "gradient" else flat for arm in table["arm"]]
-    assert "nothing is shown for new figures" in found(HELDOUT, table)
+    assert "nothing is claimed for new figures" in found(HELDOUT, table)
+    both = confirming(accuracy=0.05).assign(figures=list(table["figures"]))
+    assert "which speaks of new figures too" in found(HELDOUT, both)
 
 
 SPEED = {"kind": "speed", "by": "clean_loss", "lower_bound": 1.1, "goal_at": 0.6667, "most_censored": 0.2}
@@ -363,3 +365,17 @@ def test_several_settings_become_points_of_a_list():
     assert title == "- **Who?**" and [point.split(":")[0] for point in points] == ["    - Adam", "    - RMSprop"]
     (one,) = findings({"rule": {"text": "Said.", **HELDOUT}}, confirming())
     assert one.bullets("Who?") == f"- **Who?** {one.found}"
+
+
+def test_a_harm_that_grows_is_not_called_a_smaller_effect():
+    levels = {"factor": "weight_decay", "levels": [[0.0, 0.1]]}
+    rule = {"kind": "interaction", "outcome": "heldout_accuracy", "by": "heldout_loss", **levels}
+    table = pd.concat(
+        [
+            confirming(optimizer="adamw", accuracy=-0.02, noise=0.001),
+            confirming(optimizer="adamw", weight_decay=0.1, accuracy=-0.05, noise=0.001),
+        ]
+    )
+    said = found(rule, table)
+    assert "lower by 2.0 points with decay 0 and lower by 5.0 points with decay 0.1" in said, said
+    assert "The difference moves by -3.0 points (95% interval -3.1 to -3.0, 30 seeds): a change is shown" in said, said

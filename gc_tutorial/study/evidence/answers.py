@@ -26,6 +26,7 @@ from gc_tutorial.study.evidence.wording import (
     listed,
     moved,
     rates,
+    signed,
 )
 
 UNANSWERED = "Not answered: the table has no runs for this rule."
@@ -179,7 +180,9 @@ def _new_figures(found, table):
             text(
                 "{name}, with the {figures} figures as units: {said}, which speaks of new figures too."
                 if holds
-                else "{name}, with the {figures} figures as units: {said}, so nothing is shown for new figures.",
+                else "{name}, with the {figures} figures as units: {said}, so nothing is shown for new figures."
+                if word in (HELPS, HURTS)
+                else "{name}, with the {figures} figures as units: {said}; nothing is claimed for new figures.",
                 **values,
             )
         )
@@ -309,27 +312,46 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     else:
         end = text("a change is shown")
     better = 1 if higher_is_better(row["outcome"]) else -1
+    gains = row["effect_first"] + row["effect_second"] >= 0  # a harm that grows is not a "smaller" effect
     said = text(
         "{name}: with GC the {outcome} is {effect_first} with {first} and {effect_second} with {second}. The effect is "
-        "{size}: {end}.",
+        "{size}: {end}."
+        if gains
+        else "{name}: with GC the {outcome} is {effect_first} with {first} and {effect_second} with {second}. The "
+        "difference moves {size}: {end}.",
         name=name,
         outcome=OUTCOMES[row["outcome"]],
         effect_first=changed_amount(better * row["effect_first"], row["outcome"], row["scale"], joined=True),
         first=first,
         effect_second=changed_amount(better * row["effect_second"], row["outcome"], row["scale"]),
         second=second,
-        size=_size_of_change(row),
+        size=_size_of_change(row) if gains else _move(row, better),
         end=end,
     )
     return sentences([said, *notes])
 
 
+def _move(row, better):
+    """How far the difference is from the first level to the second, with signs: as in the outcome, not as a gain."""
+    unit, times = _unit(row)
+    size, *ends = (-better * times * row[one] for one in ("difference", "t_low", "t_high"))
+    near, far = map(signed, sorted(ends))
+    said = {"size": signed(size) + unit, "interval": text("{near} to {far}", near=near, far=far)}
+    return text("by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said, seeds=row["seeds"])
+
+
+def _unit(row):
+    """The unit that a difference of differences is said in, and how many of them make 1."""
+    if row["outcome"].endswith("accuracy"):
+        return text(" points"), 100
+    return text(" in the logarithm") if row["scale"] == "log" else "", 1
+
+
 def _size_of_change(row):
     """How much larger the effect is at the second level, in the unit that it was computed in."""
-    accuracy = row["outcome"].endswith("accuracy")
-    unit = text(" points") if accuracy else text(" in the logarithm") if row["scale"] == "log" else ""
+    unit, times = _unit(row)
     # Of the effect at the second level minus that at the first: the other way round than in the table.
-    values = [(100 if accuracy else 1) * -row[one] for one in ("difference", "t_high", "t_low")]
+    values = [times * -row[one] for one in ("difference", "t_high", "t_low")]
     size, low, high = (digits(value) for value in values)
     if values[1] < 0 < values[2]:
         interval = text("from {low} smaller to {high} larger", low=low, high=high)

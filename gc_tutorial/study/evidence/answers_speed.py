@@ -10,7 +10,7 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import effects
 from gc_tutorial.study.evidence import speed as speeds
-from gc_tutorial.study.evidence.answers import GENERAL, UNANSWERED, Study, fine_tuned, primary
+from gc_tutorial.study.evidence.answers import EDGE, GENERAL, UNANSWERED, Study, fine_tuned, primary
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import amount, digits, rate, rates
@@ -63,6 +63,8 @@ def _speed(row, name, rule):
     if row["missed"] or row["missed_baseline"]:
         missed = {"ours": row["missed"], "baseline": row["missed_baseline"]}
         said.append(text("The goal was missed by {ours:.0%} of runs with GC, {baseline:.0%} without.", **missed))
+    if row["edge"]:
+        said.append(text(EDGE))
     return sentences([*said, _speed_word(row, rule)])
 
 

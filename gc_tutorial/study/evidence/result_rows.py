@@ -11,7 +11,7 @@ from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.names import SIZES, setting_names
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits, not_yet
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, not_yet, signed
 
 LEFT_OUT = (*SIZES, "train_examples")
 
@@ -45,7 +45,7 @@ def _signed(row):
         values, unit = 100 * np.expm1(values), "%"
     elif row["outcome"].endswith("accuracy"):
         values, unit = 100 * values, text(" points")
-    middle, low, high = (("+" if value > 0 else "-" if value < 0 else "") + digits(value) for value in values)
+    middle, low, high = map(signed, values)
     return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit, low=low, high=high)
 
 

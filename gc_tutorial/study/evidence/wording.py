@@ -46,6 +46,15 @@ def digits(value: float, count: int = 2) -> str:
     return format(Decimal(f"{value:#.{count}g}"), "f").rstrip(".")
 
 
+def signed(value: float) -> str:
+    """The same with a sign.
+
+    >>> signed(0.11642), signed(-6), signed(0.0)
+    ('+0.12', '-6.0', '0')
+    """
+    return ("+" if value > 0 else "-" if value < 0 else "") + digits(value)
+
+
 def rate(value: float) -> str:
     """Write a learning rate, such as `"3e-4"` or `"0.01"`."""
     if value >= 0.01:
