@@ -43,7 +43,7 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
         os.environ[IMAGE_SETS] = str(store.expanded(images).absolute())
     _import_quietly()
     if dry_run:
-        from gc_tutorial.study.planned_study import overview
+        from gc_tutorial.study.overview import overview
 
         say(overview(planned, folder))
         return

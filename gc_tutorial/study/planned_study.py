@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -16,7 +13,6 @@ from tqdm import tqdm
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import datasets, engine, store
 from gc_tutorial.study.plan import Plan
-from gc_tutorial.study.runs import Run
 from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
 from gc_tutorial.study.tuned import known_runs
 
@@ -60,7 +56,7 @@ def run_study(
         results = store.read_results(path)
         for name in results.damaged:
             tqdm.write(f"{name} is damaged; its run is done again.")
-        _check_plan(results, plan, path)
+        check_plan(results, plan, path)
         _make_room_for_logits(path)
         while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
             configuration = {"plan": plan.name, **engine.versions()}
@@ -108,7 +104,12 @@ def _make_room_for_logits(path):
         ) from None
 
 
-def _check_plan(results, plan, folder):
+def check_plan(results: store.Results, plan: Plan, folder: str | os.PathLike) -> None:
+    """Raise an error for a folder that holds something else than runs of a plan.
+
+    Raises:
+        StoreError: naming the file.
+    """
     store.check_rows(results, ("epoch", "train_loss", "seconds", *KEPT_BY_RUN[:3]), folder)
     for name, run in results.runs.items():
         kinds = (("kernels", list), ("chance", list), ("figures", dict))
@@ -125,51 +126,6 @@ def _check_plan(results, plan, folder):
             )
 
 
-def overview(plan: Plan, folder: str | os.PathLike) -> str:
-    """What a plan would run: a line for each cell, and an estimate of the time from runs that have ended.
-
-    Args:
-        plan: `Plan`.
-        folder: path of the results folder; it need not be there, and nothing is written.
-
-    Returns:
-        str of several lines.
-    """
-    results = store.read_results(store.expanded(folder))
-    _check_plan(results, plan, folder)
-    runs = known_runs(plan, results)
-    missing = [run for run in runs if run.name not in results.runs]
-    cells = Counter(run.cell for run in missing)
-    lines = [f"{count:4d} × {_cell_line(cell)}" for cell, count in cells.items()]
-    lines.append(f"{len(missing)} of {len(runs)} runs are missing.")
-    if plan.tuned and len(runs) == len(plan.runs):
-        lines.append("Further runs follow when the tuning has chosen their learning rates.")
-    seconds = [
-        row["seconds"] / _pixels(run)
-        for run in runs
-        if run.name in results.runs
-        for row in results.runs[run.name]["rows"]
-    ]
-    if seconds and missing:
-        hours = median(seconds) * sum(_pixels(run) * run.epochs for run in missing) / 3600
-        lines.append(f"About {hours:.1f} hours of training in one process, by the epochs of the runs that have ended.")
-    elif missing:
-        lines.append("No run has ended yet: there is no estimate.")
-    return "\n".join(lines)
-
-
-def _pixels(run):
-    return max(1, run.image_size) ** 2  # 0 for data that are no images
-
-
-def _cell_line(cell):
-    plain = Run(data="", learning_rate=1.0, epochs=1, seed=0)
-    varied = {key: value for key, value in asdict(cell).items() if value != getattr(plain, key) and key != "seed"}
-    return ", ".join(
-        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in varied.items()
-    )
-
-
 def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> int:
     """Write the two tables of the runs that have ended, also while a command is at work in the folder.
 
@@ -180,7 +136,7 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
         StoreError: if there are no finished runs.
     """
     results = store.read_results(store.expanded(folder))
-    _check_plan(results, plan, folder)
+    check_plan(results, plan, folder)
     finished = [run for run in known_runs(plan, results) if run.name in results.runs]
     if not finished:
         raise StoreError(f"{folder} has no finished runs of the plan {plan.name!r}.")
@@ -206,7 +162,7 @@ def restore(plan: Plan, source: str | os.PathLike, folder: str | os.PathLike) ->
         raise StoreError(f"The tables in {source} hold no runs of the plan {plan.name!r}. Choose others.")
     with store.locked(folder) as path:
         there = store.read_results(path)
-        _check_plan(there, plan, path)
+        check_plan(there, plan, path)
         new = {name: made for name, made in found.items() if name not in there.runs}
         for name, (configuration, run) in new.items():
             store.write_run(path, name, {"plan": plan.name, **configuration}, run)

@@ -234,6 +234,41 @@ def test_a_study_that_is_complete_gives_no_estimate(small_plan, capsys):
     assert capsys.readouterr().out == "0 of 1 runs are missing.\n"
 
 
+MIXED_PLAN = """
+[seeds]
+tuning = [100, 101]
+[factors]
+epochs = 10
+learning_rate = 1e-3
+[[runs]]
+data = "digits"
+network = "small_cnn"
+augmentation = "none"
+image_size = 8
+[[runs]]
+data = ["horses_or_humans", "my_pictures"]
+image_size = 94
+[[runs]]
+data = "horses_or_humans"
+image_size = 188
+"""
+
+
+def test_an_estimate_goes_by_the_runs_that_are_most_alike(tmp_path, capsys):
+    path = tmp_path / "plan.toml"
+    path.write_text(MIXED_PLAN)
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    seconds = {"digits": 0.1, "horses_or_humans": 36.0}
+    for run in read_plan(str(path)).runs:
+        if run.seed == 100 and run.image_size < 100 and run.data in seconds:
+            rows = [{**ROW, "epoch": epoch, "seconds": seconds[run.data]} for epoch in range(1, 11)]
+            store.write_run(folder, run.name, {"plan": "plan"}, {"rows": rows})
+    assert main(["study", str(path), str(folder), "--dry-run"]) == 0
+    # Ten epochs each: of digits 1 s in all, three runs at 94 pixels 36 s an epoch, two of four times the pixels 144 s.
+    assert "6 of 8 runs are missing.\nAbout 1.1 hours of training" in capsys.readouterr().out
+
+
 def test_no_room_for_logits_is_told_before_training(small_plan, monkeypatch):
     monkeypatch.undo()  # of the fixture
     monkeypatch.setattr("gc_tutorial.study.engine.compute", lambda *_, **__: pytest.fail("trained"))

@@ -17,6 +17,7 @@ import pytest
 from gc_tutorial.__main__ import main
 from gc_tutorial.errors import EngineError, PlanError, StoreError
 from gc_tutorial.study import datasets, engine, planned_study, store, tuned
+from gc_tutorial.study.overview import overview
 from gc_tutorial.study.plan import Plan, Tuned, read_plan
 from gc_tutorial.study.runs import Run
 
@@ -242,7 +243,7 @@ def test_tables_make_the_runs_again(plan_file, undisturbed, tmp_path):
     planned_study.tables(plan, tmp_path / "runs", tmp_path / "tables")
     for name in ("runs.csv", "epochs.csv"):
         assert (tmp_path / "tables" / name).read_bytes() == (undisturbed / "tables" / name).read_bytes()
-    assert "0 of 6 runs are missing" in planned_study.overview(plan, tmp_path / "runs")
+    assert "0 of 6 runs are missing" in overview(plan, tmp_path / "runs")
 
 
 def test_a_folder_of_another_plan_is_refused(plan_file, undisturbed, tmp_path):
