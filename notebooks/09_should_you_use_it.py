@@ -223,7 +223,16 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 # then on 100 or 200 pictures of horses and humans. Each arm has its own tuned rate, and ten seeds. That is enough for large effects only: if
 # results spread as in study A, the intervals will reach six points to either side.
 
-# %%
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
+
+print(studies["C"].progress)
+for rule in ("training", "heldout", "fine_tuning"):
+    if rule in found["C"]:
+        show(forest(found["C"][rule].table), alt=forest_alt(found["C"][rule].table))
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title The numbers behind the figures
 show_results(
     "C",
     {
@@ -233,26 +242,6 @@ show_results(
         "fine_tuning": text("held-out accuracy after fine-tuning"),
     },
 )
-
-# %% tags=["hide-input"]
-import matplotlib.pyplot as plt
-from gc_tutorial.study.evidence import figures
-
-
-def draw_accuracies(letter, rule):
-    """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; nothing while the study is not complete."""
-    if rule not in found[letter]:
-        return
-    table = found[letter][rule].table
-    figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
-    figures.draw_forest(axis, table)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle(figures.wrapped(figures.answer_finding(table), 50), fontsize=10)
-    show(figure, alt=figures.forest_alt(table))
-
-
-for rule in ("heldout", "fine_tuning"):
-    draw_accuracies("C", rule)
 
 # %%
 claims = [

@@ -200,7 +200,16 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 #
 # 実験 C では、GC を、写真（猫と犬、5 種類の花）、数字の画像、1 次元の信号（MNIST-1D）、バッチ正規化のあるネットワークとないネットワーク、小さなトランスフォーマー、重み減衰のある AdamW で試します。ファインチューニングも行います。まず猫と犬でネットワークを訓練し、それから、馬と人の画像 100 枚または 200 枚で訓練します。どの群も、その群に合わせて調整した学習率と、10 個のシードを使います。これで分かるのは、大きな効果だけです。ばらつきが実験 A と同じくらいなら、区間は左右に 6 ポイントずつ広がるからです。
 
-# %%
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
+
+print(studies["C"].progress)
+for rule in ("training", "heldout", "fine_tuning"):
+    if rule in found["C"]:
+        show(forest(found["C"][rule].table), alt=forest_alt(found["C"][rule].table))
+
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title The numbers behind the figures
 show_results(
     "C",
     {
@@ -210,26 +219,6 @@ show_results(
         "fine_tuning": text("held-out accuracy after fine-tuning"),
     },
 )
-
-# %% tags=["hide-input"]
-import matplotlib.pyplot as plt
-from gc_tutorial.study.evidence import figures
-
-
-def draw_accuracies(letter, rule):
-    """Held-out accuracy, tuned GC minus tuned no GC, a row for each setting; nothing while the study is not complete."""
-    if rule not in found[letter]:
-        return
-    table = found[letter][rule].table
-    figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
-    figures.draw_forest(axis, table)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle(figures.wrapped(figures.answer_finding(table), 50), fontsize=10)
-    show(figure, alt=figures.forest_alt(table))
-
-
-for rule in ("heldout", "fine_tuning"):
-    draw_accuracies("C", rule)
 
 # %%
 claims = [

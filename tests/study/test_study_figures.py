@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 from made_tables import made_table
 
-from gc_tutorial.study.evidence import budget_figure, effects, figures, mechanism_figure, removed, removed_figure
+from gc_tutorial.study.evidence import (
+    budget_figure,
+    effects,
+    figures,
+    forest_figure,
+    mechanism_figure,
+    removed,
+    removed_figure,
+)
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
 from gc_tutorial.study.evidence.tuning import best_of_k
@@ -91,17 +99,32 @@ def test_the_stars_are_at_the_tuned_rates(tuning):
 
 def test_the_forest_holds_each_setting_in_points(heldout):
     axis = plt.subplots()[1]
-    figures.draw_forest(axis, heldout)
+    forest_figure.draw_forest(axis, heldout)
     points = [line.get_xdata()[0] for line in axis.lines if len(line.get_xdata()) == 1]
     assert points == pytest.approx(list(100 * heldout["difference"]))
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert labels[-1].startswith("flowers") or any("fine-tuned" in label for label in labels)
 
 
+def test_the_forest_holds_losses_in_percent():
+    tables = [made_table(**CONFIRMING, gain=0.3), made_table(**CONFIRMING, optimizer="adam", gain=-0.3)]
+    pairs = best_pairs(reduce_runs(pd.concat(tables)))
+    table = compare_pairs(pairs, "clean_loss", margin=0.05, scale="log")
+    figure = forest_figure.forest(table)
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in drawn] == pytest.approx(list(100 * np.expm1(table["difference"])))
+    assert [line.get_marker() for line in drawn] == ["v", "^"]  # Adam's loss is higher: it hurts
+    assert "percent" in figure.axes[0].get_xlabel() and overlapping(figure) == []
+    assert forest_figure.forest_finding(table) == "Training loss: tuned GC helps in 1 and hurts in 1 of 2 settings"
+    assert figure._suptitle.get_text().split() == forest_figure.forest_finding(table).split()
+    assert figure.axes[0].get_legend_handles_labels()[1][0] == "±5%"
+    assert "; RMSprop -2" in forest_figure.forest_alt(table)
+
+
 def test_titles_say_the_finding(heldout, ablations):
-    finding = figures.answer_finding(heldout)
+    finding = forest_figure.forest_finding(heldout)
     assert "helps in 1 and hurts in 1 of 5 settings" in finding
-    assert figures.answer_finding(heldout[heldout["data"] == "cats_and_dogs"]) == (
+    assert forest_figure.forest_finding(heldout[heldout["data"] == "cats_and_dogs"]) == (
         "Held-out accuracy: tuned GC neither helps nor hurts by the rules in any of 1 settings; "
         "no practical difference in 1"
     )
@@ -199,13 +222,13 @@ def marked(heldout):
 
 def test_a_row_of_the_forest_is_a_point_and_its_t_interval(heldout):
     axis = plt.subplots()[1]
-    figures.draw_forest(axis, marked(heldout), margin=0.03)
+    forest_figure.draw_forest(axis, marked(heldout).assign(margin=0.03))
     found = bars(axis)
     for place, (_, row) in enumerate(heldout.iterrows()):
         assert found[place] == pytest.approx([100 * row["t_low"], 100 * row["t_high"]])
         at, shape, colour = points(axis)[place]
         assert at == pytest.approx(100 * row["difference"])
-        assert (shape, colour) == (figures.SHAPES[row["word"]], figures.WORDS[row["word"]])
+        assert (shape, colour) == (forest_figure.SHAPES[row["word"]], forest_figure.WORDS[row["word"]])
     assert len(found) == len(heldout)
     assert axis.get_ylim() == (len(heldout) - 0.5, -0.5)  # the first on top
     (band,) = axis.patches
@@ -215,7 +238,7 @@ def test_a_row_of_the_forest_is_a_point_and_its_t_interval(heldout):
 
 def test_the_forest_says_what_its_rows_and_marks_are(heldout):
     axis = plt.subplots()[1]
-    figures.draw_forest(axis, marked(heldout))
+    forest_figure.draw_forest(axis, marked(heldout))
     assert [label.get_text() for label in axis.get_yticklabels()] == [
         "cats and dogs †\nRMSprop, plain CNN",
         "flowers\nRMSprop, plain CNN",
@@ -225,8 +248,8 @@ def test_the_forest_says_what_its_rows_and_marks_are(heldout):
     ]
     assert axis.get_xlabel().endswith("(points, 95% interval)\n† a best rate lies at the edge of its grid")
     names = axis.get_legend_handles_labels()[1]
-    assert names == ["±2 points", *(word for word in figures.WORDS if word in set(heldout["word"]))]
-    figures.draw_forest(plt.subplots()[1], heldout.assign(edge=False))
+    assert names == ["±2 points", *(word for word in forest_figure.WORDS if word in set(heldout["word"]))]
+    forest_figure.draw_forest(plt.subplots()[1], heldout.assign(edge=False))
     assert "†" not in plt.gca().get_xlabel() and "†" not in "".join(
         one.get_text() for one in plt.gca().get_yticklabels()
     )

@@ -10,22 +10,13 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS
-from gc_tutorial.study.evidence.names import ARMS, SIZES, arm_name, setting_names, value_name
+from gc_tutorial.study.evidence.forest_figure import draw_forest, forest_finding, rows_alt
+from gc_tutorial.study.evidence.names import ARMS, arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
-from gc_tutorial.study.evidence.wording import (
-    HELPS,
-    HURTS,
-    INCONCLUSIVE,
-    NO_PRACTICAL_DIFFERENCE,
-    VERDICTS,
-    listed,
-    rate,
-)
+from gc_tutorial.study.evidence.wording import rate
 from gc_tutorial.typography import lines
 
-WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2", INCONCLUSIVE: "#777777"}
-SHAPES = {HELPS: ">", HURTS: "<", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
 ARM_SHAPES = {"none": "o", "gradient": "s", "update": "^"}
 OTHER_ARM = "#555555"
 
@@ -55,7 +46,7 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
     axes[2].set_title("Tuned GC minus tuned no GC", fontsize=10)
     handles = axes[2].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle(wrapped(answer_finding(heldout), 44), fontsize=10)
+    figure.suptitle(wrapped(forest_finding(heldout), 44), fontsize=10)
     return figure
 
 
@@ -113,69 +104,6 @@ def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None =
     axis.grid(alpha=0.3)
 
 
-def draw_forest(axis: Axes, table: pd.DataFrame, margin: float = 0.02) -> None:
-    """Draw differences in accuracy with their intervals, a row for each setting, on a matplotlib axis.
-
-    Args:
-        axis: matplotlib axis.
-        table: as from `compare_pairs`, of an accuracy.
-        margin: float, half the width of the band.
-    """
-    axis.axvspan(
-        -100 * margin,
-        100 * margin,
-        color="#0072B2",
-        alpha=0.12,
-        lw=0,
-        label=text("±{margin:g} points", margin=100 * margin),
-    )
-    axis.axvline(0, color="black", lw=1, ls="--")
-    for place, row in enumerate(table.itertuples()):
-        colour = WORDS[row.word]
-        axis.plot([100 * row.t_low, 100 * row.t_high], [place, place], color=colour, lw=2)
-        axis.plot(100 * row.difference, place, SHAPES[row.word], color=colour, markeredgecolor="white", markersize=8)
-    for kind in [one for one in WORDS if one in set(table["word"])]:
-        axis.plot([], [], SHAPES[kind], color=WORDS[kind], label=VERDICTS[kind])
-    axis.set(ylim=(len(table) - 0.5, -0.5), yticks=range(len(table)))
-    axis.set_yticklabels(list(_row_names(table)), fontsize=8, linespacing=0.95)
-    note = "\n" + text("† a best rate lies at the edge of its grid") if table["edge"].any() else ""
-    axis.set_xlabel(text("held-out accuracy, GC minus no GC\n(points, 95% interval){note}", note=note), fontsize=9)
-    axis.margins(x=0.08)
-    axis.grid(axis="x", alpha=0.3)
-
-
-def _row_names(table):
-    """Two short lines for each setting: its data, and the rest."""
-    rests = setting_names(table, (*SIZES, "data", "train_examples", "pretrained"))
-    for (_, row), rest in zip(table.iterrows(), rests, strict=True):
-        data = value_name("data", row["data"])
-        if row["train_examples"]:
-            data = text("{name}, {size}", name=data, size=f"{row['train_examples']:g}")
-        yield f"{data}{' †' if row['edge'] else ''}\n{text('fine-tuned, ') if row['pretrained'] else ''}{rest}"
-
-
-def answer_finding(heldout: pd.DataFrame) -> str:
-    """Say in one sentence what the forest shows, such as for its title."""
-    counts = heldout["word"].value_counts()
-    said = {
-        kind: text("{word} in {count}", word=VERDICTS[kind], count=counts[kind]) for kind in WORDS if kind in counts
-    }
-    parts = [said[kind] for kind in (HELPS, HURTS) if kind in said]
-    rest = [said[kind] for kind in (NO_PRACTICAL_DIFFERENCE, INCONCLUSIVE) if kind in said]
-    values = {"parts": listed(parts), "count": len(heldout), "rest": text(", ").join(rest)}
-    if not parts:
-        return text(
-            "Held-out accuracy: tuned GC neither helps nor hurts by the rules in any of {count} settings; {rest}",
-            **values,
-        )
-    return text(
-        "Held-out accuracy: tuned GC {parts} of {count} settings; {rest}"
-        if rest
-        else "Held-out accuracy: tuned GC {parts} of {count} settings",
-        **values,
-    )
-
-
 def answer_alt(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rmsprop") -> str:
     """What a reader who cannot see `answer` needs to know."""
     runs = tuning_runs(tuning, optimizer)
@@ -190,30 +118,8 @@ def answer_alt(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = 
         "{finding}.",
         optimizer=value_name("optimizer", optimizer),
         best=text(", ").join(best),
-        rows=_rows_alt(heldout),
-        finding=answer_finding(heldout),
-    )
-
-
-def forest_alt(heldout: pd.DataFrame) -> str:
-    """What a reader who cannot see `draw_forest` needs to know."""
-    return text(
-        "Held-out accuracy, tuned GC minus tuned no GC, in points with 95% intervals, a row for each setting: {rows}.",
-        rows=_rows_alt(heldout),
-    )
-
-
-def _rows_alt(heldout):
-    return text("; ").join(
-        text(
-            "{name} {difference:+.1f} ({t_low:+.1f} to {t_high:+.1f}, {word})",
-            name=name,
-            difference=100 * row.difference,
-            t_low=100 * row.t_low,
-            t_high=100 * row.t_high,
-            word=VERDICTS[row.word],
-        )
-        for name, row in zip(setting_names(heldout, SIZES), heldout.itertuples(), strict=True)
+        rows=rows_alt(heldout),
+        finding=forest_finding(heldout),
     )
 
 
