@@ -8,7 +8,8 @@ import pandas as pd
 
 from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import effects, pairs
-from gc_tutorial.study.evidence.answers import UNANSWERED, Study, changed
+from gc_tutorial.study.evidence.answers import Study, unanswered
+from gc_tutorial.study.evidence.answers_interaction import changed
 from gc_tutorial.study.evidence.answers_speed import share_closed
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names, value_name
@@ -25,7 +26,7 @@ def ablations(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The effect of each arm, and what share of GC's effect it is."""
     table = _ablations(rule, study)
     if table.empty:
-        return [text(UNANSWERED)], table
+        return unanswered(), table
     found = []
     for name, group in named_settings(table):
         whole = group[group["arm"] == effects.FULL]
@@ -112,7 +113,7 @@ def larger_step(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """No GC at a larger rate, as a share of GC's effect."""
     table = _ablations({**rule, "by": "clean_loss"}, study)
     if table.empty or "none_faster" not in set(table["arm"]):
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     found = []
     for name, group in named_settings(table):
         whole, faster = (group[group["arm"] == arm] for arm in (effects.FULL, "none_faster"))
@@ -127,7 +128,7 @@ def mechanism(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The account of a common shift: pixels in [-1, 1], batch normalization, and a random direction, together."""
     found = pairs.best_pairs(study.runs, by=rule["by"], tuning=study.tuning)
     if found.empty:
-        return [text(UNANSWERED)], found
+        return unanswered(), found
     options = {"outcome": rule["outcome"], "scale": rule.get("scale", "")}
     parts = [effects.interaction(found, *condition, **options) for condition in rule["conditions"]]
     parts = [_plain(part, rule["conditions"]) for part in parts if len(part)]
@@ -156,7 +157,7 @@ def mechanism(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
         )
         tables += [changes, random]
     if not tables:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     table = pd.concat(tables, ignore_index=True)
     table.attrs[ACCOUNT] = accounts
     return said, table
@@ -183,10 +184,10 @@ def _account(changes, random, rule):
 def removed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """What GC would remove in the first layer, against chance, and with pixels in [-1, 1]."""
     if not any(name.startswith("share_") for name in study.runs) or "chance_1" not in study.runs:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     table = removed_shares(study.runs[study.runs["stage"] == "confirmation"])
     if table.empty:
-        return [text(UNANSWERED)], table
+        return unanswered(), table
     first = table[table["layer"] == 1]
     found = [
         _removed(row, name, table, rule) for (_, row), name in zip(first.iterrows(), setting_names(first), strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from gc_tutorial.language import sentences, text
-from gc_tutorial.study.evidence.answers import UNANSWERED, Study
+from gc_tutorial.study.evidence.answers import Study, unanswered
 from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.outcomes import WINDOW
 from gc_tutorial.study.evidence.wording import (
@@ -64,7 +64,7 @@ def at_epoch(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The difference at the epoch where the published example stops."""
     found = _at(study, rule, rule["epoch"])
     if found is None:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     return [text("In {said}: {word}.", said=_said(found), word=VERDICTS[found["word"]])], pd.DataFrame([found])
 
 
@@ -73,7 +73,7 @@ def at_loss(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     chosen = study.table["arm"].isin(["none", "gradient"])
     early, late = _at(study, rule, rule["epoch"]), _at(study, rule, int(study.table.loc[chosen, "epoch"].max()))
     if early is None or late is None or late["epoch"] <= rule["epoch"]:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     paragraph = text(
         "In {said}, where the loss without GC is {without}.", said=_said(late), without=digits(late["without"])
     )
@@ -103,7 +103,7 @@ def control(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     before, after = (_means(study, "recompiled", rule["outcome"], times * rule["epoch"]) for times in (1, 2))
     drop = (before - after).dropna()
     if len(drop) < 2:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     found = estimate(drop)
     part = found["difference"] / rule["published"]
     if found["t_low"] <= 0:

@@ -10,7 +10,7 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import effects
 from gc_tutorial.study.evidence import speed as speeds
-from gc_tutorial.study.evidence.answers import EDGE, GENERAL, UNANSWERED, Study, fine_tuned, primary
+from gc_tutorial.study.evidence.answers import GENERAL, Study, at_edge, fine_tuned, primary, unanswered
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import amount, digits, rate, rates
@@ -22,7 +22,7 @@ def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     options = {name: rule[name] for name in ("by", "goal_at", "lower_bound", "most_censored") if name in rule}
     table = speeds.speed(study.table, runs, tuning=study.tuning, tuning_table=study.tuning_table, **options)
     if table.empty:
-        return [text(UNANSWERED)], table
+        return unanswered(), table
     first = primary(table, rule)
     for family in (first, ~first):
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
@@ -64,7 +64,7 @@ def _speed(row, name, rule):
         missed = {"ours": row["missed"], "baseline": row["missed_baseline"]}
         said.append(text("The goal was missed by {ours:.0%} of runs with GC, {baseline:.0%} without.", **missed))
     if row["edge"]:
-        said.append(text(EDGE))
+        said.append(at_edge())
     return sentences([*said, _speed_word(row, rule)])
 
 
@@ -85,7 +85,7 @@ def gap(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """Whether tuned no GC closes the gap."""
     table = effects.closed_gap(study.runs, rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
-        return [text(UNANSWERED)], table
+        return unanswered(), table
     named = zip(table.iterrows(), setting_names(table), strict=True)
     return [sentences([_gap(row, name), _closed(row, rule)]) for (_, row), name in named], table
 

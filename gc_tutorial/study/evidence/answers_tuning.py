@@ -7,7 +7,7 @@ import pandas as pd
 
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence import tuning
-from gc_tutorial.study.evidence.answers import UNANSWERED, Study
+from gc_tutorial.study.evidence.answers import Study, unanswered
 from gc_tutorial.study.evidence.intervals import seeds_needed
 from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
@@ -22,7 +22,7 @@ EDGES = Words(
 def rates(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """The best rate of every arm."""
     if study.tuning.empty:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     table = pd.concat([tuning.tuned_rates(study.tuning, by).assign(by=by) for by in rule["by"]], ignore_index=True)
     found = []
     for by in rule["by"]:
@@ -37,7 +37,7 @@ def rates(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 def stability(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """How sure each choice is."""
     if study.tuning.empty:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     parts = [tuning.choice_stability(study.tuning, by, rule["resamples"]).assign(by=by) for by in rule["by"]]
     table = pd.concat(parts, ignore_index=True)
     chosen = table[table["chosen"]]
@@ -69,7 +69,7 @@ def stability(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 def budget(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     """What a tuning budget buys, and what a rate costs that is off by a factor."""
     if study.tuning.empty:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     found, tables = [], []
     for by in rule["by"]:
         expected = tuning.best_of_k(study.tuning, by)
@@ -111,7 +111,7 @@ def size(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
         if len(found):
             parts.append(found.assign(value=differences(found, rule["outcome"])))
     if not parts:
-        return [text(UNANSWERED)], pd.DataFrame()
+        return unanswered(), pd.DataFrame()
     groups = pd.concat(parts, ignore_index=True).groupby([*factors(parts[0]), "arm"])["value"]
     table = groups.agg(["var", "count"]).reset_index()
     table = table[table["count"] > 1]

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from gc_tutorial.language import sentences, text
-from gc_tutorial.study.evidence import answers, answers_mechanism, answers_recipe, answers_speed, answers_tuning
+from gc_tutorial.study.evidence import (
+    answers_across,
+    answers_difference,
+    answers_interaction,
+    answers_mechanism,
+    answers_recipe,
+    answers_speed,
+    answers_tuning,
+)
 from gc_tutorial.study.evidence.answers import Study
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 
@@ -17,10 +25,10 @@ KINDS: dict[str, Callable[[dict, Study], tuple[list[str], pd.DataFrame]]] = {
     "stability": answers_tuning.stability,
     "budget": answers_tuning.budget,
     "size": answers_tuning.size,
-    "difference": answers.difference,
-    "exchange": answers.exchange,
-    "mixed": answers.mixed,
-    "interaction": answers.interaction,
+    "difference": answers_difference.difference,
+    "exchange": answers_across.exchange,
+    "mixed": answers_across.mixed,
+    "interaction": answers_interaction.interaction,
     "speed": answers_speed.speed,
     "gap": answers_speed.gap,
     "mechanism": answers_mechanism.mechanism,

@@ -1,0 +1,122 @@
+"""Answers to rules about a difference of differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from gc_tutorial.language import sentences, text
+from gc_tutorial.study.evidence import effects, pairs
+from gc_tutorial.study.evidence.answers import OTHER_LOSS, Study, at_edge, unanswered
+from gc_tutorial.study.evidence.intervals import holm
+from gc_tutorial.study.evidence.names import setting_names, value_name
+from gc_tutorial.study.evidence.outcomes import OUTCOMES
+from gc_tutorial.study.evidence.wording import (
+    changed_amount,
+    digits,
+    higher_is_better,
+    signed,
+)
+
+
+def interaction(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
+    """Whether an effect differs between two levels of a factor."""
+    found = pairs.best_pairs(study.runs, by=rule["by"], tuning=study.tuning)
+    if found.empty:
+        return unanswered(), found
+    options = {"outcome": rule["outcome"], "scale": rule.get("scale", "")}
+    parts = [effects.interaction(found, rule["factor"], *levels, **options) for levels in rule["levels"]]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return unanswered(), pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    table["p_holm"] = holm(table["p"])
+    table["disagrees"] = False
+    other = OTHER_LOSS.get(rule["outcome"])
+    if rule["factor"] == "network" and other in found:
+        others = [
+            effects.interaction(found, "network", *levels, **{**options, "outcome": other}) for levels in rule["levels"]
+        ]
+        others = pd.concat(others, ignore_index=True)
+        others["p_holm"] = holm(others["p"])
+        table["disagrees"] = _direction(table) != _direction(others)
+    table["counts"] = rule.get("edge_counts", True) | ~table["edge"]
+    named = zip(table.iterrows(), setting_names(table), strict=True)
+    return [changed(row, name, rule.get("remaining")) for (_, row), name in named], table
+
+
+def _direction(table):
+    """Of each change that is shown, its sign; of the others, 0."""
+    shown = ((table["t_low"] > 0) | (table["t_high"] < 0)) & (table["p_holm"] < 0.05)
+    return np.sign(table["difference"]).where(shown, 0)
+
+
+def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
+    """Say what an interaction shows."""
+    first, second = (value_name(row["factor"], row[one]) for one in ("first", "second"))
+    shown = (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] < 0.05
+    notes = [at_edge()] if row["edge"] else []
+    if shown and row.get("disagrees"):
+        notes.append(text("The other measure of the training loss does not show the same, so this does not count."))
+    if shown and not row.get("counts", True):
+        notes.append(text("So this does not count."))
+    if not shown:
+        end = text("no change is shown")
+    elif remaining is not None and row["share"] <= remaining:
+        end = text("a change is shown, and {share:.0%} of the effect remains", share=row["share"])
+    else:
+        end = text("a change is shown")
+    better = 1 if higher_is_better(row["outcome"]) else -1
+    gains = row["effect_first"] + row["effect_second"] >= 0  # a harm that grows is not a "smaller" effect
+    said = text(
+        "{name}: with GC the {outcome} is {effect_first} with {first} and {effect_second} with {second}. The effect is "
+        "{size}: {end}."
+        if gains
+        else "{name}: with GC the {outcome} is {effect_first} with {first} and {effect_second} with {second}. The "
+        "difference moves {size}: {end}.",
+        name=name,
+        outcome=OUTCOMES[row["outcome"]],
+        effect_first=changed_amount(better * row["effect_first"], row["outcome"], row["scale"], joined=True),
+        first=first,
+        effect_second=changed_amount(better * row["effect_second"], row["outcome"], row["scale"]),
+        second=second,
+        size=_size_of_change(row) if gains else _move(row, better),
+        end=end,
+    )
+    return sentences([said, *notes])
+
+
+def _move(row, better):
+    """How far the difference is from the first level to the second, with signs: as in the outcome, not as a gain."""
+    unit, times = _unit(row)
+    size, *ends = (-better * times * row[one] for one in ("difference", "t_low", "t_high"))
+    near, far = map(signed, sorted(ends))
+    said = {"size": signed(size) + unit, "interval": text("{near} to {far}", near=near, far=far)}
+    return text("by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said, seeds=row["seeds"])
+
+
+def _unit(row):
+    """The unit that a difference of differences is said in, and how many of them make 1."""
+    if row["outcome"].endswith("accuracy"):
+        return text(" points"), 100
+    return text(" in the logarithm") if row["scale"] == "log" else "", 1
+
+
+def _size_of_change(row):
+    """How much larger the effect is at the second level, in the unit that it was computed in."""
+    unit, times = _unit(row)
+    # Of the effect at the second level minus that at the first: the other way round than in the table.
+    values = [times * -row[one] for one in ("difference", "t_high", "t_low")]
+    size, low, high = (digits(value) for value in values)
+    if values[1] < 0 < values[2]:
+        interval = text("from {low} smaller to {high} larger", low=low, high=high)
+    else:
+        interval = text(
+            "{near} to {far}", **dict(zip(("near", "far"), (low, high) if values[0] > 0 else (high, low), strict=True))
+        )
+    said = {"size": size + unit, "interval": interval, "seeds": row["seeds"]}
+    if values[0] > 0:
+        return text("larger by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)
+    return text("smaller by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)
