@@ -15,9 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = {
     "": ("outcomes", "tuning", "pairs", "intervals", "speed", "effects", "wording", "names", "removed", "findings"),
     "test_evidence.py": ("across", "new_figures"),
-    "test_findings.py": ("answers", "answers_mechanism", "answers_recipe", "answers_speed", "answers_tuning"),
+    "test_findings.py": tuple(
+        f"answers_{kind}" for kind in ("difference", "across", "interaction", "mechanism", "recipe", "speed", "tuning")
+    ),
     "test_decisions.py": ("decisions", "result_rows", "mechanism_rows", "cost"),
-    "test_study_figures.py": ("figures", "mechanism_figure", "removed_figure", "budget_figure"),
+    "test_study_figures.py": ("figures", "forest_figure", "mechanism_figure", "removed_figure", "budget_figure"),
     "test_rates_figure.py": ("rates_figure", "settings_figure"),
 }
 # The modules that run without training, and where their tests are.
@@ -29,6 +31,7 @@ MODULES = {
     "analysis": ("gc_tutorial/study/analysis.py", ["test_analysis.py"]),
     "store": ("gc_tutorial/study/store.py", ["test_store.py"]),
     "plan": ("gc_tutorial/study/plan.py", ["test_plan.py"]),
+    "runs": ("gc_tutorial/study/runs.py", ["test_plan.py"]),
     "tables": ("gc_tutorial/study/tables.py", ["test_tables.py"]),
     "arms": ("gc_tutorial/study/arms.py", ["test_arms.py"]),
     **{
