@@ -157,7 +157,8 @@ show(
 # Whether GC makes a network better is another question. The answer may depend on the *learning rate*, the factor of each step. So the
 # study of this tutorial tries each method at seven rates, and at each rate with five *seeds*, which decide the first weights and the order
 # of the images. The figure shows them for RMSprop, an optimizer that divides each number of the gradient by a scale of its own. *GC on the
-# update* centralizes not the gradient but the step that RMSprop makes of it.
+# update*, a variant, centralizes the step that RMSprop makes of the gradient, instead of the gradient
+# ([notebook 7](07_any_optimizer.ipynb)).
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
@@ -173,9 +174,11 @@ show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 # *clean* training loss is measured without dropout and augmentation. *Held-out* images are not used for training; here they show horses
 # and humans that no training image shows. In the lower plot the star is at the lowest held-out loss.
 #
-# These runs only choose a learning rate for each method. They do not compare the methods. Other studies compare GC with no GC on fresh
+# These runs only choose a learning rate for each method. Do not compare the methods by them: a best rate looks better than it is on the seeds
+# that chose it. Other studies compare GC with no GC on fresh
 # seeds. Study D (with RMSprop) and study D2 (with SGD) train both at the rate that the tuning found best *without* GC. Study B (with
-# RMSprop and with Adam) trains each at its own best rate:
+# RMSprop and with Adam) trains each at its own best rate. (Percentages are averages over pairs of runs with the same seed, so they can differ a
+# little from those of the means.)
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -229,6 +232,7 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 # - GC subtracts the mean from the gradient of each weight vector. So a step of SGD keeps the sum of the weights.
 # - It takes about ten lines in a Keras optimizer, and its place is `apply`.
 # - The proof under SGD: with GC the means of the weight vectors stay constant, and without GC they move.
-# - What it does to training may depend on the learning rate, so a comparison needs tuned rates and several seeds.
+# - In these studies GC lowers the training loss at the rate that is best without it. What it does to the accuracy on new images takes a fair
+#   comparison: tuned rates and many seeds.
 #
 # Next: [1. The images](01_data.ipynb), or another of the notebooks above.

@@ -95,7 +95,7 @@ print(text("label: {label}, which means {name!r}", label=label.numpy(), name=nam
 # ## Are the classes balanced?
 #
 # Count before you train. Where there are about as many horses as humans, a model that guesses is right about half of the time. So an
-# accuracy of one half means that the model has learnt nothing.
+# accuracy of one half is no better than guessing.
 
 # %%
 import numpy as np
@@ -180,8 +180,8 @@ Markdown(
 )
 
 # %% [markdown]
-# A model is trained on one kind of image and evaluated on another. This is called a **domain shift**. Keep two things in mind. The
-# published example does not measure held-out images, so it shows neither.
+# A model is trained on one kind of image and evaluated on another. This is called a **domain shift**. It has two consequences. You can see
+# neither in the published example, because it measures no held-out images.
 #
 # 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on images with these backgrounds, and badly
 #    on others. So every comparison here includes held-out images.

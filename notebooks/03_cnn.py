@@ -188,8 +188,8 @@ Markdown(
 #
 # ## How far can you trust one curve?
 #
-# This was *one* run. The next figure shows runs of the same method, without GC, from a study that comes with the package (150×150 pixels,
-# the real images; notebook 5 has all of it). There is one line for each seed. The runs differ only in their initial weights, in the order
+# This was *one* run. The next figure shows runs of the same method, without GC, from the first study of this tutorial, whose results come with the package (150×150
+# pixels, 12 epochs, the real images; notebook 5 shows the rest of it). There is one line for each seed. The runs differ only in their initial weights, in the order
 # of the pictures and in the augmentation. Why this changes held-out accuracy so much is not measured here. The white background of the
 # held-out pictures is one possible reason.
 

@@ -56,7 +56,8 @@ data = load_data(settings.data, settings.image_size)
 # - **Held out.** Loss and accuracy are measured on pictures that no run trains on. In the live comparison these are the pictures on
 #   white. The planned studies below also hold out horses and humans among the training pictures.
 # - **Repeated.** Several seeds give an interval for the difference.
-# - **Tuned.** Each arm has the learning rate that suits it best, chosen on seeds that are then not used again.
+# - **Tuned.** Each arm has the learning rate that suits it best, chosen on seeds that are then not used again. (The
+#   images are the same, and are held out in turn.)
 #
 # `compare` does all of this except the tuning. Here it runs two arms with RMSprop:
 
@@ -149,8 +150,9 @@ if waiting:
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# The best rates, by training loss and by held-out loss. (These can differ, because a rate that fits the training pictures best need not be best
-# for new ones.)
+# The next table has the best rates by training loss and by held-out loss. They can differ: the rate that fits the training pictures best need
+# not be best for new ones. With five seeds a choice is not certain either ([how often it comes
+# back](../gc_tutorial/study/results/A_tuning/findings.md)).
 
 # %% tags=["hide-input"]
 import pandas as pd
@@ -327,7 +329,8 @@ Markdown(
 
 # %% [markdown]
 # One run is not enough to say how large such a "gain" is. Study E repeats it on five fresh seeds, and takes the mean loss of epochs 8 to 10 and of
-# epochs 18 to 20. It also trains by the published recipe with GC, for ten epochs and for 40:
+# epochs 18 to 20. It also trains by the published recipe without GC and with it, and compares the two after ten epochs and after 40. (The *running* loss is that
+# of the training steps themselves, with dropout and augmentation, as Keras prints it.)
 
 # %%
 recipe = published("E_recipe")
@@ -351,8 +354,8 @@ Markdown("\n".join(lines))
 #   over seeds; for other horses and humans the result could differ.
 # - **The first study** has one rate that was not tuned, takes the last epoch, and measures held-out accuracy on the pictures on white
 #   alone. So it says nothing about pictures of the same kind as the training pictures.
-# - **Small effects on held-out pictures.** 60 seeds give an interval of about two points to either side. A smaller effect is more likely than not
-#   to be missed.
+# - **Small effects on held-out pictures.** 60 seeds give an interval of about two points to either side. A true effect of two points would still be missed in more than
+#   half of such studies (the exercise shows why).
 #
 # Other data, other networks, cost, and what to do in your own project: [9. Should you use it?](09_should_you_use_it.ipynb)
 
@@ -360,7 +363,9 @@ Markdown("\n".join(lines))
 # ## Exercise
 #
 # How many seeds would be enough? The width of the interval for the held-out accuracy falls with the square root of the number of
-# seeds. From the RMSprop study, estimate how many seeds you need to show a difference of two percentage points.
+# seeds. From the RMSprop study, estimate how many seeds you need so that four of five such studies would show a true difference of two percentage
+# points. (For this the difference must be 2.8 standard errors; a standard error is the spread of the paired differences, divided by the square root
+# of the number of seeds.)
 #
 # The next cell is the solution. It is folded: try first, then open it.
 
@@ -388,6 +393,6 @@ print(
 #
 # - A fair comparison is paired, fresh, held out, repeated and tuned, and its rules are written before its runs.
 # - One untuned setting can show a gain, and another one none.
-# - A gain like the published one needs no GC: it comes from training the same model twice.
+# - A gain like the published one needs no GC: training the same model twice is enough.
 #
 # Next: [6. Your own images](06_your_own_images.ipynb). What follows for your own project: [9. Should you use it?](09_should_you_use_it.ipynb)

@@ -375,8 +375,7 @@ show(
 # ## Which part of an image does it use?
 #
 # Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) makes a map for each image. For each channel of the last
-# convolution it computes how much the score of the answer would rise if the channel were stronger. These numbers are the weights with which
-# it adds up the channels. Bright places in the map raise the score of the answer. If no place is bright, this layer does not raise the score.
+# convolution it computes how much the score of the answer would rise if the channel were stronger. With these numbers as weights it adds up the channels, and keeps what is positive. Bright places in the map raise the score of the answer. If no place is bright, this layer does not raise the score.
 
 # %%
 import tensorflow as tf
@@ -423,7 +422,7 @@ show(
 # %% [markdown]
 # Does the model use the subject, or the background? If the background is white, as in the held-out images of *Horses or Humans*, we can
 # measure it: what share of the brightness of a map is on white pixels? Compare it with an *even* map, which is equally bright everywhere.
-# Of its brightness, as much is on white as there is white in the image. We call a difference of ten percentage points or more clear. The
+# If 80% of an image is white, then 80% of the brightness of an even map is on white. We call a difference of ten percentage points or more clear. The
 # next cells measure this in up to 32 images.
 
 # %%

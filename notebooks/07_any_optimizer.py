@@ -124,7 +124,7 @@ axis.set(xscale="log", xlabel="largest shift of a weight vector's mean")
 axis.invert_yaxis()
 axis.grid(axis="x", alpha=0.3)
 figure.legend(loc="outside lower center", ncols=3, frameon=False, columnspacing=1, handletextpad=0.2)
-set_title(figure, "Only GC on the update keeps the means under every optimizer")
+set_title(figure, "Only GC on the update keeps the means under all five optimizers")
 spread = text("; ").join(
     f"{name} " + text(", ").join(f"{drifts[arm][name]:.0e}" for arm in drifts) for name in optimizers
 )
@@ -261,7 +261,7 @@ print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
 # %% [markdown]
 # Without `axes`, neither change has mean zero, because GC left the filters alone. With `axes={"filters": (0, 1)}`, both have mean zero.
-# The key is a variable's path or a pattern in it. `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
+# The key is a variable's path, or a regular expression that is searched for in the paths. `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
 # `optimizer.exclude_from_centralization(var_names=["stem"])` before training. `conv_only=True` limits GC to convolutions. The authors'
 # code has this option, too.
 #

@@ -97,7 +97,7 @@ def _on_dask(runs, workers, threads, scheduler):
         from distributed import as_completed
     except ImportError:
         raise EngineError(
-            "Several processes need Dask. Install it: pip install 'gc-tutorial[study]'; or use one worker."
+            "Several processes need Dask. Install it: pip install distributed; or use one worker."
         ) from None
     expected = versions()
     with _client(workers, scheduler) as client:

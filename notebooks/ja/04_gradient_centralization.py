@@ -336,7 +336,7 @@ summary = runs.groupby("arm", sort=False).agg(
     seconds=("seconds", "sum"),
 )
 columns = {**MEASURES, "seconds": text("seconds of training")}
-summary.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(2)
+summary.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(3)
 
 # %%
 from gc_tutorial.study.evidence.wording import changed_by

@@ -119,7 +119,7 @@ axis.set(xscale="log", xlabel="largest shift of a weight vector's mean")
 axis.invert_yaxis()
 axis.grid(axis="x", alpha=0.3)
 figure.legend(loc="outside lower center", ncols=3, frameon=False, columnspacing=1, handletextpad=0.2)
-set_title(figure, "Only GC on the update keeps the means under every optimizer")
+set_title(figure, "Only GC on the update keeps the means under all five optimizers")
 spread = text("; ").join(
     f"{name} " + text(", ").join(f"{drifts[arm][name]:.0e}" for arm in drifts) for name in optimizers
 )

@@ -67,7 +67,7 @@ found = {letter: study.findings() for letter, study in studies.items()}
 from gc_tutorial import text
 from IPython.display import Markdown
 
-lines = [f"- **{text(study.plan.title)}** {study.state.capitalize()}" for study in studies.values()]
+lines = [f"- **{text(study.plan.title)}** {study.state[:1].upper()}{study.state[1:]}" for study in studies.values()]
 Markdown("\n".join(lines))
 
 # %% [markdown] translates="ee5230bc4f31"
@@ -178,6 +178,15 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
 # これだけでは少なすぎて、方法を比べることはできません。
 #
 # 実験 B では、RMSprop と Adam を使い、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。実験 A でのばらつきから見て、テスト正解率の差の区間は、左右に約 2 ポイントずつ広がるはずです。ですから、「結論が出ない」という判定になっても、違いがないという意味ではありません。B では、あと 2 つのことも調べます。GC を加えると、同じ訓練損失に達するまでのエポックは少なくなるのか。そして、GC なしでも、もっとよい学習率を使えば、同じように達するのか。
+
+# %%
+Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")))
+
+# %% [markdown] translates="untranslated"
+# Study B trains no GC and GC on the gradient, each at its best rate, with RMSprop and Adam, on 60 fresh seeds. Its held-out pictures are of the same kind as
+# the training pictures, and show rendered horses and humans that the network has never seen. From the spread in A, the interval for the
+# held-out accuracy will reach about two points to either side. So "inconclusive" will not mean that there is no difference. B also asks whether
+# GC gets to the same training loss in fewer epochs, and whether a better rate without GC gets there, too.
 
 # %%
 show_results(
@@ -334,7 +343,7 @@ names = {
 table[list(names)].rename(columns=names).set_index(names["case"])
 
 # %%
-Markdown(text("In sentences:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
+Markdown(text("In these studies:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
 
 # %% [markdown] translates="6011995c3064"
 # 勾配への GC と更新量への GC の、どちらを使えばよいでしょうか。SGD なら、既定の、勾配への GC です。RMSprop と Adam では、どちらがよいとも言えません。論文の著者は更新量のほうを勧めていますが、計画した実験で訓練に使うのは勾配への GC だからです（[ノートブック 7](07_any_optimizer.ipynb)）。

@@ -105,7 +105,7 @@ def control(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     if len(drop) < 2:
         return unanswered(), pd.DataFrame()
     found = estimate(drop)
-    part = found["difference"] / rule["published"]
+    part, low, high = (found[name] / rule["published"] for name in ("difference", "t_low", "t_high"))
     if found["t_low"] <= 0:
         answer = text("By the rule, inconclusive.")
     elif part >= rule["share"]:
@@ -115,11 +115,13 @@ def control(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     said = amount(-found["difference"], -found["t_high"], -found["t_low"])
     paragraph = text(
         "Without any GC, ten epochs more after a second compile: running training loss {said}, "
-        "{seeds} seeds. That is {part:.0%} of {published}, by which the published progress lines "
-        "fall in the same epochs.",
+        "{seeds} seeds. That is {part:.0%} ({low:.0%} to {high:.0%}) of {published}, by which the published progress "
+        "lines fall in the same epochs.",
         said=said,
         seeds=found["seeds"],
         part=part,
+        low=low,
+        high=high,
         published=digits(rule["published"]),
     )
     return [sentences([paragraph, answer])], pd.DataFrame([{**found, "share_of_published": part}])

@@ -23,7 +23,7 @@ from gc_tutorial.study.evidence.wording import (
     word,
 )
 
-NO_RULE = Words({"not asked": "not measured", "secondary": "no claim (a secondary outcome)"})
+NO_RULE = Words({"not asked": "no rule asks", "secondary": "no claim (a secondary outcome)"})
 # What an answer comes to, for an outcome: it decides the sentence of `advice`.
 YES, SOMETIMES, MIXED, NO, HARM = "yes", "sometimes", "mixed", "no", "harm"
 SAME, NOT_SHOWN, OPEN = "same", "not shown", "open"
@@ -117,22 +117,26 @@ def decision_table(
 
     Returns:
         `pandas.DataFrame`, a row per case: case, training, heldout (answers, such as `"yes"`), rests_on, training_is
-        and heldout_is (what the answers come to, for `advice`), and limited (bool: the held-out result is not shown for
-        new figures).
+        and heldout_is (what the answers come to, for `advice`), training_small and heldout_small (bool: every effect is
+        surely less than the margin), and limited (bool: the held-out result is not shown for new figures).
     """
     first = text("the first studies: {count} settings", count=len(untuned[0])) if untuned[0] else text("no study")
-    rows = [(NAMES["untuned"], answer(untuned[0]), answer(untuned[1]), first, *map(_comes_to, untuned), False)]
+    rows = [
+        (NAMES["untuned"], answer(untuned[0]), answer(untuned[1]), first, *map(_comes_to, untuned), False, False, False)
+    ]
     for case in CASES:
         both = [_rows(case, found, source) for source in (case.training, case.heldout)]
         answers = [
             NO_RULE[case.without] if rows is None else answer(list(rows["word"]), list(rows["small"])) for rows in both
         ]
         kinds = ["" if rows is None else _comes_to(list(rows["word"])) for rows in both]
+        small = [rows is not None and _all_small(list(rows["word"]), list(rows["small"])) for rows in both]
         limited = _limited(both[1])
         if limited:
             answers[1] = text("{answer}, for these horses and humans", answer=answers[1])
-        rows.append((NAMES[case.name], *answers, _rests_on(case, *both), *kinds, limited))
-    columns = ["case", "training", "heldout", "rests_on", "training_is", "heldout_is", "limited"]
+        rows.append((NAMES[case.name], *answers, _rests_on(case, *both), *kinds, *small, limited))
+    columns = ["case", "training", "heldout", "rests_on", "training_is", "heldout_is"]
+    columns += ["training_small", "heldout_small", "limited"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -185,7 +189,8 @@ def _rests_on(case, training, heldout):
     if not seeds:
         return text("study {plan}: no results yet", plan=(case.training or case.heldout)[0])
     plan = listed(sorted({plan for rows in asked for plan in rows["plan"]}))
-    values = {"plan": plan, "settings": counts[0], "most": counts[-1], "seeds": min(seeds)}
+    numbers = f"{min(seeds)}–{max(seeds)}" if len(seeds) > 1 else f"{min(seeds)}"
+    values = {"plan": plan, "settings": counts[0], "most": counts[-1], "seeds": numbers}
     if len(counts) > 1:
         return text("study {plan}: {settings} to {most} settings, {seeds} seeds", **values)
     if counts == [1]:
@@ -206,8 +211,7 @@ def answer(words: Sequence[str], small: Sequence[bool] = ()) -> str:
     if not words:
         return not_yet()
     helps, hurts = (list(words).count(kind) for kind in (HELPS, HURTS))
-    sizes = [less for one, less in zip(words, small, strict=False) if one in (HELPS, HURTS)]
-    note = text(", but by less than the margin") if sizes and all(sizes) else ""
+    note = text(", but by less than the margin") if _all_small(words, small) else ""
     values = {"helps": helps, "hurts": hurts, "count": len(words), "note": note}
     if helps and hurts:
         return text("it depends: helps in {helps}, hurts in {hurts} of {count}{note}", **values)
@@ -220,12 +224,21 @@ def answer(words: Sequence[str], small: Sequence[bool] = ()) -> str:
     return VERDICTS[NO_PRACTICAL_DIFFERENCE] if set(words) == {NO_PRACTICAL_DIFFERENCE} else text("not shown")
 
 
+def _all_small(words, small):
+    sizes = [less for one, less in zip(words, small, strict=False) if one in (HELPS, HURTS)]
+    return bool(sizes) and all(sizes)
+
+
 def advice(table: pd.DataFrame) -> list[str]:
     """Say in sentences what `decision_table` comes to, for held-out accuracy and for the training loss."""
     said = []
     for outcome, messages in SENTENCES.items():
         for kind in messages:
-            cases = list(table.loc[table[f"{outcome}_is"] == kind, "case"])
+            rows = table[table[f"{outcome}_is"] == kind]
+            cases = [
+                text("{case} (by less than the margin)", case=case) if less else case
+                for case, less in zip(rows["case"], rows[f"{outcome}_small"], strict=True)
+            ]
             if cases:
                 said.append(text(messages[kind], cases=_either(cases)))
     limited = list(table.loc[table["limited"], "case"])
@@ -239,7 +252,7 @@ def advice(table: pd.DataFrame) -> list[str]:
 
 
 def _either(cases):
-    return text(" or if ").join([text(", if ").join(cases[:-1]), cases[-1]] if len(cases) > 1 else cases)
+    return text("; or if ").join([text("; if ").join(cases[:-1]), cases[-1]] if len(cases) > 1 else cases)
 
 
 def harms(found: Mapping[str, Mapping[str, Finding]]) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
 
-from gc_tutorial.language import Words, text
+from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence.answers_mechanism import ACCOUNT, ACCOUNTS
 from gc_tutorial.study.evidence.effects import FULL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.mechanism_rows import trained
 from gc_tutorial.study.evidence.names import value_name
-from gc_tutorial.study.evidence.wording import amount, listed, rate
+from gc_tutorial.study.evidence.wording import amount, changed_amount, listed, rate
 
 SENTENCES = Words(
     {
@@ -87,11 +88,11 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
     if any(table.empty for table in rows):
         return []
     loss, accuracy = (table.iloc[0] for table in rows)
-    return [
+    said = [
         text(
-            "{name} at the rate {rate}, which study A found best without GC, {seeds:.0f} seeds: with GC the "
-            "training loss is {loss}, and the held-out accuracy is {accuracy}. Means without GC and with it: "
-            "loss {before:.2f} and {after:.2f}, accuracy {accuracy_before:.0%} and {accuracy_after:.0%}.",
+            "{name} at the rate {rate}, at which study A found the lowest training loss without GC, {seeds:.0f} seeds: "
+            "with GC the training loss is {loss}, and the held-out accuracy is {accuracy}. Means without GC and with "
+            "it: loss {before:.2f} and {after:.2f}, accuracy {accuracy_before:.0%} and {accuracy_after:.0%}.",
             name=value_name("optimizer", optimizer),
             rate=rate(loss["learning_rate"]),
             seeds=loss["seeds"],
@@ -103,3 +104,19 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
             accuracy=amount(accuracy["difference"], accuracy["t_low"], accuracy["t_high"], accuracy["outcome"]),
         )
     ]
+    tuned = _tuned_effect(found, optimizer)
+    if tuned is not None and not math.isclose(tuned, loss["difference"], abs_tol=0.005):
+        lower = changed_amount(-tuned, scale="log", joined=True)
+        said.append(
+            text("With each method at the rate that the study's own tuning chose, the loss is {lower}.", lower=lower)
+        )
+    return [sentences(said)]
+
+
+def _tuned_effect(found, optimizer):
+    """The effect in the plain network with each arm at a rate of its own, which the conditions are compared with."""
+    table = found["common_shift"].table if "common_shift" in found else pd.DataFrame()
+    if table.empty or "effect_first" not in table:
+        return None
+    effects = table.loc[table["optimizer"] == optimizer, "effect_first"].dropna()
+    return effects.iloc[0] if len(effects) else None
