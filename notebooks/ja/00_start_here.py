@@ -137,12 +137,12 @@ show(
     alt="Shift of the mean of each weight vector by training step: lines that spread without GC, and flat lines with GC.",
 )
 
-# %% [markdown] translates="2a5a77948ad1"
+# %% [markdown] translates="0a57b0e6e77b"
 # GC ありで残っているずれは、丸め誤差です。コールバックの `gc_tutorial.WeightMeanDrift` を使うと、どんなモデルでも、すべての層にわたってこのずれを測れます。
 #
 # ## 訓練はどう変わるか
 #
-# GC でネットワークがよくなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、どの方法も 7 通りの学習率で、それぞれ 5 個の**シード**を使って試しています。シードは、重みの初期値と画像の順序を決めるものです。次の図は、勾配の成分をそれぞれ別のスケールで割るオプティマイザ、RMSprop での結果です。**更新量への GC**（GC on the update）は、勾配そのものではなく、RMSprop が勾配から計算した更新量のほうを中心化します。
+# GC でネットワークがよくなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、どの方法も 7 通りの学習率で、それぞれ 5 個の**シード**を使って試しています。シードは、重みの初期値と画像の順序を決めるものです。次の図は、勾配の成分をそれぞれ別のスケールで割るオプティマイザ、RMSprop での結果です。**更新量への GC**（GC on the update）は GC の変種で、勾配の代わりに、RMSprop が勾配から計算した更新量を中心化します（[ノートブック 7](07_any_optimizer.ipynb)）。
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
@@ -152,10 +152,10 @@ from gc_tutorial.study.published import published
 tuning, mechanism, confirmation = published("A_tuning"), published("D_mechanism"), published("B_confirmation")
 show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
-# %% [markdown] translates="39be010bd4ca"
+# %% [markdown] translates="f8bc127d51c5"
 # 点の 1 つ 1 つが 1 回の訓練で、線はその平均、星印はその方法でいちばんよい学習率です。3 つの方法の学習率は同じで、図では互いに少し横にずらして描いています。点にも注意してください。損失が爆発した訓練が 1 回あるだけで、平均の線に山ができることがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。**評価用画像**（held-out）は、訓練に使わない画像です。ここでは、訓練用画像のどれにも出てこない馬と人が写っています。下の図の星印は、評価用画像での損失（テスト損失）がいちばん低い学習率に付いています。
 #
-# これらの訓練は、方法ごとに学習率を選ぶためだけのもので、方法を比べるものではありません。新しいシードで GC ありと GC なしを比べるのは、ほかの実験です。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**のときにいちばんよいと調整で分かった学習率を、GC ありの訓練にも使います。実験 B（RMSprop と Adam）では、方法ごとに、その方法でいちばんよい学習率を使います。
+# これらの訓練は、方法ごとに学習率を選ぶためだけのものです。これをもとに方法を比べないでください。いちばんよい学習率は、それを選ぶのに使ったシードでは、実際よりもよく見えるからです。新しいシードで GC ありと GC なしを比べるのは、ほかの実験です。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**のときにいちばんよいと調整で分かった学習率を、GC ありの訓練にも使います。実験 B（RMSprop と Adam）では、方法ごとに、その方法でいちばんよい学習率を使います。（パーセントの値は、同じシードの訓練の組ごとに求めて平均したものです。そのため、平均どうしから求めた値とは少し違うことがあります。）
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -201,12 +201,12 @@ print(
 )
 print(text("Notebook 7 measures this for Adam and other optimizers, and shows the variant of GC that keeps the means."))
 
-# %% [markdown] translates="c99ab9abd590"
+# %% [markdown] translates="0516b82ab5f0"
 # ## このノートブックのまとめ
 #
 # - GC は、重みベクトルごとに、勾配からその平均を引きます。ですから、SGD では、ステップの前後で重みの和は変わりません。
 # - Keras のオプティマイザなら約 10 行で書け、書く場所は `apply` です。
 # - SGD では、重みベクトルの平均が、GC ありなら一定のままで、GC なしなら動くことが、証明になります。
-# - 訓練への効果は学習率によって変わるかもしれません。ですから、比較するには、調整した学習率といくつものシードが必要です。
+# - これらの実験では、GC なしのときにいちばんよい学習率で、GC が訓練損失を下げています。新しい画像での正解率がどう変わるかを知るには、公平な比較、つまり、調整した学習率と多数のシードが必要です。
 #
 # 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかのノートブックに進んでもかまいません。

@@ -245,8 +245,8 @@ with warnings.catch_warnings(record=True) as caught:
 print(caught[0].message)
 print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
-# %% [markdown] translates="24945f250cf8"
-# `axes` がなければ、どちらの変化の平均もゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、その中のパターンです。`layer_axes(model)` は、すべての変数の軸を示します。変数に手を付けずにおきたいときは、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、GC を畳み込みだけに限ります。これは著者のコードにもあるオプションです。
+# %% [markdown] translates="beaa39f2836a"
+# `axes` がなければ、どちらの変化の平均もゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、パスの中を検索する正規表現です。`layer_axes(model)` は、すべての変数の軸を示します。変数に手を付けずにおきたいときは、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、GC を畳み込みだけに限ります。これは著者のコードにもあるオプションです。
 #
 # ## ほかのバックエンドで
 #

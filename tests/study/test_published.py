@@ -10,6 +10,8 @@ from made_tables import made_table
 
 from gc_tutorial.study import datasets
 from gc_tutorial.study import published as module
+from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
 from gc_tutorial.study.plan import read_plan
 from gc_tutorial.study.published import published
 from gc_tutorial.study.tables import published_tables
@@ -42,17 +44,24 @@ def test_the_readme_says_of_the_mechanism_what_its_rules_found():
     accuracy = found["heldout"].table.set_index("arm").loc["gradient"]
     shares = [
         [f"{row[name]:.0%}" for name in ("share", "share_low", "share_high")]
-        for row in (arms.loc["conv_only"], found["larger_step"].table.set_index("arm").loc["none_faster"])
+        for row in (
+            arms.loc["conv_only"],
+            found["larger_step"].table.set_index("arm").loc["none_faster"],
+            arms.loc["random_direction"],
+        )
     ]
+    sgd = published("D2").findings()["ablations"].table.set_index("arm").loc["conv_only"]
+    with_sgd = [f"{sgd[name]:.0%}" for name in ("share", "share_low", "share_high")]
     for said in (
         f"D_mechanism/findings.md), {arms.loc['gradient', 'seeds']:.0f} seeds) | lower by "
         + "{:.0%} (95% interval {:.0%} to {:.0%}) |".format(*loss),
         f"higher by {100 * accuracy['difference']:.1f} points (95% interval from "
         f"{-100 * accuracy['t_low']:.1f} lower to {100 * accuracy['t_high']:.1f} higher)",
-        "has the whole effect on the training loss ({} of it, 95% interval {} to {})".format(*shares[0]),
-        "has little or none of it ({}, 95% interval {} to {})".format(*shares[1]),
-        "20%), and so has removing a random direction",
-        "Why the mean matters is open",
+        "has the whole effect on the training loss ({} of it, 95% interval {} to {};".format(*shares[0]),
+        "1.7 times as large ({}, 95% interval {} to {}), and removing a random".format(*shares[1]),
+        "instead of the mean ({}, {} to {})".format(*shares[2]),
+        "with SGD, study D2, this is inconclusive: {}, {} to {})".format(*with_sgd),
+        "Why removing the mean helps is open",
     ):
         assert said in readme
     assert arms.loc["random_direction", "share_high"] < 0.5
@@ -67,7 +76,20 @@ def test_the_readme_says_what_was_found_with_sgd():
     points = [f"{100 * accuracy[name]:.2g}" for name in ("difference", "t_low", "t_high")]
     assert "15 seeds) | lower by {} (95% interval {} to {}) |".format(*lower) in readme
     assert "higher by {} points (95% interval {} to {})".format(*points) in readme
-    assert f"the loss ends at {loss['mean_baseline']:.2f}, where" in readme
+    study = published("D2")
+    pairs = best_pairs(study.runs, by="clean_loss", tuning=study.runs)
+    pairs = pairs[(pairs["network"] == "cnn") & (pairs["scaling"] == "0..1") & (pairs["schedule"] == "constant")]
+    (tuned,), (right,) = (
+        compare_pairs(pairs, outcome, scale=scale).to_dict("records")
+        for outcome, scale in (("clean_loss", "log"), ("heldout_accuracy", ""))
+    )
+    lower = [f"{100 * (1 - np.exp(tuned[name])):.2g}%" for name in ("difference", "t_high", "t_low")]
+    points = [f"{100 * right[name]:.2g}" for name in ("difference", "t_low", "t_high")]
+    assert (
+        "the loss is lower by {} ({} to {}) and the accuracy higher by {} points ({} to {})".format(*lower, *points)
+        in readme
+    )
+    assert f"ends at {loss['mean_baseline']:.2f} ({tuned['mean_baseline']:.2f} at its own rate), where" in readme
 
 
 def test_the_readme_says_what_was_found_with_the_published_recipe():
@@ -80,7 +102,11 @@ def test_the_readme_says_what_was_found_with_the_published_recipe():
     again = found["control"].table.iloc[0]
     drop = [f"{again[name]:.2g}" for name in ("difference", "t_low", "t_high")]
     assert "lower the loss by {} (95% interval {} to {}, 5 seeds; study E)".format(*drop) in readme
-    assert f"fall by {again['difference'] / again['share_of_published']:.2f}." in readme
+    assert f"fall by {again['difference'] / again['share_of_published']:.2f} in the same epochs" in readme
+    last = published("E").table.query("epoch > 37").groupby(["arm", "seed"])["clean_loss"].mean()
+    clean = estimate(last["gradient"] - last["none"])
+    clean = [f"{clean[name]:.3f}" for name in ("difference", "t_low", "t_high")]
+    assert "is higher by {}, {} to {}; no rule of E".format(*clean) in readme
 
 
 def test_a_study_of_which_nothing_has_run(monkeypatch):

@@ -1,6 +1,7 @@
 """What the rules of the mechanism say together."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -74,10 +75,18 @@ def test_at_one_rate_both_outcomes_are_said(found):
     (said,) = at_one_rate(found)
     loss = found["ablations"].table.set_index("arm").loc["gradient"]
     assert said.startswith(
-        "RMSprop at the rate 1e-3, which study A found best without GC, 20 seeds: with GC the training"
+        "RMSprop at the rate 1e-3, at which study A found the lowest training loss without GC, 20 seeds: with GC the"
     )
     assert f"lower by {-100 * np.expm1(-loss['difference']):.0f}% (95% interval" in said
     assert "and the held-out accuracy is " in said
+
+
+def test_at_one_rate_an_effect_that_differs_at_tuned_rates_is_said(found):
+    assert "With each method" not in at_one_rate(found)[0]  # both are best at this rate
+    table = found["common_shift"].table.copy()
+    table["effect_first"] = -np.log(0.83)
+    (said,) = at_one_rate({**found, "common_shift": replace(found["common_shift"], table=table)})
+    assert said.endswith("With each method at the rate that the study's own tuning chose, the loss is lower by 17%.")
 
 
 @pytest.mark.parametrize("missing", ["ablations", "heldout", "common_shift_running", "larger_step"])

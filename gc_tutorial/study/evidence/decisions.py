@@ -252,7 +252,9 @@ def advice(table: pd.DataFrame) -> list[str]:
 
 
 def _either(cases):
-    return text("; or if ").join([text("; if ").join(cases[:-1]), cases[-1]] if len(cases) > 1 else cases)
+    if len(cases) < 3:
+        return text(" or if ").join(cases)
+    return text("; or if ").join([text("; if ").join(cases[:-1]), cases[-1]])
 
 
 def harms(found: Mapping[str, Mapping[str, Finding]]) -> list[str]:
