@@ -230,10 +230,8 @@ def test_advice_follows_the_answers():
     assert any(
         one.startswith("GC raises the held-out accuracy in some settings, and lowers it in none") for one in said
     )
-    assert (
-        "GC lowers the held-out accuracy, at least in some settings, if you tune the learning rate (by less than the margin)."
-        in said
-    )
+    lowers = "GC lowers the held-out accuracy, at least in some settings, if "
+    assert f"{lowers}you tune the learning rate (by less than the margin)." in said
     assert "GC lowers the held-out accuracy if you use AdamW with weight decay." in said
     both = "if you tune the learning rate or if your data are other than these pictures"
     assert f"GC lowers the training loss {both}." in said
