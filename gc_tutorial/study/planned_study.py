@@ -62,25 +62,31 @@ def run_study(
             configuration = {"plan": plan.name, **engine.versions()}
             if not accept_versions:
                 store.check_same(results, configuration, path, UPGRADED, hinted=engine.versions())
+            counts = _counts(plan, results)
             with tqdm(total=sum(run.epochs for run in todo), unit="epoch", smoothing=0, disable=not progress) as bar:
                 for run, result in engine.compute(todo, workers=workers, threads=threads, scheduler=scheduler):
-                    _check_examples(run, result, plan, results, path)
+                    _check_counts(run, result, counts, path)
                     _keep(path, run, configuration, result)
                     results.runs[run.name], results.configurations[run.name] = result, configuration
                     bar.update(run.epochs)
         return study_table({run: results.runs[run.name] for run in known_runs(plan, results)})
 
 
-def _check_examples(run, result, plan, results, folder):
+def _counts(plan, results):
+    """The examples of each class that each data set had in the runs before; older runs do not say."""
+    done = [run for run in known_runs(plan, results) if results.runs.get(run.name, {}).get("counts")]
+    return {run.data: results.runs[run.name]["counts"] for run in done}
+
+
+def _check_counts(run, result, counts, folder):
     """Runs on other images under the same name must not be mixed with those before."""
-    for other in known_runs(plan, results):
-        counts = results.runs.get(other.name, {}).get("counts", result["counts"])
-        if other.data == run.data and counts != result["counts"]:
-            raise StoreError(
-                f"{run.data} has changed: it holds {' + '.join(map(str, result['counts']))} examples, and "
-                f"{' + '.join(map(str, counts))} when {other.name} was trained. The new run is not kept. Put the "
-                f"images back as they were, or begin again in another folder than {folder}."
-            )
+    before, now = counts.setdefault(run.data, result["counts"]), result["counts"]
+    if before != now:
+        raise StoreError(
+            f"{run.data} has changed: it holds {' + '.join(map(str, now))} examples, and {' + '.join(map(str, before))} "
+            "in the runs before. The new run is not kept. Put the images back as they were, or begin again in another "
+            f"folder than {folder}."
+        )
 
 
 def _keep(path, run, configuration, result):
@@ -112,7 +118,7 @@ def check_plan(results: store.Results, plan: Plan, folder: str | os.PathLike) ->
     """
     store.check_rows(results, ("epoch", "train_loss", "seconds", *KEPT_BY_RUN[:3]), folder)
     for name, run in results.runs.items():
-        kinds = (("kernels", list), ("chance", list), ("figures", dict))
+        kinds = (("kernels", list), ("chance", list), ("counts", list), ("figures", dict))
         if not all(isinstance(run.get(key, kind()), kind) for key, kind in kinds):
             raise StoreError(
                 f"{Path(folder) / name}{store.ENDING} is not a run of a study. Nothing was changed. Choose another "

@@ -211,6 +211,7 @@ ROW = {"epoch": 1, "train_loss": 1.0, "seconds": 1.0, "status": "finished", "end
         ({"rows": [{**ROW, "train_loss": [1]}]}, "its column train_loss is missing or of another kind"),
         ({"rows": [ROW], "kernels": 5}, "is not a run of a study"),
         ({"rows": [ROW], "figures": ["a"]}, "is not a run of a study"),
+        ({"rows": [ROW], "counts": 5}, "is not a run of a study"),
     ],
 )
 @pytest.mark.parametrize("command", ["study --dry-run", "tables"])
