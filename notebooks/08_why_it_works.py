@@ -314,8 +314,8 @@ draw_effects(studies["rmsprop"])
 
 # %% [markdown]
 # The same questions with **SGD** and momentum 0.9. All arms (circles) have the rate that study A found best without GC, 0.032. On D2's own tuning
-# seeds 0.01 was better without GC. The conditions (diamonds) use the rates tuned there, some of which lie at the edge of the grid; at those rates GC
-# in the plain network lowers the loss by 17%. So read the circles with care: at 0.032 no GC has hardly begun to learn, and a rate 1.7 times as large
+# seeds 0.01 was better without GC. The conditions (diamonds) use the rates tuned there, some of which lie at the edge of the grid; at those rates GC's
+# effect in the plain network is smaller (the bullets at the end give it). So read the circles with care: at 0.032 no GC has hardly begun to learn, and a rate 1.7 times as large
 # had little chance to help.
 
 # %%

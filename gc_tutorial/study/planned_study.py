@@ -83,9 +83,9 @@ def _check_counts(run, result, counts, folder):
     before, now = counts.setdefault(run.data, result["counts"]), result["counts"]
     if before != now:
         raise StoreError(
-            f"{run.data} has changed: it holds {' + '.join(map(str, now))} examples, and {' + '.join(map(str, before))} "
-            "in the runs before. The new run is not kept. Put the images back as they were, or begin again in another "
-            f"folder than {folder}."
+            f"{run.data} has changed: it holds {' + '.join(map(str, now))} examples, and "
+            f"{' + '.join(map(str, before))} in the runs before. The new run is not kept. Put the images back as they "
+            f"were, or begin again in another folder than {folder}."
         )
 
 
