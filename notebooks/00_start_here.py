@@ -101,7 +101,7 @@ class GCSGD(keras.optimizers.SGD):
 # %% [markdown]
 # On PyTorch, Keras has a faster (*fused*) version of its optimizers, and a class that you write yourself loses it. In our measurement a
 # training step of a small transformer with Adam then took 19% longer. The ready classes keep it
-# ([frequent questions](../docs/faq.md)).
+# ([frequently asked questions](../docs/faq.md)).
 #
 # If the code overrides a method that Keras never calls, training continues without a warning.
 # [Notebook 4](04_gradient_centralization.ipynb) shows this for published code. So we need a proof.

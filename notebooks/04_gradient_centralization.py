@@ -147,7 +147,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # would average over the wrong axes, and it would centralize the biases of GRU and attention layers, and embeddings. (On TensorFlow the
 # gradient of an embedding is sparse, and the class stops with an error.) For networks with such layers use `gc_tutorial.GCRMSprop`, or
 # copy the file `gc_tutorial/optimizers.py`. On PyTorch there is one more reason: a class that you write yourself loses Keras's faster
-# (*fused*) version of the optimizer, and the ready classes keep it ([frequent questions](../docs/faq.md)).
+# (*fused*) version of the optimizer, and the ready classes keep it ([frequently asked questions](../docs/faq.md)).
 #
 # ## The published optimizer
 #

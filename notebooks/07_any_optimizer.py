@@ -46,7 +46,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready to use. `centralized` adds GC to any other Keras optimizer. They take the
 # arguments of the optimizer itself. If you do not want to install the package, copy its file `gc_tutorial/optimizers.py`. It needs only
-# Keras. The [frequent questions](../docs/faq.md) say how GC goes together with weight decay, gradient clipping and transformers.
+# Keras. The [frequently asked questions](../docs/faq.md) say how GC goes together with weight decay, gradient clipping and transformers.
 
 # %%
 import keras
@@ -176,7 +176,7 @@ Markdown("\n".join(f"- {one}" for one in found))
 # %% [markdown]
 # With SGD, use the default. With RMSprop and Adam, we cannot say which way is better. The authors prefer the update. The runs above only
 # choose learning rates, and no claim is made from them. Our first study, at one learning rate of RMSprop that was not tuned, could not tell
-# the two ways apart by the training loss ([frequent questions](../docs/faq.md)). The studies on fresh seeds at tuned rates train with GC on
+# the two ways apart by the training loss ([frequently asked questions](../docs/faq.md)). The studies on fresh seeds at tuned rates train with GC on
 # the gradient only.
 #
 # ## Which axes are averaged

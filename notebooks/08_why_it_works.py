@@ -379,7 +379,7 @@ if studies["rmsprop"].complete:
 
 # %% [markdown]
 # A condition tests the explanation only if it takes the common shift away. One rule asks this, of the first layer with pixels in $[-1, 1]$: its share should fall to
-# less than half. It does not. The other layers, and batch normalization, were looked at after the results:
+# less than half. The other layers, and batch normalization, were looked at after the results:
 
 
 # %%

@@ -513,5 +513,5 @@ print(
 # - The cost of GC, every result by which it hurts, and what others reported, with dates.
 # - A table of decisions that is computed from the rules, and a command that runs the same study on your images.
 #
-# Back to [1. The images](01_data.ipynb), or to [8. Why it works](08_why_it_works.ipynb). The [frequent questions](../docs/faq.md) have short
+# Back to [1. The images](01_data.ipynb), or to [8. Why it works](08_why_it_works.ipynb). The [frequently asked questions](../docs/faq.md) have short
 # answers.

@@ -91,7 +91,7 @@ class GCSGD(keras.optimizers.SGD):
         return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
 
 
-# %% [markdown] translates="c8fafa834239"
+# %% [markdown] translates="c854b01f1508"
 # バックエンドが PyTorch のとき、Keras のオプティマイザには、処理をまとめて（fused）速くしたものが使われます。自分で書いたクラスでは、それが使われなくなります。測ったところ、Adam を使った小さなトランスフォーマーでは、訓練の 1 ステップにかかる時間が 19% 延びました。既製のクラスなら、速いものがそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # Keras が決して呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。ですから、証明が必要です。

@@ -129,7 +129,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown] translates="5d0aca53643e"
+# %% [markdown] translates="335fa176e815"
 # この短いクラスが正しく働くのは、全結合層とふつうの畳み込み層だけです。ほかの層では正しく働きません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアスと、埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。自分で書いたクラスでは、処理をまとめて（fused）速くした Keras のオプティマイザが使われなくなりますが、既製のクラスなら、そのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # ## 公開例のオプティマイザ

@@ -41,7 +41,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="baf480a5254d"
+# %% [markdown] translates="1bd4c0080924"
 # ## 自分のコードで使う
 #
 # `GCSGD`、`GCRMSprop`、`GCAdam`、`GCAdamW` は、すぐに使えます。Keras のほかのオプティマイザには、`centralized` で GC を加えます。引数は、どれも元のオプティマイザと同じです。パッケージをインストールしたくないときは、その中のファイル `gc_tutorial/optimizers.py` をコピーしてください。必要なのは Keras だけです。重み減衰、勾配のクリッピング、トランスフォーマーと GC を組み合わせるとどうなるかは、[よくある質問](../../docs/faq.md)（英語）にあります。
@@ -166,7 +166,7 @@ found = [text(losses, name=value_name("optimizer", name), **row) for name, row i
 found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_")))
 Markdown("\n".join(f"- {one}" for one in found))
 
-# %% [markdown] translates="dcde70e126d5"
+# %% [markdown] translates="426604905d5b"
 # SGD なら、既定の設定を使ってください。RMSprop と Adam では、どちらの方法がよいとも言えません。論文の著者は、更新量のほうを勧めています。上の訓練は学習率を選ぶためだけのもので、そこからは何も主張しません。調整していない 1 つの学習率で RMSprop を使った最初の実験では、訓練損失を見ても、2 つの方法に違いがあるとは言えませんでした（[よくある質問](../../docs/faq.md)、英語）。新しいシードと調整した学習率を使う実験で訓練するのは、勾配への GC だけです。
 #
 # ## どの軸で平均するのか
