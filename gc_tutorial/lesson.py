@@ -156,10 +156,8 @@ def choose_language(language: str | None = None) -> None:
 def _check_legacy(setting: str) -> None:
     if setting.lower() in ("1", "true"):
         raise VersionError(
-            "TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs "
-            "Keras 3.\n"
-            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') "
-            "before this cell.",
+            "TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs Keras 3.\n"
+            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') before this cell.",
             setting=setting,
         )
 
@@ -167,8 +165,7 @@ def _check_legacy(setting: str) -> None:
 def _check_version(version: str) -> None:
     if int(version.split(".")[0]) < 3:
         raise VersionError(
-            "This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that "
-            "Keras 2 lacks.\n"
+            "This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that Keras 2 lacks.\n"
             "Run `pip install --upgrade keras tensorflow`, then restart the kernel.",
             version=version,
         )

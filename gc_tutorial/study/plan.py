@@ -234,8 +234,6 @@ def _tuned(table: dict) -> Tuned:
     for outcome in by:
         if outcome not in MEASURED:
             raise PlanError(
-                "there is no outcome {outcome!r}. Choose from: {choices}.",
-                outcome=outcome,
-                choices=", ".join(MEASURED),
+                "there is no outcome {outcome!r}. Choose from: {choices}.", outcome=outcome, choices=", ".join(MEASURED)
             )
     return Tuned(tuple(by), best, tuple(of))

@@ -9,10 +9,7 @@ from gc_tutorial.study.evidence import across, pairs
 from gc_tutorial.study.evidence.answers import Study, fine_tuned, unanswered
 from gc_tutorial.study.evidence.names import named_settings
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
-from gc_tutorial.study.evidence.wording import (
-    amount,
-    listed,
-)
+from gc_tutorial.study.evidence.wording import amount, listed
 
 
 def exchange(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:

@@ -11,15 +11,7 @@ from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.names import named_settings, setting_names, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
-from gc_tutorial.study.evidence.wording import (
-    HELPS,
-    HURTS,
-    INCONCLUSIVE,
-    VERDICTS,
-    amount,
-    moved,
-    rates,
-)
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, VERDICTS, amount, moved, rates
 
 
 def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:

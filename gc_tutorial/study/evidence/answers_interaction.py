@@ -13,12 +13,7 @@ from gc_tutorial.study.evidence.answers import OTHER_LOSS, Study, at_edge, unans
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import setting_names, value_name
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
-from gc_tutorial.study.evidence.wording import (
-    changed_amount,
-    digits,
-    higher_is_better,
-    signed,
-)
+from gc_tutorial.study.evidence.wording import changed_amount, digits, higher_is_better, signed
 
 
 def interaction(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:

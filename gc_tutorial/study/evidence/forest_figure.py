@@ -12,14 +12,7 @@ from matplotlib.figure import Figure
 
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence.names import SIZES, setting_names, value_name
-from gc_tutorial.study.evidence.wording import (
-    HELPS,
-    HURTS,
-    INCONCLUSIVE,
-    NO_PRACTICAL_DIFFERENCE,
-    VERDICTS,
-    listed,
-)
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, VERDICTS, listed
 from gc_tutorial.typography import lines
 
 WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2", INCONCLUSIVE: "#777777"}

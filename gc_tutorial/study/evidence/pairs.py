@@ -102,12 +102,7 @@ def differences(pairs: pd.DataFrame, outcome: str, scale: str = "") -> pd.Series
 
 
 def compare_pairs(
-    pairs: pd.DataFrame,
-    outcome: str,
-    *,
-    margin: float | None = None,
-    scale: str = "",
-    corrected: bool = True,
+    pairs: pd.DataFrame, outcome: str, *, margin: float | None = None, scale: str = "", corrected: bool = True
 ) -> pd.DataFrame:
     """Estimate the difference in every setting.
 

@@ -69,9 +69,8 @@ def rates_alt(runs: pd.DataFrame, optimizer: str = "rmsprop") -> str:
             )
         )
     return text(
-        "Two plots against the learning rate with {optimizer}, a line for each arm, dots for "
-        "{seeds} seeds. Lowest clean training loss: {losses}. Held-out error at the rates of the "
-        "lowest held-out loss: {errors}.",
+        "Two plots against the learning rate with {optimizer}, a line for each arm, dots for {seeds} seeds. Lowest "
+        "clean training loss: {losses}. Held-out error at the rates of the lowest held-out loss: {errors}.",
         optimizer=value_name("optimizer", optimizer),
         seeds=found["seed"].nunique(),
         losses=parts[0],

@@ -102,10 +102,7 @@ def removed_alt(table: pd.DataFrame, layers: list[str]) -> str:
         drawn = 100 * rows["share"]
         parts = [
             text(
-                "{layer} {share:.2g}%, {times} times chance",
-                layer=layers[layer - 1],
-                share=share,
-                times=digits(times),
+                "{layer} {share:.2g}%, {times} times chance", layer=layers[layer - 1], share=share, times=digits(times)
             )
             for layer, share, times in zip(rows["layer"], drawn, rows["times_chance"], strict=True)
         ]
