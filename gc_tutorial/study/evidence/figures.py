@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from gc_tutorial.errors import value_error
 from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.evidence.forest_figure import draw_forest, forest_finding, rows_alt
@@ -65,7 +66,7 @@ def tuning_runs(runs: pd.DataFrame, optimizer: str) -> pd.DataFrame:
     """
     found = runs[(runs["stage"] == "tuning") & (runs["optimizer"] == optimizer)]
     if found.empty:
-        raise ValueError(text("The table has no tuning runs with the optimizer {optimizer!r}.", optimizer=optimizer))
+        raise value_error("The table has no tuning runs with the optimizer {optimizer!r}.", optimizer=optimizer)
     largest = max((group for _, group in found.groupby(factors(found), sort=False)), key=len)
     return largest.sort_values("arm", key=lambda arms: arms.map(list(ARMS).index), kind="stable")
 

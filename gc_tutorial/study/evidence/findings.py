@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gc_tutorial.language import sentences, text
+from gc_tutorial.errors import value_error
+from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence import (
     answers_across,
     answers_difference,
@@ -91,13 +92,11 @@ def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame |
     for name, rule in rules.items():
         if rule.get("kind") not in KINDS:
             known = ", ".join(KINDS)
-            raise ValueError(
-                text(
-                    "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
-                    name=name,
-                    get=rule.get("kind"),
-                    known=known,
-                )
+            raise value_error(
+                "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
+                name=name,
+                get=rule.get("kind"),
+                known=known,
             )
     everything = table if tuning is None else pd.concat([table, tuning], ignore_index=True)
     everything = everything.drop_duplicates(["run", "epoch"])

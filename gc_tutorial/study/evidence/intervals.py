@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 
 RESAMPLES = 9999
 ROTATION = 5  # seeds in a row that hold each example out once
@@ -34,10 +34,8 @@ def estimate(differences: npt.ArrayLike, null: float = 0.0) -> dict[str, float]:
     """
     values = np.asarray(differences, float)
     if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(
-            text(
-                "An interval needs at least two seeds with finite outcomes. Found {count}. Run more.", count=len(values)
-            )
+        raise value_error(
+            "An interval needs at least two seeds with finite outcomes. Found {count}. Run more.", count=len(values)
         )
     found = {"difference": values.mean(), "sd": values.std(ddof=1), "seeds": len(values)}
     if np.ptp(values) <= 1e-12 * np.abs(values).max():  # no spread to judge by: all methods would return NaN

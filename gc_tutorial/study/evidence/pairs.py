@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 from gc_tutorial.study.evidence.intervals import estimate, holm
 from gc_tutorial.study.evidence.outcomes import by_setting, factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
@@ -74,13 +74,10 @@ def _rate(setting, arm, group, tuned):
     if len(ran) == 1:
         return ran[0], False
     named = ", ".join(str(value) for value in setting.values())
-    raise ValueError(
-        text(
-            "The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. "
-            "Pass the tuning table.",
-            arm=arm,
-            named=named,
-        )
+    raise value_error(
+        "The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. Pass the tuning table.",
+        arm=arm,
+        named=named,
     )
 
 
