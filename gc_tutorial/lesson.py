@@ -183,8 +183,9 @@ def import_quietly() -> None:
             not installed.
     """
     name = os.environ.get("KERAS_BACKEND", "")
-    _check_backend(name)
-    if not name and "keras" not in sys.modules:
+    if name:
+        _check_backend(name)
+    elif "keras" not in sys.modules:
         _check_configured(_keras_json())
     with _standard_error_closed():
         import keras
@@ -194,8 +195,6 @@ def import_quietly() -> None:
 
 
 def _check_backend(name: str) -> None:
-    if not name:
-        return
     if name not in BACKENDS:
         raise SettingsError(
             "KERAS_BACKEND={name!r} is not valid here. Choose one of: {backends}.",
@@ -213,12 +212,8 @@ def _check_backend(name: str) -> None:
 def _keras_json() -> str:
     """Where Keras keeps its settings."""
     home = os.path.expanduser("~")
-    return os.path.expanduser(
-        os.path.join(
-            os.environ.get("KERAS_HOME", os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")),
-            "keras.json",
-        )
-    )
+    usual = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return os.path.expanduser(os.path.join(os.environ.get("KERAS_HOME", usual), "keras.json"))
 
 
 def _check_configured(path: str) -> None:
