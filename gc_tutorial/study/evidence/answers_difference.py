@@ -8,7 +8,7 @@ from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import pairs
 from gc_tutorial.study.evidence.answers import GENERAL, OTHER_LOSS, Study, at_edge, fine_tuned, primary, unanswered
 from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.names import named_settings, setting_names, value_name
+from gc_tutorial.study.evidence.names import named_rows, named_settings, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, VERDICTS, amount, moved, rates
@@ -26,7 +26,7 @@ def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     if found.empty or found[rule["outcome"]].isna().all():
         return unanswered(), pd.DataFrame()
     table = _counted(_in_families(found, rule), found, rule)
-    found_each = [_difference(row, name) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
+    found_each = [_difference(row, name) for name, row in named_rows(table)]
     if rule["outcome"] == "heldout_accuracy" and "figures" in found:
         found_each += _new_figures(found, table)
     if "epochs" in rule:

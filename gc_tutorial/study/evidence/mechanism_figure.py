@@ -48,11 +48,11 @@ def _rows(ablations, conditions):
         return arms
     usual = arms.iloc[0]
     others = conditions[conditions["arm"] == "gradient"]
-    changed = [[name for name in factors(others) if row[name] != usual[name]] for _, row in others.iterrows()]
-    labels = [
-        text("GC, {values}", values=text(", ").join(value_name(name, row[name]) for name in names))
-        for names, (_, row) in zip(changed, others.iterrows(), strict=True)
-    ]
+    changed = (
+        [value_name(name, row[name]) for name in factors(others) if row[name] != usual[name]]
+        for _, row in others.iterrows()
+    )
+    labels = [text("GC, {values}", values=text(", ").join(names)) for names in changed]
     return pd.concat([arms, others.assign(kind="condition", label=labels)], ignore_index=True)
 
 

@@ -105,6 +105,11 @@ def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[
     return [text(", ").join(parts) or text("usual setting") for parts in named]
 
 
+def named_rows(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """The rows of a table, each behind the name of its setting, as from `setting_names`."""
+    return zip(setting_names(table), (row for _, row in table.iterrows()), strict=True)
+
+
 def named_settings(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The settings of a table, in its order: the name of each, as from `setting_names`, and its rows."""
     names = factors(table)

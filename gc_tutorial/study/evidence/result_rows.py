@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.names import SIZES, setting_names
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, not_yet, signed
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, in_unit, not_yet, signed
 
 LEFT_OUT = (*SIZES, "train_examples")
 
@@ -40,13 +39,9 @@ def result_rows(found: Mapping[str, Finding], rules: Mapping[str, str]) -> pd.Da
 
 def _signed(row):
     """Such as `"-1.2 points (-2.6 to +0.3)"`, which a column of a table has room for."""
-    values, unit = row[["difference", "t_low", "t_high"]].astype(float), text(" nats")
-    if row["scale"] == "log":
-        values, unit = 100 * np.expm1(values), "%"
-    elif row["outcome"].endswith("accuracy"):
-        values, unit = 100 * values, text(" points")
+    values, unit = in_unit(row[["difference", "t_low", "t_high"]], row["outcome"], row["scale"])
     middle, low, high = map(signed, values)
-    return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit, low=low, high=high)
+    return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit or text(" nats"), low=low, high=high)
 
 
 def _word(row):
