@@ -1,7 +1,5 @@
 """What a table of runs says: outcomes of each run, and paired differences with intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

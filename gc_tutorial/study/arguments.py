@@ -1,7 +1,5 @@
 """Check what `compare` is given, before data are loaded and hours of training begin."""
 
-from __future__ import annotations
-
 import itertools
 import operator
 from collections.abc import Iterable, Sized

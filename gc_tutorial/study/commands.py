@@ -1,7 +1,5 @@
 """The shell commands. Each imports large packages itself, so that mistakes in the arguments are reported at once."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from typing import Any

@@ -1,7 +1,5 @@
 """The data sets of the study, as arrays: to train on, held out of the same kind, and shifted."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import importlib.resources

@@ -1,7 +1,5 @@
 """Finished runs on disk: one file each, written atomically, checked when read, by one command at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

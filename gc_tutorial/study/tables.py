@@ -1,7 +1,5 @@
 """A study's runs as two tables: one row for each run, and one for each of its epochs."""
 
-from __future__ import annotations
-
 import errno
 import importlib.resources
 import io

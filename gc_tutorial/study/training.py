@@ -1,7 +1,5 @@
 """One run of a study: from its factors to the rows of its epochs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import math

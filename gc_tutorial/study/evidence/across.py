@@ -1,7 +1,5 @@
 """One number over all data sets, beside the paired intervals of each."""
 
-from __future__ import annotations
-
 import warnings
 
 import pandas as pd

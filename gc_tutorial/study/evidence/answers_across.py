@@ -1,7 +1,5 @@
 """Answers to rules about a difference across pairs of rates, and across data sets."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from gc_tutorial.language import sentences, text

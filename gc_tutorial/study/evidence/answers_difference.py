@@ -1,7 +1,5 @@
 """Answers to rules about a difference: best against best, in each setting and in general."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from gc_tutorial.language import sentences, text

@@ -1,7 +1,5 @@
 """Answers to rules about a difference of differences."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Answers to rules about the mechanism: what of GC's effect is left when a part of it is taken away."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Answers to rules about speed: is GC faster than tuned no GC, and is it more than a larger step?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Answers to the rules of a tuning plan: which rates, how sure, at what cost, and how many seeds to confirm with."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """The figure of a tuning budget: what to expect from the best of so many learning rates, drawn at random."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """The table of decisions: for a practitioner's case, does GC help? Each word follows from what the rules found."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The main figure: outcome against learning rate, and tuned GC against tuned no GC in each setting."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """What each rule of a finished plan found, in a paragraph written from the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Tuned GC against tuned no GC, a row for each setting: a forest plot, its finding and its alternative text."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

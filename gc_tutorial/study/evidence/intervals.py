@@ -1,7 +1,5 @@
 """Intervals: of paired differences and of a share; Holm's correction; and how many seeds it takes."""
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import math

@@ -1,7 +1,5 @@
 """The figure of the mechanism: what is left of GC's effect without each of its parts."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """The table of the mechanism: a row per question, answered or not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """What the factors, arms and settings are called in a sentence and in a figure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

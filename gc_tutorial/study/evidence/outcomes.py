@@ -1,7 +1,5 @@
 """From the epochs of each run to one row of outcomes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

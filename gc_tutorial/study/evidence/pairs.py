@@ -1,7 +1,5 @@
 """Best against best: confirming runs of two arms, each at its own tuned rate, paired by seed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

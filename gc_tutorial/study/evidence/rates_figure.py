@@ -1,7 +1,5 @@
 """The figure of the tuning: what each arm gives at each learning rate, before any confirming run is in."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure

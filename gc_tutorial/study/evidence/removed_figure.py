@@ -1,7 +1,5 @@
 """The figure of what GC removes: its share of the gradient, layer by layer, against chance."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure

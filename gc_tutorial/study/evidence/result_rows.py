@@ -1,7 +1,5 @@
 """What the rules about differences found, as rows of a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

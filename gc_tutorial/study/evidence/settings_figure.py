@@ -1,7 +1,5 @@
 """The figure of several small studies, each in one setting: how far every arm is from no GC."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt

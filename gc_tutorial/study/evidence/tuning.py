@@ -1,7 +1,5 @@
 """What the tuning seeds say: the best rate of an arm, how sure that choice is, and what a poor one costs."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Wording of results: two digits, one interval, the sign in words, and one of four words."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from decimal import Decimal
