@@ -8,11 +8,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS, WIDTH
-from gc_tutorial.study.evidence.figures import OTHER_ARM, wrapped
+from gc_tutorial.study.evidence.figures import OTHER_ARM
 from gc_tutorial.study.evidence.mechanism_rows import ARMS
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.wording import changed_amount
+from gc_tutorial.typography import wrapped
 
 LIMITS = (-0.3, 0.85)  # the same in each figure, so that studies can be compared; what lies below is an arrow
 

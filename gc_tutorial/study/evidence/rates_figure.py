@@ -5,10 +5,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import text
-from gc_tutorial.study.evidence.figures import draw_rates, tuning_runs, wrapped
+from gc_tutorial.study.evidence.figures import draw_rates, tuning_runs
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import digits, listed, rate
+from gc_tutorial.typography import wrapped
 
 
 def rates_figure(runs: pd.DataFrame, *, optimizer: str = "rmsprop", title: str | None = None) -> Figure:

@@ -7,9 +7,9 @@ from matplotlib.ticker import FuncFormatter
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import WIDTH
-from gc_tutorial.study.evidence.figures import wrapped
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import digits, listed
+from gc_tutorial.typography import wrapped
 
 CHANCE = "#777777"
 ALIKE = 1.5  # shares that differ by more than this factor are named one by one
