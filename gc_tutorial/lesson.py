@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from gc_tutorial.console import say
 from gc_tutorial.errors import SettingsError, VersionError
@@ -132,11 +132,7 @@ def start(language: str | None = None) -> Settings:
         text(
             "Profile {profile}: {image_size}×{image_size} pixels, batches of {batch_size}, {epochs} "
             "epochs, {precision}. Keras {version} on {backend}.",
-            profile=chosen.profile,
-            image_size=chosen.image_size,
-            batch_size=chosen.batch_size,
-            epochs=chosen.epochs,
-            precision=chosen.precision,
+            **asdict(chosen),
             version=keras.__version__,
             backend=keras.backend.backend(),
         )

@@ -131,13 +131,11 @@ def read_results(folder: str | os.PathLike) -> Results:
             if hidden:
                 continue
             raise
-        if run is None and hidden:
-            continue
-        if run is None:
-            results.damaged.append(path.name)
-        else:
+        if run is not None:
             results.configurations[path.stem] = run.pop("configuration")
             results.runs[path.stem] = run
+        elif not hidden:
+            results.damaged.append(path.name)
     return results
 
 

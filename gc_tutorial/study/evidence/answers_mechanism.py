@@ -72,7 +72,7 @@ def lost(row: Mapping) -> str:
     """Say how many runs of an arm diverged, or nothing."""
     if not row["diverged"]:
         return ""
-    return text(", {diverged} of {seeds:.0f} runs diverged", diverged=row["diverged"], seeds=row["seeds"])
+    return text(", {diverged} of {seeds:.0f} runs diverged", **row)
 
 
 def how_much(row: Mapping, rule: dict) -> str:
@@ -97,12 +97,7 @@ def of_effect(row: Mapping) -> str:
     """Say a share of GC's effect, such as `"52%, 95% interval 41% to 63%"`."""
     if not row["share_low"] > -float("inf"):  # GC has no effect to take a share of
         return text("no share: GC itself has no effect that is shown")
-    return text(
-        "{share:.0%}, 95% interval {share_low:.0%} to {share_high:.0%}",
-        share=row["share"],
-        share_low=row["share_low"],
-        share_high=row["share_high"],
-    )
+    return text("{share:.0%}, 95% interval {share_low:.0%} to {share_high:.0%}", **row)
 
 
 def larger_step(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
@@ -145,9 +140,7 @@ def mechanism(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
             text(
                 "A random direction has {share:.0%} of GC's effect (95% interval {share_low:.0%} to "
                 "{share_high:.0%}). By the rule, the explanation by a common shift is {account}.",
-                share=one["share"],
-                share_low=one["share_low"],
-                share_high=one["share_high"],
+                **one[["share", "share_low", "share_high"]],
                 account=ACCOUNTS[accounts[optimizer]],
             )
         )

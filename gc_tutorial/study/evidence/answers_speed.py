@@ -50,11 +50,8 @@ def _speed(row, name, rule):
         "{name}: no GC needs {ratio:.2f} times the epochs of GC to reach a running loss of "
         "{goal} (95% interval {ratio_low:.2f} to {ratio_high:.2f}), {seeds:.0f} seeds, {rates}.",
         name=name,
-        ratio=row["ratio"],
         goal=digits(row["goal"]),
-        ratio_low=row["ratio_low"],
-        ratio_high=row["ratio_high"],
-        seeds=row["seeds"],
+        **row[["ratio", "ratio_low", "ratio_high", "seeds"]],
         rates=rates(row["learning_rate"], row["learning_rate_baseline"]),
     )
     said = [paragraph]

@@ -12,9 +12,8 @@ from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
 from gc_tutorial.study.evidence.wording import digits, listed, rate
 
-EDGES = Words(
-    {"": "", "lowest": " (at the lowest edge of the grid)", "highest": " (at the highest edge of the grid)"}
-)  # of the grid of rates
+# Of the grid of rates.
+EDGES = Words({"": "", "lowest": " (at the lowest edge of the grid)", "highest": " (at the highest edge of the grid)"})
 
 
 def rates(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:

@@ -80,11 +80,9 @@ def _rows(found, rule, **values):
 
 def trained(arm: str, rules: Mapping[str, dict]) -> str:
     """What was trained: the arm's name, and for a larger rate how large it is."""
-    return (
-        text("no GC at {factor:g} times the rate", factor=rules["larger_step"]["factor"])
-        if arm == "none_faster"
-        else arm_name(arm)
-    )
+    if arm == "none_faster":
+        return text("no GC at {factor:g} times the rate", factor=rules["larger_step"]["factor"])
+    return arm_name(arm)
 
 
 def _whole(rows):
