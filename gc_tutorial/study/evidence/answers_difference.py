@@ -5,7 +5,7 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import pairs
 from gc_tutorial.study.evidence.answers import GENERAL, OTHER_LOSS, Study, at_edge, fine_tuned, primary, unanswered
-from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.intervals import estimate, within_margin
 from gc_tutorial.study.evidence.names import named_rows, named_settings, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
@@ -91,9 +91,7 @@ def _difference(row, name):
             rates=rates(row["learning_rate"], row["learning_rate_baseline"]),
         )
     ]
-    margin = row["margin"]
-    small = margin and -margin <= row["inner_low"] and row["inner_high"] <= margin
-    if row["word"] in (HELPS, HURTS) and small:
+    if row["word"] in (HELPS, HURTS) and within_margin(row):
         found.append(text("This is less than the margin of practical meaning."))
     if (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] >= 0.05:
         found.append(text("The interval excludes 0, but the correction for several tests does not keep it."))

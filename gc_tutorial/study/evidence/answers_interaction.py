@@ -103,9 +103,8 @@ def _size_of_change(row):
     if values[1] < 0 < values[2]:
         interval = text("from {low} smaller to {high} larger", low=low, high=high)
     else:
-        interval = text(
-            "{near} to {far}", **dict(zip(("near", "far"), (low, high) if values[0] > 0 else (high, low), strict=True))
-        )
+        near, far = (low, high) if values[0] > 0 else (high, low)
+        interval = text("{near} to {far}", near=near, far=far)
     said = {"size": size + unit, "interval": interval, "seeds": row["seeds"]}
     if values[0] > 0:
         return text("larger by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)

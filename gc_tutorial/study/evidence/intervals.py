@@ -88,6 +88,11 @@ def shown(found: Any) -> Any:
     return ((found["t_low"] > 0) | (found["t_high"] < 0)) & (found["p_holm"] < 0.05)
 
 
+def within_margin(found: Any) -> Any:
+    """Whether the difference of a row, or of each row of a table, is surely less than its margin."""
+    return (found["inner_low"] >= -found["margin"]) & (found["inner_high"] <= found["margin"])
+
+
 @contextlib.contextmanager
 def _frozen():
     """Hide all objects from the garbage collector: statsmodels runs it in each call, seconds with TensorFlow."""

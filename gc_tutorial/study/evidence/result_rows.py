@@ -7,6 +7,7 @@ import pandas as pd
 from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.intervals import within_margin
 from gc_tutorial.study.evidence.names import SIZES, setting_names
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, in_unit, not_yet, signed
 
@@ -43,7 +44,7 @@ def _signed(row):
 
 
 def _word(row):
-    small = row["word"] in (HELPS, HURTS) and max(abs(row["inner_low"]), abs(row["inner_high"])) <= row["margin"]
+    small = row["word"] in (HELPS, HURTS) and within_margin(row)
     return VERDICTS[row["word"]] + (text(", by less than the margin") if small else "") + (" †" if row["edge"] else "")
 
 
