@@ -1,7 +1,5 @@
 """The shell command: python -m gc_tutorial --help."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from dataclasses import asdict

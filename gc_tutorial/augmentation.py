@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from gc_tutorial.checks import check_whole, is_number
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 from gc_tutorial.pipeline import THREADS, without_autotune
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
@@ -47,24 +47,16 @@ class AugmentationRanges:
 
     def __post_init__(self) -> None:
         if self.fill not in tuple(FILLS):
-            raise ValueError(
-                text("fill={fill!r} is unknown. Choose from: {fills}.", fill=self.fill, fills=", ".join(FILLS))
-            )
+            raise value_error("fill={fill!r} is unknown. Choose from: {fills}.", fill=self.fill, fills=", ".join(FILLS))
         for name in ("rotation", "zoom", "shear", "shift"):
             value = getattr(self, name)
             if not is_number(value) or value < 0:
-                raise ValueError(
-                    text(
-                        "{name}={value!r} is not valid. Give a number of 0 or more, such as 0.2.",
-                        name=name,
-                        value=value,
-                    )
+                raise value_error(
+                    "{name}={value!r} is not valid. Give a number of 0 or more, such as 0.2.", name=name, value=value
                 )
         if self.zoom >= 1:
-            raise ValueError(
-                text(
-                    "zoom={zoom!r} is not valid. Give a number below 1: at 1 nothing would be in view.", zoom=self.zoom
-                )
+            raise value_error(
+                "zoom={zoom!r} is not valid. Give a number below 1: at 1 nothing would be in view.", zoom=self.zoom
             )
 
 
@@ -124,9 +116,7 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: 
         ValueError: for images that are not uint8.
     """
     if len(images) and images[0].dtype != np.uint8:  # OpenCV would silently write to a new array instead of `dst`
-        raise ValueError(
-            text("The images are {kind}, and must be uint8, with values from 0 to 255.", kind=images[0].dtype)
-        )
+        raise value_error("The images are {kind}, and must be uint8, with values from 0 to 255.", kind=images[0].dtype)
     warped = np.empty((len(images), *images[0].shape), np.uint8)
     for image, matrix, target in zip(images, matrices, warped, strict=True):
         cv2.warpAffine(
@@ -199,21 +189,17 @@ def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -
     kind, shape = getattr(images, "dtype", type(images).__name__), tuple(getattr(images, "shape", ()))
     square = len(shape) == 4 and shape[1] == shape[2]
     if not isinstance(images, np.ndarray) or kind != np.uint8 or not square or not len(images):
-        raise ValueError(
-            text(
-                "The images are {kind} of shape {shape}. Give a uint8 array of shape (count, size, size, 3), such as "
-                "load_data(...).train_images.",
-                kind=kind,
-                shape=shape,
-            )
+        raise value_error(
+            "The images are {kind} of shape {shape}. Give a uint8 array of shape (count, size, size, 3), such as "
+            "load_data(...).train_images.",
+            kind=kind,
+            shape=shape,
         )
     if labels.shape != (len(images),):
-        raise ValueError(
-            text(
-                "There are {count} images, and labels of shape {shape}. Give one for each image.",
-                count=len(images),
-                shape=labels.shape,
-            )
+        raise value_error(
+            "There are {count} images, and labels of shape {shape}. Give one for each image.",
+            count=len(images),
+            shape=labels.shape,
         )
     check_whole("batch_size", batch_size, 1)
     check_whole("seed", seed, 0)

@@ -1,7 +1,5 @@
 """Checks of numbers that callers pass."""
 
-from __future__ import annotations
-
 import math
 import numbers
 import operator

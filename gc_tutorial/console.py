@@ -1,7 +1,5 @@
 """Output and exit of the shell commands: encodings, Ctrl-C, and closed pipes."""
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import os

@@ -12,6 +12,11 @@ def cut(message: str) -> str:
     return f"{message[: LONGEST_MESSAGE // 2]} [...] {message[-LONGEST_MESSAGE // 4 :]}"
 
 
+def value_error(message: str, /, **values: object) -> ValueError:
+    """A `ValueError` whose message is translated and filled in, as by `gc_tutorial.text`."""
+    return ValueError(text(message, **values))
+
+
 class TutorialError(ValueError):
     """A predictable mistake. The message says what was wrong, what was found and what to do.
 

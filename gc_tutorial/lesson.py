@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from gc_tutorial.console import say
 from gc_tutorial.errors import SettingsError, VersionError
@@ -132,11 +132,7 @@ def start(language: str | None = None) -> Settings:
         text(
             "Profile {profile}: {image_size}×{image_size} pixels, batches of {batch_size}, {epochs} "
             "epochs, {precision}. Keras {version} on {backend}.",
-            profile=chosen.profile,
-            image_size=chosen.image_size,
-            batch_size=chosen.batch_size,
-            epochs=chosen.epochs,
-            precision=chosen.precision,
+            **asdict(chosen),
             version=keras.__version__,
             backend=keras.backend.backend(),
         )
@@ -156,10 +152,8 @@ def choose_language(language: str | None = None) -> None:
 def _check_legacy(setting: str) -> None:
     if setting.lower() in ("1", "true"):
         raise VersionError(
-            "TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs "
-            "Keras 3.\n"
-            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') "
-            "before this cell.",
+            "TF_USE_LEGACY_KERAS={setting} makes TensorFlow use Keras 2, and this tutorial needs Keras 3.\n"
+            "Restart the kernel without that variable, or run os.environ.pop('TF_USE_LEGACY_KERAS') before this cell.",
             setting=setting,
         )
 
@@ -167,8 +161,7 @@ def _check_legacy(setting: str) -> None:
 def _check_version(version: str) -> None:
     if int(version.split(".")[0]) < 3:
         raise VersionError(
-            "This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that "
-            "Keras 2 lacks.\n"
+            "This is Keras {version}, and this tutorial needs Keras 3, because it uses methods that Keras 2 lacks.\n"
             "Run `pip install --upgrade keras tensorflow`, then restart the kernel.",
             version=version,
         )
@@ -186,8 +179,9 @@ def import_quietly() -> None:
             not installed.
     """
     name = os.environ.get("KERAS_BACKEND", "")
-    _check_backend(name)
-    if not name and "keras" not in sys.modules:
+    if name:
+        _check_backend(name)
+    elif "keras" not in sys.modules:
         _check_configured(_keras_json())
     with _standard_error_closed():
         import keras
@@ -197,8 +191,6 @@ def import_quietly() -> None:
 
 
 def _check_backend(name: str) -> None:
-    if not name:
-        return
     if name not in BACKENDS:
         raise SettingsError(
             "KERAS_BACKEND={name!r} is not valid here. Choose one of: {backends}.",
@@ -216,12 +208,8 @@ def _check_backend(name: str) -> None:
 def _keras_json() -> str:
     """Where Keras keeps its settings."""
     home = os.path.expanduser("~")
-    return os.path.expanduser(
-        os.path.join(
-            os.environ.get("KERAS_HOME", os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")),
-            "keras.json",
-        )
-    )
+    usual = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return os.path.expanduser(os.path.join(os.environ.get("KERAS_HOME", usual), "keras.json"))
 
 
 def _check_configured(path: str) -> None:

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from gc_tutorial.checks import is_number, is_whole
+from gc_tutorial.errors import value_error
 from gc_tutorial.language import text
 
 SMALLEST_IMAGE = 94  # pixels; five times (a 3×3 valid convolution, then a halving) leave one of them
@@ -86,28 +87,23 @@ def loss_for(model: keras.Model) -> str:
 
 def _check_size(image_size: int, blocks: str, smallest: int) -> None:
     if not is_whole(image_size):
-        raise ValueError(
-            text(
-                "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.",
-                image_size=image_size,
-            )
+        raise value_error(
+            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.", image_size=image_size
         )
     if image_size < smallest:
-        raise ValueError(
-            text(
-                "image_size={image_size} is too small for {blocks} convolutions and poolings: the "
-                "smallest that works is {smallest}.",
-                image_size=image_size,
-                blocks=blocks,
-                smallest=smallest,
-            )
+        raise value_error(
+            "image_size={image_size} is too small for {blocks} convolutions and poolings: the "
+            "smallest that works is {smallest}.",
+            image_size=image_size,
+            blocks=blocks,
+            smallest=smallest,
         )
 
 
 def _three_blocks(image_size: int, dropout: float) -> list[keras.layers.Layer]:
     if not is_number(dropout) or not 0 <= dropout < 1:
-        raise ValueError(
-            text("dropout={dropout!r} is not valid. Give a number from 0 to below 1, such as 0.5.", dropout=dropout)
+        raise value_error(
+            "dropout={dropout!r} is not valid. Give a number from 0 to below 1, such as 0.5.", dropout=dropout
         )
     return [
         keras.Input((image_size, image_size, 3)),
@@ -125,9 +121,7 @@ def _three_blocks(image_size: int, dropout: float) -> list[keras.layers.Layer]:
 
 def _head(dropout: float, classes: int) -> list[keras.layers.Layer]:
     if not is_whole(classes, 2):
-        raise ValueError(
-            text("classes={classes!r} is not valid. A classifier needs at least two classes.", classes=classes)
-        )
+        raise value_error("classes={classes!r} is not valid. A classifier needs at least two classes.", classes=classes)
     units, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
     return [
         layers.Flatten(),

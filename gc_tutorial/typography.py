@@ -87,3 +87,8 @@ def lines(text: str, width: int, **options: Any) -> list[str]:
                 found.append((best[start][0] + wrong, [*best[start][1], line]))
         best.append(min(found))
     return best[-1][1]
+
+
+def wrapped(text: str, width: int) -> str:
+    """A text as one string with a line break between its `lines`."""
+    return "\n".join(lines(text, width))

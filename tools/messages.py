@@ -22,7 +22,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gc_tutorial"
-SPEAKING = {"text", "DataError", "PlanError", "SettingsError", "UnavailableError", "VersionError"}
+SPEAKING = {"text", "DataError", "PlanError", "SettingsError", "UnavailableError", "VersionError", "value_error"}
 TITLES = {"set_title", "set_xlabel", "set_ylabel", "suptitle", "supylabel"}
 LABELS = {"alt", "label", "title", "xlabel", "ylabel"}
 DATE = datetime(2026, 1, 1, tzinfo=timezone.utc)  # the history of the file says when it changed

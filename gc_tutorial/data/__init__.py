@@ -85,7 +85,11 @@ def load_data(
         (128, 94, 94, 3)
     """
     _check_source(source)
-    image_size = _whole_size(image_size)
+    if not is_whole(image_size, 1):
+        raise DataError(
+            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.", image_size=image_size
+        )
+    image_size = operator.index(image_size)
     files: tuple[str, ...] = ()
     if source in SOURCES:
         train, test, info = _load_known(str(source), image_size)
@@ -133,14 +137,6 @@ def _check_source(source: object) -> None:
             source=str(source),
             choices=choices,
         )
-
-
-def _whole_size(image_size: object) -> int:
-    if not is_whole(image_size, 1):
-        raise DataError(
-            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.", image_size=image_size
-        )
-    return operator.index(image_size)  # type: ignore[arg-type]
 
 
 def _load_known(source: str, image_size: int) -> tuple:

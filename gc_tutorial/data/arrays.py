@@ -36,9 +36,8 @@ def allocate(count: int, image_size: int) -> np.ndarray:
     free = shutil.disk_usage(folder).free  # asked first: a write to a mapped file on a full disk ends the process
     if free < size:
         raise DataError(
-            "{count:,} images at {image_size}×{image_size} pixels need {size:,.1f} GiB, and {folder} "
-            "has {free:,.1f} GiB free. Choose a smaller image_size, or set TMPDIR to a folder with "
-            "more room.",
+            "{count:,} images at {image_size}×{image_size} pixels need {size:,.1f} GiB, and {folder} has {free:,.1f} "
+            "GiB free. Choose a smaller image_size, or set TMPDIR to a folder with more room.",
             count=count,
             image_size=image_size,
             size=size / 2**30,

@@ -47,10 +47,7 @@ def describe(
         "label": tfds.features.ClassLabel(names=classes),
     }
     info = tfds.core.DatasetInfo(
-        builder=identity,
-        features=tfds.features.FeaturesDict(features),
-        supervised_keys=("image", "label"),
-        **more,
+        builder=identity, features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label"), **more
     )
     lengths = {"train": len(train[1]), "test": len(test[1])}
     splits = [tfds.core.SplitInfo(name=split, shard_lengths=[count], num_bytes=0) for split, count in lengths.items()]

@@ -94,13 +94,11 @@ def run_watched(command: list[str], folders: list[Path], expected: int, stalled:
                     return text("nothing was received for {stalled:g} seconds", stalled=stalled)
         finally:
             process.kill()
+        if process.returncode == 0:
+            return ""
         said.seek(0)
         lines = said.read().decode(errors="replace").strip().splitlines()
-        return (
-            ""
-            if process.returncode == 0
-            else (lines or [text("exit code {returncode}", returncode=process.returncode)])[-1]
-        )
+        return (lines or [text("exit code {returncode}", returncode=process.returncode)])[-1]
 
 
 def _size(folders: list[Path]) -> int:

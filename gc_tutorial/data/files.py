@@ -126,9 +126,8 @@ def _list_folder(folder: Path) -> dict[str, File]:
         )
 
     found: list[tuple[tuple[str, ...], File]] = []
-    reached: dict[str, tuple[str, ...]] = {
-        str(folder): (os.path.realpath(folder),)
-    }  # the real paths of a folder's parents and, last, of itself
+    # The real paths of a folder's parents and, last, of itself.
+    reached: dict[str, tuple[str, ...]] = {str(folder): (os.path.realpath(folder),)}
     for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
         if count > MAX_FOLDERS:
             raise DataError(

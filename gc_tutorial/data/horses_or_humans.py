@@ -6,7 +6,7 @@ import tensorflow_datasets as tfds
 
 from gc_tutorial.console import say
 from gc_tutorial.data import download
-from gc_tutorial.data.prepared import UnavailableError, damaged, is_prepared, named_folder, quiet
+from gc_tutorial.data.prepared import UnavailableError, is_prepared, named_folder, reading
 from gc_tutorial.language import text
 
 NAME = "horses_or_humans"
@@ -24,7 +24,10 @@ def prepared_builder() -> tfds.core.DatasetBuilder:
     """
     builder = _builder()
     if not is_prepared(builder) and download.can_download(DOWNLOAD):
-        _download(builder)
+        say(text("Downloading Horses or Humans from {host} ...", host=urllib.parse.urlsplit(DOWNLOAD).netloc))
+        failure = download.prepare(NAME, named_folder(), int(builder.info.download_size))
+        if failure:  # as of a server that answers, and then stops sending
+            say(text("The download failed: {failure}", failure=failure))
         builder = _builder()
     if not is_prepared(builder):
         raise UnavailableError(
@@ -37,16 +40,5 @@ def prepared_builder() -> tfds.core.DatasetBuilder:
 
 def _builder() -> tfds.core.DatasetBuilder:
     folder = named_folder()
-    try:
-        with quiet():
-            return tfds.builder(NAME, try_gcs=False, data_dir=folder)
-    except Exception as error:  # TFDS raises errors of many kinds on a damaged dataset_info.json
-        raise damaged(folder / NAME, error) from None
-
-
-def _download(builder: tfds.core.DatasetBuilder) -> None:
-    """Download and prepare. A server that answers may still fail, so this only prints what went wrong."""
-    say(text("Downloading Horses or Humans from {host} ...", host=urllib.parse.urlsplit(DOWNLOAD).netloc))
-    failure = download.prepare(NAME, named_folder(), int(builder.info.download_size))
-    if failure:
-        say(text("The download failed: {failure}", failure=failure))
+    with reading(folder / NAME):
+        return tfds.builder(NAME, try_gcs=False, data_dir=folder)

@@ -94,27 +94,16 @@ def _split(
 def _report(broken: dict[str, DataError], count: int, source: object, on_error: str) -> None:
     """Stop with the files that cannot be used, or print them and continue."""
     named = _lines(f"{name}: {reason}" for name, reason in broken.items())
+    values = {"broken": len(broken), "count": count, "source": source, "named": named}
     if on_error == "skip":
-        say(
-            cut(
-                text(
-                    "Skipped {broken} of {count} files in {source} that cannot be used as images:\n{named}",
-                    broken=len(broken),
-                    count=count,
-                    source=source,
-                    named=named,
-                )
-            )
-        )
+        said = text("Skipped {broken} of {count} files in {source} that cannot be used as images:\n{named}", **values)
+        say(cut(said))
         return
     raise DataError(
         "{broken} of {count} files in {source} cannot be used as images. Repair or remove them, "
         'or continue without them: load_data(..., on_error="skip").\n'
         "{named}",
-        broken=len(broken),
-        count=count,
-        source=source,
-        named=named,
+        **values,
     )
 
 

@@ -181,18 +181,17 @@ def _split_folder(tree: dict, split: str, source: object) -> str | None:
 
 def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]]:
     """The names in the folder of each class, by the name of the class."""
-    classes: dict[str, dict] = {}
-    own: dict[str, str] = {}  # the name of a folder, as it is, by the name of the class
-    for name, inside in _folders(node).items():
+    folders = _folders(node)
+    classes: dict[str, str] = {}  # the name of a folder, as it is, by the name of the class
+    for name in folders:
         label = unicodedata.normalize("NFC", name)
-        if label in classes:  # once composed, once decomposed: they look the same
+        if classes.setdefault(label, name) != name:  # once composed, once decomposed: they look the same
             raise DataError(
                 "{source} holds {names}, which all mean {split}. Put their images into one.",
                 source=where,
-                names=", ".join(map(ascii, (own[label], name))),
+                names=", ".join(map(ascii, (classes[label], name))),
                 split=label,
             )
-        classes[label], own[label] = inside, name
     if not classes:
         files = text("{count} files lie in it directly", count=len(node)) if node else text("it is empty")
         raise DataError(
@@ -207,7 +206,7 @@ def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]
             where=where,
             label=next(iter(classes)),
         )
-    empty = [name for name, inside in classes.items() if not inside]
+    empty = [label for label, name in classes.items() if not folders[name]]
     if empty:
         raise DataError(
             "{where} holds no images of {names}. Put some there, or remove the folder.",
@@ -215,8 +214,8 @@ def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]
             names=_listed(empty),
         )
     return {
-        label: [name if isinstance(name, str) else f"{within}{label}/{key}/" for key, name in classes[label].items()]
-        for label in sorted(classes)
+        label: [held if isinstance(held, str) else f"{within}{label}/{key}/" for key, held in folders[name].items()]
+        for label, name in sorted(classes.items())
     }
 
 

@@ -60,6 +60,24 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
+@contextlib.contextmanager
+def reading(folder: str | os.PathLike) -> Iterator[None]:
+    """Silence TFDS while it reads a prepared data set, and report whatever it raises as damage.
+
+    Raises:
+        UnavailableError: TensorFlow and TFDS raise errors of many kinds on damaged or missing files.
+    """
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        raise UnavailableError(
+            "The prepared data set in {folder} is damaged ({reason}). Delete this folder, then run again.",
+            folder=folder,
+            reason=first_line(error),
+        ) from None
+
+
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
     """Whether the files of a data set are complete in the folder of its builder."""
     with quiet():
@@ -90,25 +108,20 @@ def read_split(
         image = tf.image.resize(_rgb(example[features[0]]), (image_size, image_size), method="area")
         return tf.cast(tf.round(image), tf.uint8), example[features[1]]
 
-    try:
+    with reading(builder.data_dir):
         count = builder.info.splits[split].num_examples
-    except KeyError as error:  # as of an empty folder
-        raise damaged(builder.data_dir, error) from None
     images, labels = allocate(count, image_size), np.empty(count, np.int64)
-    try:
+    with reading(builder.data_dir):
         # One file after the other, so that a seed means the same order on every machine.
-        with quiet():
-            dataset = builder.as_dataset(
-                split=split,
-                decoders=tfds.decode.PartialDecoding(dict.fromkeys(features, True)),
-                shuffle_files=False,
-                read_config=tfds.ReadConfig(interleave_cycle_length=1),
-            )
+        dataset = builder.as_dataset(
+            split=split,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(features, True)),
+            shuffle_files=False,
+            read_config=tfds.ReadConfig(interleave_cycle_length=1),
+        )
         dataset = without_autotune(dataset.map(resize, num_parallel_calls=THREADS, deterministic=True).prefetch(2))
         for number, (image, label) in enumerate(dataset.as_numpy_iterator()):  # TFDS checks how many there are
             images[number], labels[number] = image, label
-    except Exception as error:  # TensorFlow and TFDS raise errors of many kinds on damaged files
-        raise damaged(builder.data_dir, error) from None
     return images, labels
 
 
@@ -122,15 +135,6 @@ def _rgb(image: tf.Tensor) -> tf.Tensor:
         colours, opacity = tf.cast(image[..., :3], tf.float32), tf.cast(image[..., 3:], tf.float32) / 255
         return colours * opacity + 255 * (1 - opacity)
     return image
-
-
-def damaged(folder: str | os.PathLike, error: Exception) -> UnavailableError:
-    """The error for a prepared data set that cannot be read."""
-    return UnavailableError(
-        "The prepared data set in {folder} is damaged ({reason}). Delete this folder, then run again.",
-        folder=folder,
-        reason=first_line(error),
-    )
 
 
 def first_line(error: Exception) -> str:

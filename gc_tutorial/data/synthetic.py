@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gc_tutorial.data.prepared import damaged, folder_of_tfds, is_prepared, quiet
+from gc_tutorial.data.prepared import folder_of_tfds, is_prepared, quiet, reading
 from gc_tutorial.errors import DataError
 
 SIDE = 300
@@ -60,11 +60,8 @@ def prepared_builder(config: str) -> tfds.core.DatasetBuilder:
         UnavailableError: if they are there, and their description is damaged.
     """
     folder = folder_of_tfds()
-    try:
-        with quiet():
-            builder = SyntheticHorsesOrHumans(config=config, data_dir=folder)
-    except Exception as error:  # TFDS raises errors of many kinds on a damaged dataset_info.json
-        raise damaged(folder / SyntheticHorsesOrHumans.name, error) from None
+    with reading(folder / SyntheticHorsesOrHumans.name):
+        builder = SyntheticHorsesOrHumans(config=config, data_dir=folder)
     if not is_prepared(builder):
         try:
             with quiet():

@@ -32,8 +32,7 @@ def find_builder(source: str) -> tfds.core.DatasetBuilder:
         DataError: for a name or a configuration that TFDS does not have.
         UnavailableError: for a set that is damaged, or that needs another package or version.
     """
-    folders = [named_folder(), folder_of_tfds()]
-    for folder in dict.fromkeys(folders):
+    for folder in dict.fromkeys([named_folder(), folder_of_tfds()]):
         builder = _builder(source, folder)
         if is_prepared(builder):
             break
@@ -102,12 +101,9 @@ def _builder(source, folder):
                 known=", ".join(known[:10]),
                 more=", ..." if len(known) > 10 else "",
             ) from None
-        place = folder / base
-        perhaps = (
-            text(" If the files in {place} are damaged, delete this folder, then run again.", place=place)
-            if place.exists()
-            else ""
-        )
+        place, perhaps = folder / base, ""
+        if place.exists():
+            perhaps = text(" If the files in {place} are damaged, delete this folder, then run again.", place=place)
         raise UnavailableError(
             "{source} cannot be used: {error}.{perhaps}",
             source=source,

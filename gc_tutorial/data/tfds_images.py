@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from gc_tutorial.data.arrays import reorder
 from gc_tutorial.data.description import Arrays, describe
 from gc_tutorial.data.layout import check_split
-from gc_tutorial.data.prepared import damaged, quiet, read_split
+from gc_tutorial.data.prepared import read_split, reading
 from gc_tutorial.data.tfds_builders import CATALOG, find_builder, prepare_builder
 from gc_tutorial.errors import DataError
 
@@ -119,11 +119,8 @@ def _splits(builder: tfds.core.DatasetBuilder, label: str, source: str) -> tuple
 def _has_labels(builder: tfds.core.DatasetBuilder, split: str, label: str) -> bool:
     """The test images of a competition have -1 in place of a label."""
     only_label = tfds.decode.PartialDecoding({label: True})
-    try:
-        with quiet():
-            first = list(builder.as_dataset(split=f"{split}[:1]", decoders=only_label).as_numpy_iterator())
-    except Exception as error:  # TensorFlow and TFDS raise errors of many kinds on damaged files
-        raise damaged(builder.data_dir, error) from None
+    with reading(builder.data_dir):
+        first = list(builder.as_dataset(split=f"{split}[:1]", decoders=only_label).as_numpy_iterator())
     return any(example[label] >= 0 for example in first)
 
 

@@ -1,13 +1,12 @@
 """What a table of runs says: outcomes of each run, and paired differences with intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from scipy import integrate, stats
 
+from gc_tutorial.errors import value_error
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence import wording
 from gc_tutorial.study.evidence.intervals import estimate
@@ -100,15 +99,13 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
             interval.
     """
     if baseline not in set(table["arm"]):
-        raise ValueError(
-            text(
-                "The table has no arm {baseline!r} to compare with: add it to the arms of the comparison.",
-                baseline=baseline,
-            )
+        raise value_error(
+            "The table has no arm {baseline!r} to compare with: add it to the arms of the comparison.",
+            baseline=baseline,
         )
     if set(table["arm"]) == {baseline}:
-        raise ValueError(
-            text("The table has no arm but {baseline!r}: there is nothing to compare it with.", baseline=baseline)
+        raise value_error(
+            "The table has no arm but {baseline!r}: there is nothing to compare it with.", baseline=baseline
         )
     runs = outcomes(table, final_training_loss(table, baseline) if loss_goal is None else loss_goal)
     reference = runs.loc[baseline]
@@ -120,15 +117,13 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
         diverged = other["diverged"].astype(bool) | base["diverged"].astype(bool)
         other, base = other[~diverged], base[~diverged]
         if len(other) < 2:
-            raise ValueError(
-                text(
-                    "An interval needs at least two seeds in which both {arm!r} and {baseline!r} finished. "
-                    "Found {count}, and {diverged} in which a run diverged. Run more seeds.",
-                    arm=arm,
-                    baseline=baseline,
-                    count=len(other),
-                    diverged=diverged.sum(),
-                )
+            raise value_error(
+                "An interval needs at least two seeds in which both {arm!r} and {baseline!r} finished. "
+                "Found {count}, and {diverged} in which a run diverged. Run more seeds.",
+                arm=arm,
+                baseline=baseline,
+                count=len(other),
+                diverged=diverged.sum(),
             )
         for outcome in OUTCOMES:
             found = estimate(other[outcome] - base[outcome])

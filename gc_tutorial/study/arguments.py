@@ -1,14 +1,12 @@
 """Check what `compare` is given, before data are loaded and hours of training begin."""
 
-from __future__ import annotations
-
 import itertools
 import operator
 from collections.abc import Iterable, Sized
 from typing import Any
 
 from gc_tutorial.checks import LARGEST_NUMBER, LARGEST_SEED, check_whole, is_number, is_whole
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 from gc_tutorial.study.factors import COMPARED_ARMS, OPTIMIZERS
 
 MAX_SEEDS = 10_000
@@ -22,23 +20,16 @@ def checked_arms(arms: Any, optimizer: Any) -> tuple[str, ...]:
     """
     names = tuple(arms) if isinstance(arms, Iterable) and not isinstance(arms, str) else ()
     if not names:
-        raise ValueError(
-            text(
-                "arms={arms!r} is not valid. Give a list of at least one of: {known}.",
-                arms=arms,
-                known=", ".join(COMPARED_ARMS),
-            )
+        raise value_error(
+            "arms={arms!r} is not valid. Give a list of at least one of: {known}.",
+            arms=arms,
+            known=", ".join(COMPARED_ARMS),
         )
     for found, known, what in ((names, COMPARED_ARMS, "arm"), ([optimizer], tuple(OPTIMIZERS), "optimizer")):
         for name in found:
             if name not in known:
-                raise ValueError(
-                    text(
-                        "There is no {what} {name!r}. Choose from: {known}.",
-                        what=what,
-                        name=name,
-                        known=", ".join(known),
-                    )
+                raise value_error(
+                    "There is no {what} {name!r}. Choose from: {known}.", what=what, name=name, known=", ".join(known)
                 )
     return names
 
@@ -56,20 +47,17 @@ def checked_seeds(seeds: Any) -> list[int]:
         given = list(itertools.islice(seeds, MAX_SEEDS + 1))  # it may be endless
         count = len(seeds) if isinstance(seeds, Sized) else len(given)
     else:
-        raise ValueError(
-            text(
-                "seeds={seeds!r} is not valid. Give at least one: how many, or a list of the seeds themselves.",
-                seeds=seeds,
-            )
+        raise value_error(
+            "seeds={seeds!r} is not valid. Give at least one: how many, or a list of the seeds themselves.", seeds=seeds
         )
     if count > MAX_SEEDS:
-        raise ValueError(text("{count} seeds are too many. Choose at most {most}.", count=count, most=MAX_SEEDS))
+        raise value_error("{count} seeds are too many. Choose at most {most}.", count=count, most=MAX_SEEDS)
     if not count:
-        raise ValueError(text("There are no seeds. Give at least one."))
+        raise value_error("There are no seeds. Give at least one.")
     wrong = [seed for seed in given if not is_whole(seed, 0, LARGEST_SEED)]
     if wrong:
-        raise ValueError(
-            text("seeds={seeds}: a seed is a whole number from 0 to {largest}.", seeds=wrong[:3], largest=LARGEST_SEED)
+        raise value_error(
+            "seeds={seeds}: a seed is a whole number from 0 to {largest}.", seeds=wrong[:3], largest=LARGEST_SEED
         )
     return [operator.index(seed) for seed in given]
 
@@ -83,9 +71,7 @@ def check_numbers(learning_rate: Any, batch_size: Any, epochs: Any) -> None:
     check_whole("batch_size", batch_size, 1, LARGEST_NUMBER)
     check_whole("epochs", epochs, 1, LARGEST_NUMBER)
     if not is_number(learning_rate) or learning_rate <= 0:
-        raise ValueError(
-            text(
-                "learning_rate={learning_rate!r} is not valid. Give a number above 0, such as 0.001.",
-                learning_rate=learning_rate,
-            )
+        raise value_error(
+            "learning_rate={learning_rate!r} is not valid. Give a number above 0, such as 0.001.",
+            learning_rate=learning_rate,
         )

@@ -1,7 +1,5 @@
 """The arms of the study: what each does to the gradient, and a measure of how much of it GC removes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,6 +1,4 @@
-"""The shell commands. Each imports what it needs itself, so that mistakes in the arguments are reported at once."""
-
-from __future__ import annotations
+"""The shell commands. Each imports large packages itself, so that mistakes in the arguments are reported at once."""
 
 import os
 import tempfile
@@ -8,8 +6,10 @@ from typing import Any
 
 from gc_tutorial.console import say
 from gc_tutorial.errors import StoreError
-from gc_tutorial.study import store
+from gc_tutorial.lesson import import_quietly
+from gc_tutorial.study import engine, store
 from gc_tutorial.study.factors import IMAGE_SETS
+from gc_tutorial.study.plan import read_plan
 
 TABLES = ("runs.csv", "epochs.csv")
 
@@ -18,7 +18,7 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
     """Compare arms at one learning rate, and print means and intervals."""
     store.check_named(folder)
     _check_writable(csv, folder)
-    _import_quietly()
+    import_quietly()
     import keras
 
     from gc_tutorial.study.comparison import compare
@@ -32,16 +32,13 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
 
 def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: str | None, **options: Any) -> None:
     """Run what is missing of a plan, or say what that is."""
-    from gc_tutorial.study import engine
-    from gc_tutorial.study.plan import read_plan
-
     planned = read_plan(plan)
     store.check_named(folder)
     _check_tables(tables)
     engine.check_numbers(options["workers"], options["threads"], options["scheduler"])
     if images:
         os.environ[IMAGE_SETS] = str(store.expanded(images).absolute())
-    _import_quietly()
+    import_quietly()
     if dry_run:
         from gc_tutorial.study.overview import overview
 
@@ -56,11 +53,9 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
 
 def tables(*, plan: str, folder: str, target: str) -> None:
     """Write the tables of a study as far as it has come."""
-    from gc_tutorial.study.plan import read_plan
-
     for one in (folder, target):
         store.check_named(one)
-    _import_quietly()
+    import_quietly()
     _write_tables(read_plan(plan), folder, target)
 
 
@@ -72,8 +67,7 @@ def _write_tables(planned, folder, target):
 
 def restore(*, plan: str, source: str, folder: str) -> None:
     """Put the runs of a study's tables back into a folder."""
-    _import_quietly()
-    from gc_tutorial.study.plan import read_plan
+    import_quietly()
     from gc_tutorial.study.planned_study import restore
 
     say(f"{restore(read_plan(plan), source, folder)} runs were put back into {folder}.")
@@ -98,12 +92,6 @@ def headline(*, picture: str) -> None:
         raise StoreError(
             f"The picture {picture!r} cannot be written: {reason}. Choose another file, such as headline.png."
         ) from error
-
-
-def _import_quietly():
-    from gc_tutorial.lesson import import_quietly
-
-    import_quietly()
 
 
 def _check_writable(csv, folder):

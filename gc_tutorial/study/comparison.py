@@ -1,7 +1,5 @@
 """A paired comparison: within a seed, every arm starts from the same weights and sees the same pixels."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

@@ -1,7 +1,5 @@
 """The data sets of the study, as arrays: to train on, held out of the same kind, and shifted."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import importlib.resources
@@ -160,9 +158,8 @@ def _mnist1d():
 
 def _pictures(name, image_size):
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # of equal pictures in train and test: the split below keeps them together
+        # Of equal pictures in train and test: the split below keeps them together.
+        warnings.simplefilter("ignore", UserWarning)
         data = load_data(_source(name), image_size, on_error="skip", progress=False)
     test_images, test_labels = (np.stack(part) for part in zip(*data.test.as_numpy_iterator(), strict=True))
     if name == HORSES:

@@ -1,7 +1,5 @@
 """Where runs are computed: in this process, in several on this machine, or on a Dask cluster."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import multiprocessing

@@ -21,12 +21,7 @@ ARMS = {
     "twice": "twice the mean removed",
     "first_two_epochs": "GC in epochs 1 and 2 only",
 }
-OPTIMIZERS = {
-    "rmsprop": "RMSprop",
-    "sgd": "SGD with momentum 0.9",
-    "adam": "Adam",
-    "adamw": "AdamW",
-}
+OPTIMIZERS = {"rmsprop": "RMSprop", "sgd": "SGD with momentum 0.9", "adam": "Adam", "adamw": "AdamW"}
 NETWORKS = {
     "cnn": "the five-block CNN",
     "cnn_bn": "the five-block CNN with batch normalization",

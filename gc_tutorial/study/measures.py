@@ -1,7 +1,5 @@
 """What is measured of a run beside its training loss: clean, held-out and shifted measures, and what GC removes."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import tensorflow as tf

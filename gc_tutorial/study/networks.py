@@ -1,7 +1,5 @@
 """The networks of the study: the tutorial's CNN, variants of it, and small ones for small inputs."""
 
-from __future__ import annotations
-
 import keras
 from keras import layers
 

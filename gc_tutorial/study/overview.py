@@ -1,7 +1,5 @@
 """What a planned study would run, and how long that takes."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections import Counter

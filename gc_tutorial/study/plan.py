@@ -1,7 +1,5 @@
 """Study plans: TOML files that name the factors, the seeds, what is measured and the rules of decision."""
 
-from __future__ import annotations
-
 import importlib.resources
 import itertools
 import math
@@ -29,6 +27,21 @@ TABLES = {"title", "question", "factors", "runs", "seeds", "rules"}
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """How a learning rate is chosen: the lowest mean of an outcome over the tuning runs of the same arm.
+
+    Attributes:
+        by: tuple of outcomes, such as `"clean_loss"`; each chooses rates, and all are run.
+        best: how many of the best rates are taken.
+        of: arms whose best rates are run, too; none means the arm's own only.
+    """
+
+    by: tuple[str, ...]
+    best: int = 1
+    of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """A study as planned.
 
@@ -46,21 +59,6 @@ class Plan:
     runs: tuple[Run, ...]
     tuned: tuple[tuple[Run, Tuned], ...] = ()
     rules: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """How a learning rate is chosen: the lowest mean of an outcome over the tuning runs of the same arm.
-
-    Attributes:
-        by: tuple of outcomes, such as `"clean_loss"`; each chooses rates, and all are run.
-        best: how many of the best rates are taken.
-        of: arms whose best rates are run, too; none means the arm's own only.
-    """
-
-    by: tuple[str, ...]
-    best: int = 1
-    of: tuple[str, ...] = ()
 
 
 def plan_path(plan: str) -> Path:
@@ -234,8 +232,6 @@ def _tuned(table: dict) -> Tuned:
     for outcome in by:
         if outcome not in MEASURED:
             raise PlanError(
-                "there is no outcome {outcome!r}. Choose from: {choices}.",
-                outcome=outcome,
-                choices=", ".join(MEASURED),
+                "there is no outcome {outcome!r}. Choose from: {choices}.", outcome=outcome, choices=", ".join(MEASURED)
             )
     return Tuned(tuple(by), best, tuple(of))

@@ -1,7 +1,5 @@
 """Run the missing runs of a planned study, and write its tables."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The planned studies whose tables come with the package: how far each has come, and what it found."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Finished runs on disk: one file each, written atomically, checked when read, by one command at a time."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib
@@ -133,13 +131,11 @@ def read_results(folder: str | os.PathLike) -> Results:
             if hidden:
                 continue
             raise
-        if run is None and hidden:
-            continue
-        if run is None:
-            results.damaged.append(path.name)
-        else:
+        if run is not None:
             results.configurations[path.stem] = run.pop("configuration")
             results.runs[path.stem] = run
+        elif not hidden:
+            results.damaged.append(path.name)
     return results
 
 

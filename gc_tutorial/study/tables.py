@@ -1,7 +1,5 @@
 """A study's runs as two tables: one row for each run, and one for each of its epochs."""
 
-from __future__ import annotations
-
 import errno
 import importlib.resources
 import io
@@ -23,12 +21,7 @@ EMPTY = dict.fromkeys(("pretrained", *LISTS), "")
 STATUSES = ("finished", "diverged")
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
 NEEDED = {  # a factor that has a default may be newer than the tables
-    "runs.csv": [
-        "run",
-        *(one.name for one in fields(Run) if one.default is MISSING),
-        *KEPT_BY_RUN,
-        *LISTS,
-    ],
+    "runs.csv": ["run", *(one.name for one in fields(Run) if one.default is MISSING), *KEPT_BY_RUN, *LISTS],
     "epochs.csv": ["run", "epoch", "train_loss", "seconds"],
 }
 

@@ -1,7 +1,5 @@
 """One run of a study: from its factors to the rows of its epochs."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import math
@@ -30,10 +28,7 @@ from gc_tutorial.study.measures import CleanMeasures, RemovedShares
 from gc_tutorial.study.networks import build_network
 from gc_tutorial.study.runs import Run
 
-RANGES = {
-    "published": AugmentationRanges(),
-    "mild": AugmentationRanges(vertical_flip=False, rotation=0.05, zoom=0.1),
-}
+RANGES = {"published": AugmentationRanges(), "mild": AugmentationRanges(vertical_flip=False, rotation=0.05, zoom=0.1)}
 COLUMNS = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "test_loss", "val_accuracy": "test_accuracy"}
 PRETRAINING: dict[str, Any] = {
     "stage": "tuning",

@@ -1,7 +1,5 @@
 """The runs of a plan that can be named, and the learning rates that its tuning chose."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

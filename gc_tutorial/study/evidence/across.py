@@ -1,7 +1,5 @@
 """One number over all data sets, beside the paired intervals of each."""
 
-from __future__ import annotations
-
 import warnings
 
 import pandas as pd
@@ -9,7 +7,7 @@ from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.tools.sm_exceptions import ModelWarning
 
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.pairs import differences
 
@@ -29,7 +27,7 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy") -> dict:
     """
     values = pairs.assign(value=differences(pairs, outcome)).dropna(subset="value", ignore_index=True)
     if values["data"].nunique() < 2:
-        raise ValueError(text("A model over data sets needs at least two of them."))
+        raise value_error("A model over data sets needs at least two of them.")
     names = [name for name in factors(pairs) if name != "data" and values[name].nunique() > 1]
     values["setting"] = values[names].astype(str).agg(" ".join, axis=1) if names else "one"
     components = {"setting": "0 + C(setting)"} if values["setting"].nunique() > 1 else None

@@ -1,7 +1,5 @@
 """What all answers to rules share: each takes a rule and the runs, and returns what it found, in parts, and a table."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Answers to rules about a difference across pairs of rates, and across data sets."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from gc_tutorial.language import sentences, text
@@ -9,10 +7,7 @@ from gc_tutorial.study.evidence import across, pairs
 from gc_tutorial.study.evidence.answers import Study, fine_tuned, unanswered
 from gc_tutorial.study.evidence.names import named_settings
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
-from gc_tutorial.study.evidence.wording import (
-    amount,
-    listed,
-)
+from gc_tutorial.study.evidence.wording import amount, listed
 
 
 def exchange(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:

@@ -1,25 +1,15 @@
 """Answers to rules about a difference: best against best, in each setting and in general."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import pairs
 from gc_tutorial.study.evidence.answers import GENERAL, OTHER_LOSS, Study, at_edge, fine_tuned, primary, unanswered
-from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.names import named_settings, setting_names, value_name
+from gc_tutorial.study.evidence.intervals import estimate, within_margin
+from gc_tutorial.study.evidence.names import named_rows, named_settings, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
-from gc_tutorial.study.evidence.wording import (
-    HELPS,
-    HURTS,
-    INCONCLUSIVE,
-    VERDICTS,
-    amount,
-    moved,
-    rates,
-)
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, VERDICTS, amount, moved, rates
 
 
 def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
@@ -34,7 +24,7 @@ def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     if found.empty or found[rule["outcome"]].isna().all():
         return unanswered(), pd.DataFrame()
     table = _counted(_in_families(found, rule), found, rule)
-    found_each = [_difference(row, name) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
+    found_each = [_difference(row, name) for name, row in named_rows(table)]
     if rule["outcome"] == "heldout_accuracy" and "figures" in found:
         found_each += _new_figures(found, table)
     if "epochs" in rule:
@@ -101,9 +91,7 @@ def _difference(row, name):
             rates=rates(row["learning_rate"], row["learning_rate_baseline"]),
         )
     ]
-    margin = row["margin"]
-    small = margin and -margin <= row["inner_low"] and row["inner_high"] <= margin
-    if row["word"] in (HELPS, HURTS) and small:
+    if row["word"] in (HELPS, HURTS) and within_margin(row):
         found.append(text("This is less than the margin of practical meaning."))
     if (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] >= 0.05:
         found.append(text("The interval excludes 0, but the correction for several tests does not keep it."))

@@ -1,7 +1,5 @@
 """Answers to rules about a difference of differences."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,15 +8,10 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import OTHER_LOSS, Study, at_edge, unanswered
-from gc_tutorial.study.evidence.intervals import holm
-from gc_tutorial.study.evidence.names import setting_names, value_name
+from gc_tutorial.study.evidence.intervals import holm, shown
+from gc_tutorial.study.evidence.names import named_rows, value_name
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
-from gc_tutorial.study.evidence.wording import (
-    changed_amount,
-    digits,
-    higher_is_better,
-    signed,
-)
+from gc_tutorial.study.evidence.wording import changed_amount, digits, higher_is_better, signed
 
 
 def interaction(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
@@ -43,26 +36,23 @@ def interaction(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
         others["p_holm"] = holm(others["p"])
         table["disagrees"] = _direction(table) != _direction(others)
     table["counts"] = rule.get("edge_counts", True) | ~table["edge"]
-    named = zip(table.iterrows(), setting_names(table), strict=True)
-    return [changed(row, name, rule.get("remaining")) for (_, row), name in named], table
+    return [changed(row, name, rule.get("remaining")) for name, row in named_rows(table)], table
 
 
 def _direction(table):
     """Of each change that is shown, its sign; of the others, 0."""
-    shown = ((table["t_low"] > 0) | (table["t_high"] < 0)) & (table["p_holm"] < 0.05)
-    return np.sign(table["difference"]).where(shown, 0)
+    return np.sign(table["difference"]).where(shown(table), 0)
 
 
 def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
     """Say what an interaction shows."""
     first, second = (value_name(row["factor"], row[one]) for one in ("first", "second"))
-    shown = (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] < 0.05
     notes = [at_edge()] if row["edge"] else []
-    if shown and row.get("disagrees"):
+    if shown(row) and row.get("disagrees"):
         notes.append(text("The other measure of the training loss does not show the same, so this does not count."))
-    if shown and not row.get("counts", True):
+    if shown(row) and not row.get("counts", True):
         notes.append(text("So this does not count."))
-    if not shown:
+    if not shown(row):
         end = text("no change is shown")
     elif remaining is not None and row["share"] <= remaining:
         end = text("a change is shown, and {share:.0%} of the effect remains", share=row["share"])
@@ -90,15 +80,15 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
 
 def _move(row, better):
     """How far the difference is from the first level to the second, with signs: as in the outcome, not as a gain."""
-    unit, times = _unit(row)
+    unit, times = unit_of(row)
     size, *ends = (-better * times * row[one] for one in ("difference", "t_low", "t_high"))
     near, far = map(signed, sorted(ends))
     said = {"size": signed(size) + unit, "interval": text("{near} to {far}", near=near, far=far)}
     return text("by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said, seeds=row["seeds"])
 
 
-def _unit(row):
-    """The unit that a difference of differences is said in, and how many of them make 1."""
+def unit_of(row: Mapping) -> tuple[str, int]:
+    """The unit that an effect, and a difference of two, is said in, and how many of them make 1."""
     if row["outcome"].endswith("accuracy"):
         return text(" points"), 100
     return text(" in the logarithm") if row["scale"] == "log" else "", 1
@@ -106,16 +96,15 @@ def _unit(row):
 
 def _size_of_change(row):
     """How much larger the effect is at the second level, in the unit that it was computed in."""
-    unit, times = _unit(row)
+    unit, times = unit_of(row)
     # Of the effect at the second level minus that at the first: the other way round than in the table.
     values = [times * -row[one] for one in ("difference", "t_high", "t_low")]
     size, low, high = (digits(value) for value in values)
     if values[1] < 0 < values[2]:
         interval = text("from {low} smaller to {high} larger", low=low, high=high)
     else:
-        interval = text(
-            "{near} to {far}", **dict(zip(("near", "far"), (low, high) if values[0] > 0 else (high, low), strict=True))
-        )
+        near, far = (low, high) if values[0] > 0 else (high, low)
+        interval = text("{near} to {far}", near=near, far=far)
     said = {"size": size + unit, "interval": interval, "seeds": row["seeds"]}
     if values[0] > 0:
         return text("larger by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)

@@ -1,7 +1,5 @@
 """Answers to rules about the mechanism: what of GC's effect is left when a part of it is taken away."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd
@@ -9,10 +7,10 @@ import pandas as pd
 from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import Study, unanswered
-from gc_tutorial.study.evidence.answers_interaction import changed
+from gc_tutorial.study.evidence.answers_interaction import changed, unit_of
 from gc_tutorial.study.evidence.answers_speed import share_closed
-from gc_tutorial.study.evidence.intervals import holm
-from gc_tutorial.study.evidence.names import arm_name, named_settings, setting_names, value_name
+from gc_tutorial.study.evidence.intervals import holm, shown
+from gc_tutorial.study.evidence.names import arm_name, named_rows, named_settings, value_name
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.removed import removed_shares
 from gc_tutorial.study.evidence.wording import digits, listed
@@ -53,12 +51,11 @@ def _ablations(rule, study):
 
 
 def _effect(row):
-    unit, times = (text(" points"), 100) if row["outcome"].endswith("accuracy") else ("", 1)
-    of = text(" in the logarithm") if row["scale"] == "log" else ""
+    unit, times = unit_of(row)
     return text(
         "{difference:+.2g}{unit} (95% interval {low:+.2g} to {high:+.2g}, {seeds:.0f} seeds)",
         difference=round(times * row["difference"], 9),  # or versions of pandas round a tie such as -0.305 differently
-        unit=unit + of,
+        unit=unit,
         low=times * row["t_low"],
         high=times * row["t_high"],
         seeds=row["seeds"],
@@ -68,15 +65,14 @@ def _effect(row):
 def _ablation(row, rule):
     if "most" not in rule or not row["share_low"] > -float("inf"):
         return f"{arm_name(row['arm'])} {_effect(row)}"
-    said = f"{arm_name(row['arm'])} {how_much(row, rule)} ({of_effect(row)})"
-    return said + lost(row)
+    return f"{arm_name(row['arm'])} {how_much(row, rule)} ({of_effect(row)})" + lost(row)
 
 
 def lost(row: Mapping) -> str:
     """Say how many runs of an arm diverged, or nothing."""
     if not row["diverged"]:
         return ""
-    return text(", {diverged} of {seeds:.0f} runs diverged", diverged=row["diverged"], seeds=row["seeds"])
+    return text(", {diverged} of {seeds:.0f} runs diverged", **row)
 
 
 def how_much(row: Mapping, rule: dict) -> str:
@@ -101,12 +97,7 @@ def of_effect(row: Mapping) -> str:
     """Say a share of GC's effect, such as `"52%, 95% interval 41% to 63%"`."""
     if not row["share_low"] > -float("inf"):  # GC has no effect to take a share of
         return text("no share: GC itself has no effect that is shown")
-    return text(
-        "{share:.0%}, 95% interval {share_low:.0%} to {share_high:.0%}",
-        share=row["share"],
-        share_low=row["share_low"],
-        share_high=row["share_high"],
-    )
+    return text("{share:.0%}, 95% interval {share_low:.0%} to {share_high:.0%}", **row)
 
 
 def larger_step(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
@@ -149,9 +140,7 @@ def mechanism(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
             text(
                 "A random direction has {share:.0%} of GC's effect (95% interval {share_low:.0%} to "
                 "{share_high:.0%}). By the rule, the explanation by a common shift is {account}.",
-                share=one["share"],
-                share_low=one["share_low"],
-                share_high=one["share_high"],
+                **one[["share", "share_low", "share_high"]],
                 account=ACCOUNTS[accounts[optimizer]],
             )
         )
@@ -172,8 +161,7 @@ def _plain(part, conditions):
 
 
 def _account(changes, random, rule):
-    shown = ((changes["t_low"] > 0) | (changes["t_high"] < 0)) & (changes["p_holm"] < 0.05)
-    cut = shown & (changes["share"] <= rule["remaining"])
+    cut = shown(changes) & (changes["share"] <= rule["remaining"])
     if cut.any() and random["share"] < rule["random_share"] and random["share_high"] < rule["random_high"]:
         return "supported"
     if (changes["share_low"] > rule["remaining"]).all() or random["share_low"] > rule["remaining"]:
@@ -189,9 +177,7 @@ def removed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     if table.empty:
         return unanswered(), table
     first = table[table["layer"] == 1]
-    found = [
-        _removed(row, name, table, rule) for (_, row), name in zip(first.iterrows(), setting_names(first), strict=True)
-    ]
+    found = [_removed(row, name, table, rule) for name, row in named_rows(first)]
     return [*found, *_falls(first, rule)], table
 
 

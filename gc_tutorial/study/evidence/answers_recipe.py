@@ -1,7 +1,5 @@
 """Answers to the rules about the published recipe: where its null and its gain come from."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from gc_tutorial.language import sentences, text

@@ -1,7 +1,5 @@
 """Answers to rules about speed: is GC faster than tuned no GC, and is it more than a larger step?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 
@@ -12,7 +10,7 @@ from gc_tutorial.study.evidence import effects
 from gc_tutorial.study.evidence import speed as speeds
 from gc_tutorial.study.evidence.answers import GENERAL, Study, at_edge, fine_tuned, primary, unanswered
 from gc_tutorial.study.evidence.intervals import holm
-from gc_tutorial.study.evidence.names import setting_names
+from gc_tutorial.study.evidence.names import named_rows
 from gc_tutorial.study.evidence.wording import amount, digits, rate, rates
 
 
@@ -31,7 +29,7 @@ def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     table["claimed"] = counts & speeds.claimed(table, rule["lower_bound"], rule["most_censored"])
     slower = (table["ratio_high"] < 1) & (table["p_slower"] < 0.05)
     table["slower"] = counts & slower & (table["missed_baseline"] <= rule["most_censored"])
-    found = [_speed(row, name, rule) for (_, row), name in zip(table.iterrows(), setting_names(table), strict=True)]
+    found = [_speed(row, name, rule) for name, row in named_rows(table)]
     if "further_sets" in rule:
         counted = table[first & table["claimed"] & ~table["data"].isin(rule.get("not_counted", []))]
         count = counted["data"].nunique()
@@ -52,11 +50,8 @@ def _speed(row, name, rule):
         "{name}: no GC needs {ratio:.2f} times the epochs of GC to reach a running loss of "
         "{goal} (95% interval {ratio_low:.2f} to {ratio_high:.2f}), {seeds:.0f} seeds, {rates}.",
         name=name,
-        ratio=row["ratio"],
         goal=digits(row["goal"]),
-        ratio_low=row["ratio_low"],
-        ratio_high=row["ratio_high"],
-        seeds=row["seeds"],
+        **row[["ratio", "ratio_low", "ratio_high", "seeds"]],
         rates=rates(row["learning_rate"], row["learning_rate_baseline"]),
     )
     said = [paragraph]
@@ -86,8 +81,7 @@ def gap(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     table = effects.closed_gap(study.runs, rule["outcome"], by=rule["by"], tuning=study.tuning)
     if table.empty:
         return unanswered(), table
-    named = zip(table.iterrows(), setting_names(table), strict=True)
-    return [sentences([_gap(row, name), _closed(row, rule)]) for (_, row), name in named], table
+    return [sentences([_gap(row, name), _closed(row, rule)]) for name, row in named_rows(table)], table
 
 
 def _gap(row, name):

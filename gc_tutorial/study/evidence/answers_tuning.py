@@ -1,7 +1,5 @@
 """Answers to the rules of a tuning plan: which rates, how sure, at what cost, and how many seeds to confirm with."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
@@ -14,9 +12,8 @@ from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
 from gc_tutorial.study.evidence.wording import digits, listed, rate
 
-EDGES = Words(
-    {"": "", "lowest": " (at the lowest edge of the grid)", "highest": " (at the highest edge of the grid)"}
-)  # of the grid of rates
+# Of the grid of rates.
+EDGES = Words({"": "", "lowest": " (at the lowest edge of the grid)", "highest": " (at the highest edge of the grid)"})
 
 
 def rates(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:

@@ -1,16 +1,15 @@
 """The figure of a tuning budget: what to expect from the best of so many learning rates, drawn at random."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS, WIDTH
-from gc_tutorial.study.evidence.figures import ARM_SHAPES, OTHER_ARM, wrapped
+from gc_tutorial.plotting import COLOURS, MARKERS, WIDTH
+from gc_tutorial.study.evidence.figures import OTHER_ARM
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.wording import digits
+from gc_tutorial.typography import wrapped
 
 
 def budget(table: pd.DataFrame, *, title: str | None = None) -> Figure:
@@ -29,7 +28,7 @@ def budget(table: pd.DataFrame, *, title: str | None = None) -> Figure:
     handles = {}
     for axis, optimizer in zip(axes.flat, optimizers, strict=True):
         for arm, rows in table[table["optimizer"] == optimizer].groupby("arm", sort=False):
-            style = {"color": COLOURS.get(arm, OTHER_ARM), "marker": ARM_SHAPES.get(arm, "o"), "markersize": 5}
+            style = {"color": COLOURS.get(arm, OTHER_ARM), "marker": MARKERS.get(arm, "o"), "markersize": 5}
             (handles[arm_name(arm)],) = axis.plot(rows["k"], rows["expected"], **style)
         axis.set_title(value_name("optimizer", optimizer), fontsize=10)
         axis.set_ylim(0, 1.15 * table.loc[table["optimizer"] == optimizer, "expected"].max())

@@ -1,7 +1,5 @@
 """What GC costs: the measured times of whole training steps."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from gc_tutorial.language import Words, text

@@ -1,7 +1,5 @@
 """The table of decisions: for a practitioner's case, does GC help? Each word follows from what the rules found."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +8,7 @@ import pandas as pd
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence.effects import FULL
 from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.intervals import within_margin
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
 from gc_tutorial.study.evidence.result_rows import short_names
 from gc_tutorial.study.evidence.wording import (
@@ -172,8 +171,7 @@ def _rows(case, found, source):
     chosen = table[case.where(table)]
     if "word" not in chosen:
         chosen = chosen.assign(word=[_word(row) for _, row in chosen.iterrows()])
-    small = (chosen[["inner_low", "inner_high"]].abs().max(axis=1) <= chosen["margin"]) if "margin" in chosen else False
-    return chosen.assign(small=small)
+    return chosen.assign(small=within_margin(chosen) if "margin" in chosen else False)
 
 
 def _word(effect):

@@ -1,7 +1,5 @@
 """Effects and how they change: ablations, interactions, and the share of a gap that a tuned rate closes."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

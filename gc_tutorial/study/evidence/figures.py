@@ -1,23 +1,21 @@
 """The main figure: outcome against learning rate, and tuned GC against tuned no GC in each setting."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from gc_tutorial.errors import value_error
 from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS
+from gc_tutorial.plotting import COLOURS, MARKERS
 from gc_tutorial.study.evidence.forest_figure import draw_forest, forest_finding, rows_alt
 from gc_tutorial.study.evidence.names import ARMS, arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import rate
-from gc_tutorial.typography import lines
+from gc_tutorial.typography import wrapped
 
-ARM_SHAPES = {"none": "o", "gradient": "s", "update": "^"}
 OTHER_ARM = "#555555"
 
 
@@ -65,7 +63,7 @@ def tuning_runs(runs: pd.DataFrame, optimizer: str) -> pd.DataFrame:
     """
     found = runs[(runs["stage"] == "tuning") & (runs["optimizer"] == optimizer)]
     if found.empty:
-        raise ValueError(text("The table has no tuning runs with the optimizer {optimizer!r}.", optimizer=optimizer))
+        raise value_error("The table has no tuning runs with the optimizer {optimizer!r}.", optimizer=optimizer)
     largest = max((group for _, group in found.groupby(factors(found), sort=False)), key=len)
     return largest.sort_values("arm", key=lambda arms: arms.map(list(ARMS).index), kind="stable")
 
@@ -88,7 +86,7 @@ def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None =
         colour = COLOURS.get(arm, OTHER_ARM)
         axis.plot(group["learning_rate"] * aside, values, ".", color=colour, alpha=0.4, markersize=5)
         means = values.groupby(group["learning_rate"]).mean()
-        marker = ARM_SHAPES.get(arm, "o")
+        marker = MARKERS.get(arm, "o")
         axis.plot(means.index * aside, means, color=colour, label=arm_name(arm), lw=1.8, marker=marker, markersize=4)
         star = best[arm] * aside, means[best[arm]]
         axis.plot(*star, "*", color=colour, markersize=17, markeredgecolor="black", zorder=5)
@@ -121,8 +119,3 @@ def answer_alt(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = 
         rows=rows_alt(heldout),
         finding=forest_finding(heldout),
     )
-
-
-def wrapped(said: str, width: int) -> str:
-    """A text in lines of so many letters."""
-    return "\n".join(lines(said, width))

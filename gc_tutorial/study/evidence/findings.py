@@ -1,13 +1,12 @@
 """What each rule of a finished plan found, in a paragraph written from the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from gc_tutorial.language import sentences, text
+from gc_tutorial.errors import value_error
+from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence import (
     answers_across,
     answers_difference,
@@ -90,21 +89,17 @@ def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame |
     """
     for name, rule in rules.items():
         if rule.get("kind") not in KINDS:
-            known = ", ".join(KINDS)
-            raise ValueError(
-                text(
-                    "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
-                    name=name,
-                    get=rule.get("kind"),
-                    known=known,
-                )
+            raise value_error(
+                "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
+                name=name,
+                get=rule.get("kind"),
+                known=", ".join(KINDS),
             )
     everything = table if tuning is None else pd.concat([table, tuning], ignore_index=True)
     everything = everything.drop_duplicates(["run", "epoch"])
     chosen = everything[everything["stage"] == "tuning"]
-    study = Study(
-        table, reduce_runs(table), chosen, reduce_runs(chosen) if len(chosen) else reduce_runs(table).iloc[:0]
-    )
+    runs = reduce_runs(table)
+    study = Study(table, runs, chosen, reduce_runs(chosen) if len(chosen) else runs.iloc[:0])
     return [Finding(name, rule["text"].strip(), *KINDS[rule["kind"]](rule, study)) for name, rule in rules.items()]
 
 

@@ -1,7 +1,5 @@
 """Tuned GC against tuned no GC, a row for each setting: a forest plot, its finding and its alternative text."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 
@@ -12,15 +10,8 @@ from matplotlib.figure import Figure
 
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence.names import SIZES, setting_names, value_name
-from gc_tutorial.study.evidence.wording import (
-    HELPS,
-    HURTS,
-    INCONCLUSIVE,
-    NO_PRACTICAL_DIFFERENCE,
-    VERDICTS,
-    listed,
-)
-from gc_tutorial.typography import lines
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, VERDICTS, listed
+from gc_tutorial.typography import wrapped
 
 WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2", INCONCLUSIVE: "#777777"}
 SHAPES = {HELPS: "^", HURTS: "v", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
@@ -42,7 +33,7 @@ def forest(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
     draw_forest(axis, table)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle("\n".join(lines(forest_finding(table), 50)), fontsize=10)
+    figure.suptitle(wrapped(forest_finding(table), 50), fontsize=10)
     return figure
 
 

@@ -1,17 +1,16 @@
 """Intervals: of paired differences and of a share; Holm's correction; and how many seeds it takes."""
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 
 RESAMPLES = 9999
 ROTATION = 5  # seeds in a row that hold each example out once
@@ -34,10 +33,8 @@ def estimate(differences: npt.ArrayLike, null: float = 0.0) -> dict[str, float]:
     """
     values = np.asarray(differences, float)
     if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(
-            text(
-                "An interval needs at least two seeds with finite outcomes. Found {count}. Run more.", count=len(values)
-            )
+        raise value_error(
+            "An interval needs at least two seeds with finite outcomes. Found {count}. Run more.", count=len(values)
         )
     found = {"difference": values.mean(), "sd": values.std(ddof=1), "seeds": len(values)}
     if np.ptp(values) <= 1e-12 * np.abs(values).max():  # no spread to judge by: all methods would return NaN
@@ -84,6 +81,16 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
         with _frozen():
             corrected[known] = multipletests(p_values[known], method="holm")[1]
     return corrected
+
+
+def shown(found: Any) -> Any:
+    """Whether a row, or each row of a table, shows a difference: its 95% interval leaves out 0, also by `holm`."""
+    return ((found["t_low"] > 0) | (found["t_high"] < 0)) & (found["p_holm"] < 0.05)
+
+
+def within_margin(found: Any) -> Any:
+    """Whether the difference of a row, or of each row of a table, is surely less than its margin."""
+    return (found["inner_low"] >= -found["margin"]) & (found["inner_high"] <= found["margin"])
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 """The figure of the mechanism: what is left of GC's effect without each of its parts."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,11 +8,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS, WIDTH
-from gc_tutorial.study.evidence.figures import OTHER_ARM, wrapped
+from gc_tutorial.study.evidence.figures import OTHER_ARM
 from gc_tutorial.study.evidence.mechanism_rows import ARMS
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
 from gc_tutorial.study.evidence.wording import changed_amount
+from gc_tutorial.typography import wrapped
 
 LIMITS = (-0.3, 0.85)  # the same in each figure, so that studies can be compared; what lies below is an arrow
 
@@ -48,11 +47,11 @@ def _rows(ablations, conditions):
         return arms
     usual = arms.iloc[0]
     others = conditions[conditions["arm"] == "gradient"]
-    changed = [[name for name in factors(others) if row[name] != usual[name]] for _, row in others.iterrows()]
-    labels = [
-        text("GC, {values}", values=text(", ").join(value_name(name, row[name]) for name in names))
-        for names, (_, row) in zip(changed, others.iterrows(), strict=True)
-    ]
+    changed = (
+        [value_name(name, row[name]) for name in factors(others) if row[name] != usual[name]]
+        for _, row in others.iterrows()
+    )
+    labels = [text("GC, {values}", values=text(", ").join(names)) for names in changed]
     return pd.concat([arms, others.assign(kind="condition", label=labels)], ignore_index=True)
 
 

@@ -1,7 +1,5 @@
 """The table of the mechanism: a row per question, answered or not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd
@@ -11,6 +9,7 @@ from gc_tutorial.study.evidence.answers_mechanism import how_much, lost, of_effe
 from gc_tutorial.study.evidence.answers_speed import step_word
 from gc_tutorial.study.evidence.effects import FULL
 from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.intervals import shown
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.wording import amount, not_yet
 
@@ -50,19 +49,20 @@ def mechanism_rows(found: Mapping[str, Finding], rules: Mapping[str, dict], opti
         `pandas.DataFrame`, a row per question: question, trained (what was run for it), share (of GC's effect on the
         logarithm of the clean training loss, with its 95% interval) and reading (by the rule).
     """
-    effects = _rows(found, "ablations", optimizer)
-    whole = effects[effects["arm"] == FULL] if len(effects) else effects
+    whole = _rows(found, "ablations", optimizer=optimizer, arm=FULL)
     rows = [(text("Does GC lower the training loss?"), arm_name(FULL), *_whole(whole))]
     for arm, question in ARMS.items():
         rule = "larger_step" if arm == "none_faster" else "ablations"
-        table = _rows(found, rule, optimizer)
-        one = table[table["arm"] == arm] if len(table) else table
-        rows.append((question, trained(arm, rules), *_arm(one, rules[rule], arm)))
+        one = _rows(found, rule, optimizer=optimizer, arm=arm)
+        rows.append((question, trained(arm, rules), *_answer(one, _arm, rules[rule], arm)))
     for (factor, level), question in CONDITIONS.items():
         rule = ANSWERED_BY[factor]
-        remaining = rules[rule].get("remaining")
         clean, running = (
-            _condition(_at_level(_rows(found, name, optimizer), factor, level), remaining)
+            _answer(
+                _rows(found, name, optimizer=optimizer, factor=factor, second=level),
+                _condition,
+                rules[rule].get("remaining"),
+            )
             for name in (rule, f"{rule}_running")
         )
         reading = clean[1]
@@ -72,52 +72,42 @@ def mechanism_rows(found: Mapping[str, Finding], rules: Mapping[str, dict], opti
     return pd.DataFrame(rows, columns=["question", "trained", "share", "reading"])
 
 
-def _rows(found, rule, optimizer):
+def _rows(found, rule, **values):
+    """The rows with these values of the table of a rule; none where it has not been applied."""
     table = found[rule].table if rule in found else pd.DataFrame()
-    return table[table["optimizer"] == optimizer] if len(table) else table
-
-
-def _at_level(table, factor, level):
-    return table[(table["factor"] == factor) & (table["second"] == level)] if len(table) else table
+    return table[(table[list(values)] == pd.Series(values)).all(axis=1)] if len(table) else table
 
 
 def trained(arm: str, rules: Mapping[str, dict]) -> str:
     """What was trained: the arm's name, and for a larger rate how large it is."""
-    return (
-        text("no GC at {factor:g} times the rate", factor=rules["larger_step"]["factor"])
-        if arm == "none_faster"
-        else arm_name(arm)
-    )
+    if arm == "none_faster":
+        return text("no GC at {factor:g} times the rate", factor=rules["larger_step"]["factor"])
+    return arm_name(arm)
 
 
 def _whole(rows):
     if rows.empty:
         return "", not_yet()
-    row = rows.iloc[0]
-    loss = amount(*-row[["difference", "t_high", "t_low"]], scale="log")
-    return "100%", loss
+    return "100%", amount(*-rows.iloc[0][["difference", "t_high", "t_low"]], scale="log")
 
 
-def _arm(rows, rule, arm):
+def _answer(rows, reading, *values):
+    """The share of GC's effect in the only row, and how it reads, by a function of that row."""
     if rows.empty:
         return "", not_yet()
     row = rows.iloc[0]
-    if not row["share_low"] > -float("inf"):
-        return of_effect(row), text("no reading")
-    return of_effect(row), step_word(row, rule) if arm == "none_faster" else how_much(row, rule) + lost(row)
+    known = row["share_low"] > -float("inf")
+    return of_effect(row), reading(row, *values) if known else text("no reading")
 
 
-def _condition(rows, remaining):
-    if rows.empty:
-        return "", not_yet()
-    row = rows.iloc[0]
-    if not row["share_low"] > -float("inf"):
-        return of_effect(row), text("no reading")
-    if not (row["t_low"] > 0 or row["t_high"] < 0) or row["p_holm"] >= 0.05:
-        return of_effect(row), text("no change is shown")
+def _arm(row, rule, arm):
+    return step_word(row, rule) if arm == "none_faster" else how_much(row, rule) + lost(row)
+
+
+def _condition(row, remaining):
+    if not shown(row):
+        return text("no change is shown")
     if row["difference"] < 0:
-        return of_effect(row), text("the effect grows")
+        return text("the effect grows")
     small = remaining is not None and row["share"] <= remaining
-    return of_effect(row), text(
-        "at most {remaining:.0%} of it remains" if small else "the effect is smaller", remaining=remaining
-    )
+    return text("at most {remaining:.0%} of it remains" if small else "the effect is smaller", remaining=remaining)

@@ -1,7 +1,5 @@
 """What the factors, arms and settings are called in a sentence and in a figure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +101,11 @@ def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[
         for _, row in table.iterrows()
     )
     return [text(", ").join(parts) or text("usual setting") for parts in named]
+
+
+def named_rows(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """The rows of a table, each behind the name of its setting, as from `setting_names`."""
+    return zip(setting_names(table), (row for _, row in table.iterrows()), strict=True)
 
 
 def named_settings(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -1,7 +1,5 @@
 """Intervals that generalize to new figures: the units are figures, not seeds."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

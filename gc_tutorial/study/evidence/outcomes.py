@@ -1,7 +1,5 @@
 """From the epochs of each run to one row of outcomes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 
@@ -9,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gc_tutorial.language import Words, text
+from gc_tutorial.errors import value_error
+from gc_tutorial.language import Words
 from gc_tutorial.study.factors import MEASURED
 
 FACTORS = (
@@ -125,11 +124,9 @@ def _guessing(runs, measured, classes):
         runs["diverged"] |= runs["clean_loss"] > EXPLODED * np.log(runs["data"].map(classes))
     unknown = set(runs.loc[runs["diverged"], "data"]) - classes.keys()
     if unknown:
-        raise ValueError(
-            text(
-                "A run on {unknown!r} diverged, and its number of classes is not known. Give classes=.",
-                unknown=min(unknown),
-            )
+        raise value_error(
+            "A run on {unknown!r} diverged, and its number of classes is not known. Give classes=.",
+            unknown=min(unknown),
         )
     for data in runs.loc[runs["diverged"], "data"].unique():
         values = {"loss": math.log(classes[data]), "accuracy": 1 / classes[data], "auc": 0.5}

@@ -1,11 +1,9 @@
 """Best against best: confirming runs of two arms, each at its own tuned rate, paired by seed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
-from gc_tutorial.language import text
+from gc_tutorial.errors import value_error
 from gc_tutorial.study.evidence.intervals import estimate, holm
 from gc_tutorial.study.evidence.outcomes import by_setting, factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
@@ -74,13 +72,10 @@ def _rate(setting, arm, group, tuned):
     if len(ran) == 1:
         return ran[0], False
     named = ", ".join(str(value) for value in setting.values())
-    raise ValueError(
-        text(
-            "The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. "
-            "Pass the tuning table.",
-            arm=arm,
-            named=named,
-        )
+    raise value_error(
+        "The arm {arm!r} ran at several rates ({named}), and no tuning says which is its best. Pass the tuning table.",
+        arm=arm,
+        named=named,
     )
 
 
@@ -102,12 +97,7 @@ def differences(pairs: pd.DataFrame, outcome: str, scale: str = "") -> pd.Series
 
 
 def compare_pairs(
-    pairs: pd.DataFrame,
-    outcome: str,
-    *,
-    margin: float | None = None,
-    scale: str = "",
-    corrected: bool = True,
+    pairs: pd.DataFrame, outcome: str, *, margin: float | None = None, scale: str = "", corrected: bool = True
 ) -> pd.DataFrame:
     """Estimate the difference in every setting.
 

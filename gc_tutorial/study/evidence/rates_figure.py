@@ -1,16 +1,15 @@
 """The figure of the tuning: what each arm gives at each learning rate, before any confirming run is in."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import text
-from gc_tutorial.study.evidence.figures import draw_rates, tuning_runs, wrapped
+from gc_tutorial.study.evidence.figures import draw_rates, tuning_runs
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import digits, listed, rate
+from gc_tutorial.typography import wrapped
 
 
 def rates_figure(runs: pd.DataFrame, *, optimizer: str = "rmsprop", title: str | None = None) -> Figure:
@@ -69,9 +68,8 @@ def rates_alt(runs: pd.DataFrame, optimizer: str = "rmsprop") -> str:
             )
         )
     return text(
-        "Two plots against the learning rate with {optimizer}, a line for each arm, dots for "
-        "{seeds} seeds. Lowest clean training loss: {losses}. Held-out error at the rates of the "
-        "lowest held-out loss: {errors}.",
+        "Two plots against the learning rate with {optimizer}, a line for each arm, dots for {seeds} seeds. Lowest "
+        "clean training loss: {losses}. Held-out error at the rates of the lowest held-out loss: {errors}.",
         optimizer=value_name("optimizer", optimizer),
         seeds=found["seed"].nunique(),
         losses=parts[0],

@@ -1,7 +1,5 @@
 """The share of the gradient that GC removes, layer by layer."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

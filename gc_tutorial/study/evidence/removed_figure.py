@@ -1,7 +1,5 @@
 """The figure of what GC removes: its share of the gradient, layer by layer, against chance."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,9 +7,9 @@ from matplotlib.ticker import FuncFormatter
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import WIDTH
-from gc_tutorial.study.evidence.figures import wrapped
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import digits, listed
+from gc_tutorial.typography import wrapped
 
 CHANCE = "#777777"
 ALIKE = 1.5  # shares that differ by more than this factor are named one by one
@@ -102,10 +100,7 @@ def removed_alt(table: pd.DataFrame, layers: list[str]) -> str:
         drawn = 100 * rows["share"]
         parts = [
             text(
-                "{layer} {share:.2g}%, {times} times chance",
-                layer=layers[layer - 1],
-                share=share,
-                times=digits(times),
+                "{layer} {share:.2g}%, {times} times chance", layer=layers[layer - 1], share=share, times=digits(times)
             )
             for layer, share, times in zip(rows["layer"], drawn, rows["times_chance"], strict=True)
         ]

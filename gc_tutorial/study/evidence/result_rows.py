@@ -1,17 +1,15 @@
 """What the rules about differences found, as rows of a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
+from gc_tutorial.study.evidence.intervals import within_margin
 from gc_tutorial.study.evidence.names import SIZES, setting_names
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, not_yet, signed
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, in_unit, not_yet, signed
 
 LEFT_OUT = (*SIZES, "train_examples")
 
@@ -40,17 +38,13 @@ def result_rows(found: Mapping[str, Finding], rules: Mapping[str, str]) -> pd.Da
 
 def _signed(row):
     """Such as `"-1.2 points (-2.6 to +0.3)"`, which a column of a table has room for."""
-    values, unit = row[["difference", "t_low", "t_high"]].astype(float), text(" nats")
-    if row["scale"] == "log":
-        values, unit = 100 * np.expm1(values), "%"
-    elif row["outcome"].endswith("accuracy"):
-        values, unit = 100 * values, text(" points")
+    values, unit = in_unit(row[["difference", "t_low", "t_high"]], row["outcome"], row["scale"])
     middle, low, high = map(signed, values)
-    return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit, low=low, high=high)
+    return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit or text(" nats"), low=low, high=high)
 
 
 def _word(row):
-    small = row["word"] in (HELPS, HURTS) and max(abs(row["inner_low"]), abs(row["inner_high"])) <= row["margin"]
+    small = row["word"] in (HELPS, HURTS) and within_margin(row)
     return VERDICTS[row["word"]] + (text(", by less than the margin") if small else "") + (" †" if row["edge"] else "")
 
 

@@ -1,7 +1,5 @@
 """The figure of several small studies, each in one setting: how far every arm is from no GC."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -10,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS, LABELS
+from gc_tutorial.plotting import COLOURS, LABELS, MARKERS
 from gc_tutorial.study.analysis import OUTCOMES
-from gc_tutorial.study.evidence.figures import ARM_SHAPES, wrapped
+from gc_tutorial.typography import wrapped
 
 SHOWN = ("train_loss", "test_accuracy")  # accuracies are drawn in points
 
@@ -56,5 +54,5 @@ def _draw_study(axis, rows, place, unit):
     for row, beside in zip(rows.itertuples(), np.linspace(-0.16, 0.16, len(rows)), strict=True):
         colour, at = COLOURS[row.arm], place + beside
         axis.plot([unit * row.t_low, unit * row.t_high], [at, at], color=colour, lw=2)
-        marker = {"marker": ARM_SHAPES[row.arm], "markersize": 9, "markeredgecolor": "white"}
+        marker = {"marker": MARKERS[row.arm], "markersize": 9, "markeredgecolor": "white"}
         axis.plot(unit * row.difference, at, color=colour, ls="", label=LABELS[row.arm], **marker)

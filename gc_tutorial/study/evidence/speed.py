@@ -1,7 +1,5 @@
 """The question of speed: how many times as many epochs no GC needs to get as far."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the rules about the mechanism say together, in a few sentences."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """What the tuning seeds say: the best rate of an arm, how sure that choice is, and what a poor one costs."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -29,16 +27,14 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
         means = _by_rate(group, by)
         ranked = means.sort_values(ascending=not higher_is_better(by), kind="stable").index
         best = ranked[0]
-        edge = ""
-        if len(means) > 2 and best in (means.index.min(), means.index.max()):
-            edge = "lowest" if best == means.index.min() else "highest"
+        edges = {means.index.min(): "lowest", means.index.max(): "highest"} if len(means) > 2 else {}
         rows.append(
             {
                 **setting,
                 "learning_rate": best,
                 "value": means[best],
                 "rates": len(means),
-                "edge": edge,
+                "edge": edges.get(best, ""),
                 "second": ranked[1] if len(ranked) > 1 else math.nan,
             }
         )

@@ -1,8 +1,7 @@
 """Wording of results: two digits, one interval, the sign in words, and one of four words."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 
 from gc_tutorial.language import Words, text
@@ -70,6 +69,15 @@ def rates(ours: float, baseline: float) -> str:
     return text("rates {ours} with GC, {baseline} without", ours=rate(ours), baseline=rate(baseline))
 
 
+def in_unit(values: Iterable[float], outcome: str, scale: str) -> tuple[list[float], str]:
+    """Differences in the unit that they are said in, and that unit: arguments as for `amount`."""
+    if scale == "log":
+        return [100 * math.expm1(value) for value in values], "%"
+    if outcome.endswith("accuracy"):
+        return [100 * value for value in values], text(" points")
+    return list(values), ""
+
+
 def amount(
     difference: float, low: float, high: float, outcome: str = "", *, scale: str = "", joined: bool = False
 ) -> str:
@@ -88,12 +96,7 @@ def amount(
     'higher by 1.1 points (95% interval from 2.0 lower to 4.2 higher)'
     """
     context = JOINED if joined else ""
-    limits, unit = [difference, low, high], ""
-    if scale == "log":
-        limits, unit = [100 * math.expm1(value) for value in limits], "%"
-    elif outcome.endswith("accuracy"):
-        limits, unit = [100 * value for value in limits], text(" points")
-    difference, low, high = limits
+    (difference, low, high), unit = in_unit([difference, low, high], outcome, scale)
     if difference == low == high == 0:
         return text("no difference at all", context)
     if low < 0 < high:
@@ -174,8 +177,5 @@ def changed_amount(change: float, outcome: str = "", scale: str = "", *, joined:
     >>> changed_amount(-0.28, "clean_loss", "log"), changed_amount(0.014, "heldout_accuracy")
     ('lower by 24%', 'higher by 1.4 points')
     """
-    if scale == "log":
-        return changed_by(100 * math.expm1(change), "%", joined=joined)
-    if outcome.endswith("accuracy"):
-        return changed_by(100 * change, text(" points"), joined=joined)
-    return changed_by(change, joined=joined)
+    (change,), unit = in_unit([change], outcome, scale)
+    return changed_by(change, unit, joined=joined)
