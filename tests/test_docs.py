@@ -1,4 +1,4 @@
-"""The documentation's examples run: those of the public names' docstrings, and those of the frequently asked questions."""
+"""The documentation's examples run: those of the public names' docstrings, and those of `docs/faq.md`."""
 
 import doctest
 import inspect
