@@ -36,18 +36,12 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="f19e8856c028"
+# %% [markdown] translates="59a797a3df2a"
 # ## まず結論から
 #
-# 訓練損失が下がらなくて困っているなら、まず GC なしで学習率を調整し、その学習率で GC を試してください。必要なのは 1 行だけで、取り除くこともできます。問題が新しいデータでの正解率なら、GC が役に立つと主張する実験はここにはありません。（SGD を使った D2 では、テスト正解率が高くなりましたが、これは副次的な指標で、エポック数も少なめでした。）ですから、まず、学習率、入力のスケール、データ拡張、訓練の長さを調整してください。
+# ネットワークを最初から、短い時間だけ訓練するなら、GC を試してください。必要なのは 1 行だけで、取り除くこともできます。学習率は、GC ありと GC なしの両方で調整してください。同じ学習率がいちばんよいことも、よくあります。12 エポック後の訓練損失は、低くなると見込めます。36 エポック後と 40 エポック後の結果は、場合によって違います（あとで述べます）。新しいデータでの正解率も上がるかもしれませんが、一般に上がると主張する実験は、ここにはありません。ファインチューニングでは、正解率が上がることは、示されてもいなければ、否定されてもいません。
 #
-# この結論は、バッチ正規化のない 1 つの小さなネットワークと 1 つの小さなデータセットで、RMSprop と SGD を使った結果に基づいています。Adam については、学習率を調整するための訓練しかありません。ほかのデータ、ほかのネットワーク、AdamW、ファインチューニングについては、同じ画像でのバッチ正規化（あとで述べます）を除いて、私たちの結果はまだありません。それを調べる実験 C が終わっていないからです。調整した学習率を多数のシードで比べる実験 B も、終わっていません。自分のデータで改善するかどうかは、**自分の**評価用データで、GC あり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。そのやり方は、最後の節で説明します。
-#
-# ## これまでに測ったこと
-#
-# まず、言葉の説明をします。比べる方法の 1 つ 1 つを、**群**と呼びます。**評価用画像**は、訓練に使わない画像です。「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)のことです。
-#
-# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」「害になる」「実用上の違いはない」とするかの規則が書いてあります。規則は、判定の対象となる訓練より前に書いてあります。コミットの日付は、例外の一覧とともに[結果の README](../../gc_tutorial/study/results/README.md)（英語）にあります。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」と表示します。
+# この結論のよりどころは、主に実験 C です。実験 C では、5 つの小さなデータセットと、バッチ正規化のある小さな CNN とない小さな CNN、小さなトランスフォーマー、重み減衰のある AdamW を使い、GC が役に立つかどうかを、設定ごとに調べます。規則から分かったことは、次のとおりです。
 
 # %%
 from gc_tutorial.study.published import published
@@ -65,8 +59,39 @@ found = {letter: study.findings() for letter, study in studies.items()}
 
 # %%
 from gc_tutorial import text
+from gc_tutorial.language import sentences
+from gc_tutorial.study.evidence.result_rows import counted_settings, general_claims
 from IPython.display import Markdown
 
+groups = {
+    "training": text("From new weights:"),
+    "heldout": text("From new weights:"),
+    "fine_tuning": text("Fine-tuning:"),
+}
+lines = [
+    f"- **{group}** " + sentences([counted_settings(found["C"][rule]), *general_claims(found["C"][rule])])
+    for rule, group in groups.items()
+    if rule in found["C"]
+]
+Markdown("\n".join(lines) or studies["C"].progress)
+
+# %% [markdown] translates="a4943f4e01c1"
+# この結論には、4 つの限界があります。
+#
+# - **訓練が短い。** どの設定でも、オプティマイザは Adam か AdamW で、バッチは 32 枚、学習率は一定です。学習率は、12 エポック（ファインチューニングでは 20 エポック）の訓練に合わせて調整したものです。GC なしのネットワークには、終わったときに、まだほとんど学習が始まっていないものもあります。ですから、いくつかの設定で、訓練の始まりが速くなることは示されていますが、最終的によいネットワークになることは示されていません。もっと長い訓練は 2 つあり、シードは 5 個ずつです（あとで述べます）。36 エポック後の訓練損失は、SGD では GC ありのほうがまだ低く、RMSprop と Adam では結論が出ませんでした。公開例の設定で 40 エポック訓練したあとの訓練損失は、GC ありのほうが少し高くなりました。
+# - **あまり学習していない。** 正解率が上がった 6 つの設定のうち 5 つは写真を使うもので、これらのネットワークは、写真についてあまり学習していません（数値は、あとの「ほかではどうか」にあります）。ほとんどの答えが正しい数字の画像と MNIST-1D では、正解率の変化は 1 ポイント未満です。
+# - **バッチ正規化。** バッチ正規化を使うと、テスト正解率も、ドロップアウトなしで測った訓練損失も、過去のバッチについての平均を使って測ることになります。短い訓練では、この平均が遅れます（[ノートブック 8](08_why_it_works.ipynb)）。GC による改善の一部は、この遅れが小さくなったためかもしれません。この平均を使わない訓練中の損失では、4 つの設定のどれでも、改善がもっと小さくなっています。
+# - **シードとデータセットが少ない。** シードは設定ごとに 10 個で、学習率の調整には 3 個しか使っていません。調整に使った学習率は、隣どうしで約 3.2 倍離れています。12 個の設定は、5 つのデータセットと 10 個のシードを共有しているので、12 個の独立した結果ではありません。また、どのシードも、同じデータを違うやり方で分けているので、訓練用のデータは重なっています。区間は、それらを独立とみなしているため、新しいデータについて言うには狭すぎます。RMSprop と Adam で、調整した学習率を 60 個のシードで比べる実験 B は、終わっていません。
+#
+# 自分のデータで改善するかどうかは、**自分の**評価用データで、GC あり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。そのやり方は、最後の節で説明します。そしてまず、学習率、入力のスケール、データ拡張、訓練の長さを調整してください。
+#
+# ## これまでに測ったこと
+#
+# まず、言葉の説明をします。比べる方法の 1 つ 1 つを、**群**と呼びます。**評価用画像**は、訓練に使わない画像です。「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)のことです。
+#
+# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」「害になる」「実用上の違いはない」とするかの規則が書いてあります。規則は、判定の対象となる訓練より前に書いてあります。コミットの日付は、例外の一覧とともに[結果の README](../../gc_tutorial/study/results/README.md)（英語）にあります。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」と表示します。
+
+# %%
 lines = [f"- **{text(study.plan.title)}** {study.state[:1].upper()}{study.state[1:]}" for study in studies.values()]
 Markdown("\n".join(lines))
 
@@ -83,7 +108,7 @@ Markdown("\n".join(f"- {said}" for said in one_rate))
 # これらの実験で調べるのは訓練損失です。テスト正解率は副次的な指標で、計画では、その符号と区間を示すだけで、何も主張しません。訓練損失が、でたらめに答えたときの 0.69 に近ければ、この学習率では 12 エポックは短すぎるということです。
 
 # %%
-from gc_tutorial.study.evidence.result_rows import general_claims, result_rows
+from gc_tutorial.study.evidence.result_rows import result_rows
 
 
 def show_results(letter, rules):
@@ -201,10 +226,10 @@ show_results(
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
 
-# %% [markdown] translates="2a532e9ca21a"
+# %% [markdown] translates="754c26ad9fb0"
 # ## ほかではどうか
 #
-# 実験 C では、GC を、写真（猫と犬、5 種類の花）、数字の画像、1 次元の信号（MNIST-1D）、バッチ正規化のあるネットワークとないネットワーク、小さなトランスフォーマー、重み減衰のある AdamW で試します。ファインチューニングも行います。まず猫と犬でネットワークを訓練し、それから、馬と人の画像 100 枚または 200 枚で訓練します。どの群も、その群に合わせて調整した学習率と、10 個のシードを使います。これで分かるのは、大きな効果だけです。ばらつきが実験 A と同じくらいなら、区間は左右に 6 ポイントずつ広がるからです。
+# 実験 C では、GC を、写真（猫と犬、5 種類の花）、数字の画像、1 次元の信号（MNIST-1D）、バッチ正規化のあるネットワークとないネットワーク、小さなトランスフォーマー、重み減衰のある AdamW で試します。ファインチューニングも行います。まず猫と犬でネットワークを訓練し、それから、馬と人の画像 100 枚または 200 枚で訓練します。どの群も、3 個のシードでその群に合わせて調整した学習率と、新しい 10 個のシードを使います。写真では、これで分かるのは大きな効果だけです。
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
@@ -225,6 +250,23 @@ show_results(
         "fine_tuning": text("held-out accuracy after fine-tuning"),
     },
 )
+
+# %% [markdown] translates="bf50da7dea52"
+# そもそも、これらのネットワークは、どれくらいよいのでしょうか。写真では、最初から、1,000 枚の画像で 12 エポックだけ訓練するので、そのようなデータセットで達成できる水準には、とても届きません。
+
+# %%
+from gc_tutorial.study.evidence.result_rows import short_names
+
+photographs = found["C"]["heldout"].table if "heldout" in found["C"] else pd.DataFrame({"data": []})
+photographs = photographs[photographs["data"].isin(["cats_and_dogs", "flowers"])]
+lines = [
+    text("- {name}: held-out accuracy {without:.0%} without GC, {gc:.0%} with it", name=name, without=without, gc=gc)
+    for name, without, gc in zip(short_names(photographs), photographs["mean_baseline"], photographs["mean"])
+]
+Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dogs) and 20% (flowers) of pictures."))
+
+# %% [markdown] translates="7a4084c64ce0"
+# 一般に成り立つのは何でしょうか。規則がそれを問うのは、速さとテスト正解率についてで、どちらも素のネットワークだけが対象です。
 
 # %%
 claims = [
@@ -283,30 +325,41 @@ Markdown(cost_finding(costs))
 # %%
 cost_rows(costs)
 
-# %% [markdown] translates="950e8aa71dbc"
+# %% [markdown] translates="4c8e46ab5992"
 # ## 害になるところ
 #
-# 計画した実験の規則から得られた結果のうち、GC が害になることを示すものを、すべて挙げます。（「エポック 40」は、公開例の設定で 40 エポック訓練した場合です。）そのあとの行は、規則の対象ではありません。同じ訓練の終わりに、ドロップアウトなしで測った訓練損失です。
+# 計画した実験の規則から得られた結果のうち、GC が害になることを示すものを、すべて挙げます。（「エポック 40」は、公開例の設定で 40 エポック訓練した場合です。）そのあとの行は、規則の対象ではありません。同じ訓練の終わりに、ドロップアウトなしで測った訓練損失と、実験 C の設定のうち、テスト**損失**の区間（複数の検定についての補正なし）が 0 より上にあるものです。
 
 # %%
 from gc_tutorial.study.evidence.decisions import harms
 from gc_tutorial.study.evidence.intervals import estimate
+from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
 from gc_tutorial.study.evidence.wording import amount
 
 hurting = harms(found)
 last = studies["E"].table.query("epoch > 37").groupby(["arm", "seed"])["clean_loss"].mean()
 clean = estimate(last["gradient"] - last["none"])
 clean = amount(clean["difference"], clean["t_low"], clean["t_high"])
+pairs = best_pairs(studies["C"].runs, by="heldout_loss")
+losses = compare_pairs(pairs, "heldout_loss", scale="log", corrected=False)
+losses = losses.assign(name=short_names(losses)).query("t_low > 0")
+losses["said"] = [
+    amount(row.difference, row.t_low, row.t_high, "heldout_loss", scale="log") for row in losses.itertuples()
+]
 complete = text(", ").join(letter for letter, study in studies.items() if study.complete) or text("none")
 Markdown(
     ("\n".join(f"- {sentence}" for sentence in hurting) or text("None is known yet."))
     + "\n\n"
     + text("Outside the rules: study E, epochs 38 to 40, clean training loss {said}.", said=clean)
+    + "".join(
+        "\n\n" + text("Outside the rules: study C, {name}, held-out loss {said}.", name=name, said=said)
+        for name, said in zip(losses["name"], losses["said"])
+    )
     + "\n\n"
     + text("Studies that are complete: {complete}.", complete=complete)
 )
 
-# %% [markdown] translates="8bc2fe8fc266"
+# %% [markdown] translates="d4ab0f662472"
 # ## ほかの人の結果
 #
 # これらは、どれも私たちが得た結果ではなく、私たちが再現したものもありません。論文は、ImageNet と COCO、そして、もっと小さな細粒度分類（fine-grained）のデータセットでの改善を報告しています。第三者の報告も探しましたが（2026-11-24 に検索）、見つかったものは、数が少なく、規模も小さく、ほとんどはシードを変えて繰り返していません。
@@ -327,7 +380,7 @@ Markdown(
 #
 # ## 判断のための表
 #
-# それぞれの場合に、GC は訓練損失を下げるでしょうか。テスト正解率を上げるでしょうか。次のセルは、どの答えも規則から計算します。「はい」は、測ったすべての設定で役に立つという意味です。「示されていない」は、効果を示す設定が 1 つもなく、少なくとも 1 つの設定では結論が出ないという意味です。許容幅は、各実験の規則が、この中に収まる差には実用上の意味がないとみなす幅です。正解率なら 2 ポイント、損失なら 0.02 ナット（B）、5%（C）、0.03 ナット（E）です。どの答えも、これらの実験のネットワークと画像についてのものです。
+# それぞれの場合に、GC は訓練損失を下げるでしょうか。テスト正解率を上げるでしょうか。次のセルは、どの答えも規則から計算します。「はい」は、測ったすべての設定で役に立つという意味です。1 つの設定は、1 つのデータセットでの 1 つのネットワークです。「示されていない」は、効果を示す設定が 1 つもなく、少なくとも 1 つの設定では結論が出ないという意味です。許容幅は、各実験の規則が、この中に収まる差には実用上の意味がないとみなす幅です。正解率なら 2 ポイント、損失なら 0.02 ナット（B）、5%（C）、0.03 ナット（E）です。どの答えも、これらの実験のネットワークと画像についてのものです。
 
 # %%
 from gc_tutorial.study.analysis import verdict_word
@@ -349,8 +402,8 @@ table[list(names)].rename(columns=names).set_index(names["case"])
 # %%
 Markdown(text("In these studies:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
 
-# %% [markdown] translates="a3636b78eb2b"
-# 勾配への GC と更新量への GC の、どちらを使えばよいでしょうか。SGD なら、既定の、勾配への GC です。RMSprop と Adam では、どちらがよいとも言えません。論文の著者は更新量のほうを勧めていますが、計画した実験で訓練に使うのは勾配への GC だからです（[ノートブック 7](07_any_optimizer.ipynb)）。
+# %% [markdown] translates="f38c8c437766"
+# 勾配への GC と更新量への GC の、どちらを使えばよいでしょうか。SGD なら、既定の、勾配への GC です。RMSprop と Adam でも、計画した実験で訓練に使うのは勾配への GC なので、結果はそれについてのものです。論文の著者は、そこでは更新量のほうを勧めています。どちらがよいかは分かりません（[ノートブック 7](07_any_optimizer.ipynb)）。
 #
 # ## 同じ実験を自分の画像で
 #

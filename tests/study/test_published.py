@@ -92,6 +92,82 @@ def test_the_readme_says_what_was_found_with_sgd():
     assert f"ends at {loss['mean_baseline']:.2f} ({tuned['mean_baseline']:.2f} at its own rate), where" in readme
 
 
+def test_the_readme_says_what_was_found_elsewhere():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = published("C").findings()
+    loss, accuracy, running = (found[rule].table for rule in ("training", "heldout", "training_running"))
+    lower = [f"{100 * (1 - np.exp(difference)):.2g}%" for difference in sorted(loss["difference"])]
+    points = [f"{100 * difference:.2g}" for difference in accuracy.query("word == 'helps'")["difference"].sort_values()]
+    assert set(loss["word"]) == {"helps"} and len(loss) == len(accuracy) == 12 and len(points) == 6
+    assert "hurts" not in {*accuracy["word"], *running["word"]} and not (loss["edge"] | accuracy["edge"]).any()
+    tuned = found["fine_tuning"].table.set_index("train_examples")
+    assert set(tuned["word"]) == {"inconclusive"}
+    after = [
+        f"{100 * abs(tuned.loc[count, name]):.2g}" for count in (100, 200) for name in ("difference", "t_low", "t_high")
+    ]
+    again = [
+        f"{100 * (1 - np.exp(difference)):.2g}%"
+        for difference in sorted(running.query("word == 'helps'")["difference"])
+    ]
+    photographs = accuracy["data"].isin(["cats_and_dogs", "flowers"])
+    without = [
+        [f"{100 * accuracy[accuracy['data'] == data]['mean_baseline'].agg(end):.0f}%" for end in ("min", "max")]
+        for data in ("cats_and_dogs", "flowers")
+    ]
+    easy = accuracy[accuracy["data"].isin(["digits", "mnist1d"])]
+    changes = [f"{100 * easy['difference'].agg(end):+.1f}" for end in ("min", "max")]
+    right = [f"{100 * easy['mean_baseline'].agg(end):.0f}%" for end in ("min", "max")]
+    assert (accuracy[photographs]["word"] == "helps").sum() == 5
+    assert "GC helps in 1 and hurts in 0 of 5 data sets" in found["heldout"].found
+    assert set(accuracy.nlargest(2, "difference")["network"]) == {"cnn_bn"}
+    sets = estimate(accuracy.groupby("data")["difference"].mean())
+    # As the rule "mixed" says, with the same signs.
+    assert f"{100 * sets['t_low']:.1f} to {100 * sets['t_high']:+.1f} points" in found["mixed"].found
+    for said in (
+        f"12 settings, 10 seeds each) | lower in 12 of 12 settings, by {lower[-1]} to {lower[0]} (",
+        f"higher in 6 of 12, by {points[0]} to {points[-1]} points; shown to be lower in none |",
+        f"in {len(again)} of 12, by {again[-1]} to {again[0]}) |",
+        "inconclusive: {} points lower (95% interval from {} lower to {} higher) and {} higher (from {} lower to {} "
+        "higher) |".format(*after),
+        f"from {-100 * sets['t_low']:.1f} points lower to {100 * sets['t_high']:.1f} higher",
+        "in the plain network a higher accuracy is shown on one of them",
+        "without GC {} to {} of cats and dogs (a guess: 50%) and {} to {} of flowers".format(*without[0], *without[1]),
+        "where {} to {} are right, the accuracy changes by {} to {} points".format(*right, *changes),
+        "The two largest gains are with batch normalization",
+    ):
+        assert said in readme
+
+
+def test_the_answers_say_what_was_found_elsewhere():
+    answers = " ".join((ROOT / "docs" / "faq.md").read_text(encoding="utf-8").split())
+    found = published("C").findings()
+    loss, accuracy, running = (found[rule].table for rule in ("training", "heldout", "training_running"))
+    normalized = running[running["network"].str.endswith("_bn")]["difference"]
+    percent = [f"{100 * (1 - np.exp(difference)):.2g}%" for difference in (normalized.max(), normalized.min())]
+    same = np.isclose(loss["learning_rate"], loss["learning_rate_baseline"]).sum()
+    in_loss, in_accuracy = (
+        table.query("network == 'vit'").set_index("data")["difference"] for table in (loss, accuracy)
+    )
+    lower = [f"{100 * (1 - np.exp(in_loss[data])):.2g}%" for data in ("cats_and_dogs", "flowers")]
+    points = [f"{100 * in_accuracy[data]:.2g}" for data in ("cats_and_dogs", "flowers")]
+    assert not found["batch_normalization_running"].found.replace("no change is shown", "").count("a change is shown")
+    for said in (
+        "it was lower by {} to {} (study C".format(*percent),
+        f"had the same in {same} of 12 settings",
+        "lower by {} (cats and dogs) and {} (flowers) with GC".format(*lower),
+        "accuracy higher by {} and {} points, ten seeds each".format(*points),
+    ):
+        assert said in answers
+
+
+def test_notebook_9_says_what_longer_trainings_showed():
+    notebook = (ROOT / "notebooks" / "09_should_you_use_it.py").read_text(encoding="utf-8")
+    words = published("A").findings()["longer"].table.set_index("optimizer")["word"]
+    assert words.to_dict() == {"adam": "inconclusive", "rmsprop": "inconclusive", "sgd": "helps"}
+    assert "lower\n#   with GC and SGD, and inconclusive with RMSprop and Adam; after 40 epochs of the" in notebook
+    assert "published recipe it was a little higher" in notebook
+
+
 def test_the_readme_says_what_was_found_with_the_published_recipe():
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     found = published("E").findings()

@@ -93,10 +93,10 @@ NAMES = Words(
     {
         "untuned": "you do not tune the learning rate",
         "same_rate": "you keep the learning rate that is best without GC",
-        "tuned": "you tune the learning rate",
+        "tuned": "you tune the learning rate on these pictures",
         "other_data": "your data are other than these pictures",
         "batch_normalization": "your network has batch normalization, on other data",
-        "transformer": "your network is a transformer",
+        "transformer": "your network is a small transformer",
         "weight_decay": "you use AdamW with weight decay",
         "fine_tuning": "you fine-tune on 100 to 200 pictures",
         "published": "you train by the published recipe, for 40 epochs",

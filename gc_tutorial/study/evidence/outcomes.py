@@ -89,12 +89,14 @@ def reduce_runs(table: pd.DataFrame, *, classes: dict[str, int] = CLASSES) -> pd
     layers = [name for name in table if name.startswith(("share_", "chance_"))]
     names += [name for name in ("figures",) if name in table]
     measured = [name for name in MEASURED if name in table]
-    runs = groups[names].first()
-    runs[measured] = groups.tail(WINDOW).groupby("run", sort=False)[measured].mean()
-    runs["seconds"] = groups["seconds"].median()
-    runs["diverged"] = groups["status"].agg(lambda status: (status == "diverged").any())
-    if layers:
-        runs[layers] = groups[layers].mean()
+    parts = [
+        groups[names].first(),
+        groups.tail(WINDOW).groupby("run", sort=False)[measured].mean(),
+        groups["seconds"].median(),
+        groups["status"].agg(lambda status: (status == "diverged").any()).rename("diverged"),
+        groups[layers].mean(),
+    ]
+    runs = pd.concat(parts, axis=1)
     if "classes" in table:
         counted = table[table["classes"] > 0].groupby("data")["classes"].first()
         classes = {**classes, **counted.to_dict()}

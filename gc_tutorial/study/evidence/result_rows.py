@@ -9,7 +9,8 @@ from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.intervals import within_margin
 from gc_tutorial.study.evidence.names import SIZES, setting_names
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, in_unit, not_yet, signed
+from gc_tutorial.study.evidence.outcomes import OUTCOMES
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits, in_unit, not_yet, signed
 
 LEFT_OUT = (*SIZES, "train_examples")
 
@@ -57,3 +58,26 @@ def short_names(table: pd.DataFrame) -> list[str]:
 def general_claims(finding: Finding) -> list[str]:
     """What a finding says of all settings together, by its rule; nothing where the rule does not ask for it."""
     return [finding.table.attrs[GENERAL]] if GENERAL in finding.table.attrs else []
+
+
+def counted_settings(finding: Finding) -> str:
+    """Say in how many settings of a rule of the kind "difference" GC helps, and by how much, and in how many it hurts.
+
+    A setting in which a best rate lies at the edge of its grid is left out, since the rules make no claim from it.
+    """
+    table = finding.table[~finding.table["edge"]]
+    helps = table.loc[table["word"] == HELPS, "difference"].sort_values(key=abs)
+    by = ""
+    if len(helps):
+        values, unit = in_unit(helps, table["outcome"].iloc[0], table["scale"].iloc[0])
+        by = text(" (by {least} to {most}{unit})", least=digits(values[0]), most=digits(values[-1]), unit=unit)
+    return text(
+        "For the {outcome}, with each method at its own best rate, GC helps in {helps} of {count} settings{by} and "
+        "hurts in {hurts} ({seeds:.0f} seeds in each setting).",
+        outcome=OUTCOMES[finding.table["outcome"].iloc[0]],
+        helps=len(helps),
+        count=len(table),
+        by=by,
+        hurts=int((table["word"] == HURTS).sum()),
+        seeds=finding.table["seeds"].min(),
+    )
