@@ -177,8 +177,8 @@ show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 # These runs only choose a learning rate for each method. Do not compare the methods by them: a best rate looks better than it is on the seeds
 # that chose it. Other studies compare GC with no GC on fresh
 # seeds. Study D (with RMSprop) and study D2 (with SGD) train both at the rate that the tuning found best *without* GC. Study B (with
-# RMSprop and with Adam) and study C (with Adam, on five small data sets and several networks) train each at its own best rate. (Percentages are averages over pairs of runs with the same seed, so they can differ a
-# little from those of the means.)
+# RMSprop and with Adam) and study C (with Adam and AdamW, on five small data sets and several networks) train each at its own best rate. (Each percentage is an average over pairs of runs with the same seed. So it can
+# differ a little from the percentage between the means.)
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.result_rows import counted_settings
@@ -239,6 +239,7 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 # - It takes about ten lines in a Keras optimizer, and its place is `apply`.
 # - The proof under SGD: with GC the means of the weight vectors stay constant, and without GC they move.
 # - After 12 epochs the training loss was lower with GC in all settings of study C. The accuracy on held-out examples is shown to be higher in
-#   half of them. What longer trainings showed is in [notebook 9](09_should_you_use_it.ipynb).
+#   half of them, and lower in none, which is too little for a general claim. [Notebook 9](09_should_you_use_it.ipynb) says why, and what longer
+#   trainings showed.
 #
 # Next: [1. The images](01_data.ipynb), or another of the notebooks above.

@@ -40,13 +40,15 @@ settings = gc_tutorial.start()
 # %% [markdown]
 # ## The short answer
 #
-# If you train a network from new weights, and for a short time, try GC. It is one line, and can be taken out again. Tune the learning rate with
-# it and without it; often the same rate is best. Expect a lower training loss after 12 epochs; after 36 and 40 the results differ (below). The
-# accuracy on new data may rise, too, but no study here claims that in general. If you fine-tune a network, no gain of accuracy is shown,
-# nor excluded.
+# If you train a small network from new weights, and for a short time, try GC. It is one line, and easy to remove. Tune the learning rate with
+# it and without it; often the same rate is best. After 12 epochs the training loss was lower with GC in every setting of study C; after 36 and 40
+# the results differ (below). The accuracy on new data may rise, too, but no study here claims that in general. Do not expect it where nearly all answers
+# are right already. For fine-tuning the results are inconclusive.
 #
 # This rests above all on study C. It has five small data sets, small CNNs with and without batch normalization, a small transformer, and AdamW with
-# weight decay, and asks in each setting whether GC helps. This is what its rules found:
+# weight decay, and asks in each setting whether GC helps. A *setting* is one network on one data set. *Helps* and *hurts* mean that the 95% interval
+# of the difference excludes zero and that the correction for several tests keeps it. The *clean* training loss is measured without dropout and
+# augmentation. The *primary family* is the plain network, once on each data set. This is what the rules of study C found:
 
 # %%
 from gc_tutorial.study.published import published
@@ -69,9 +71,9 @@ from gc_tutorial.study.evidence.result_rows import counted_settings, general_cla
 from IPython.display import Markdown
 
 groups = {
-    "training": text("From new weights:"),
-    "heldout": text("From new weights:"),
-    "fine_tuning": text("Fine-tuning:"),
+    "training": text("Training loss, from new weights:"),
+    "heldout": text("Held-out accuracy, from new weights:"),
+    "fine_tuning": text("Held-out accuracy, fine-tuning:"),
 }
 lines = [
     f"- **{group}** " + sentences([counted_settings(found["C"][rule]), *general_claims(found["C"][rule])])
@@ -83,22 +85,24 @@ Markdown("\n".join(lines) or studies["C"].progress)
 # %% [markdown]
 # Four things limit this:
 #
-# - **Short trainings.** All settings use Adam or AdamW, batches of 32 and a constant rate, tuned for 12 epochs (20 for fine-tuning). Some networks
-#   without GC have hardly begun to learn when they end. So a faster start is shown in some settings, and a better network in the end is not.
-#   Of longer trainings there are two, with five seeds each (below): after 36 epochs the training loss was still lower
-#   with GC and SGD, and inconclusive with RMSprop and Adam; after 40 epochs of the published recipe it was a little higher.
+# - **Short trainings.** All settings use Adam or AdamW, batches of 32 and a constant rate, tuned for 12 epochs (20 for fine-tuning). Without
+#   GC some networks had hardly begun to learn after 12 epochs. So a faster start is shown in some settings, but not that the network is better after
+#   a long training. Two longer trainings exist, with five seeds each (below). After 36 epochs the training loss with GC was lower for SGD, and the
+#   result was inconclusive for RMSprop and Adam. After 40 epochs of the published recipe it was a little higher.
 # - **Little learned.** Five of the six gains of accuracy are on photographs, of which these networks have learned little (*Elsewhere*, below, has
-#   the numbers). On digits and MNIST-1D, where nearly all answers are right, the accuracy changes by less than one point.
+#   the numbers). On digits and MNIST-1D, where nearly all answers are right, the accuracy changes by less than one point. In one
+#   of these settings the held-out *loss* is higher with GC (*Where it hurts*, below).
 # - **Batch normalization.** There, the held-out accuracy and the clean training loss are measured with averages over past batches, which lag behind
-#   in a short training ([notebook 8](08_why_it_works.ipynb)). Part of what GC gains may be a smaller lag: the running training loss, which does not
-#   use these averages, gains less in each of the four settings.
-# - **Few seeds and data sets.** Each setting has ten seeds, and learning rates that were tuned on three, on a grid in which each rate is about 3.2 times the
-#   one before. The 12 settings share five data sets and the ten seeds, so they are not 12 independent results. The seeds divide the same examples in different ways, so
-#   their training sets overlap; the intervals treat them as independent, and are too narrow for new examples. Study B, which compares tuned
+#   in a short training ([notebook 8](08_why_it_works.ipynb)). Part of what GC gains may be a smaller lag. The running training loss does not
+#   use these averages, and with GC it falls by less than the clean loss in each of the four settings. On digits and MNIST-1D this is so without batch
+#   normalization, too, so there the lag cannot be the only reason.
+# - **Few seeds and data sets.** Each setting has ten seeds. Its learning rates were tuned on three others, and each rate of the grid is about 3.2 times the
+#   one before. The 12 settings share five data sets and the ten seeds, so they are not 12 independent results. Each seed splits the same examples anew, so
+#   the training sets overlap. The intervals ignore this, so for new examples they are too narrow. Study B, which compares tuned
 #   rates on 60 seeds with RMSprop and Adam, is not complete.
 #
 # A gain on your data is known only after you compare on *your* held-out data, with the learning rate tuned for both and with several seeds. The
-# last section shows how. And first tune the learning rate, the scale of the inputs, the augmentation and the length of training.
+# last section shows how. Before that, tune the learning rate, the scale of the inputs, the augmentation and the length of training.
 #
 # ## What has been measured
 #
@@ -249,8 +253,7 @@ show_results(
 )
 
 # %% [markdown]
-# Once there are rows: *helps* and *hurts* mean that the interval excludes zero and that the correction for several tests keeps it. A dagger (†)
-# marks a setting in which a best rate lies at the edge of its grid.
+# A dagger (†) marks a setting in which a best rate lies at the edge of its grid.
 
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
@@ -423,7 +426,7 @@ Markdown(
 # ## The table of decisions
 #
 # For each case: does GC lower the training loss, and does it raise the held-out accuracy? A cell computes each answer from the rules.
-# *Yes* means that it helps in every setting measured; a setting is one network on one data set. *Not shown* means that no setting shows an effect, and that at least one is
+# *Yes* means that it helps in every setting measured. In the cases of study C each method has its own tuned rate. *Not shown* means that no setting shows an effect, and that at least one is
 # inconclusive. *The margin* is what the rule of a study calls a difference without practical meaning: 2 points of accuracy, and of loss
 # 0.02 nats (B), 5% (C) or 0.03 nats (E). All of it is about the networks and pictures of these studies.
 

@@ -74,16 +74,15 @@ def restore(*, plan: str, source: str, folder: str) -> None:
 
 
 def headline(*, picture: str) -> None:
-    """Draw the figure of the README: what GC does to the training loss, and what its parts do, with RMSprop."""
+    """Draw the figure of the README: training loss and held-out accuracy with GC, in each setting of study C."""
     if not picture or os.path.isdir(picture):
         raise StoreError(f"{picture!r} is not the name of a file. Give one, such as headline.png.")
     from gc_tutorial import plotting
-    from gc_tutorial.study.evidence import effects, mechanism_figure
+    from gc_tutorial.study.evidence.forest_figure import forests
     from gc_tutorial.study.published import published
 
-    study = published("D_mechanism")
-    ablations = effects.ablations(study.runs, faster=study.plan.rules["larger_step"]["factor"])
-    figure = mechanism_figure.mechanism(effects.split_settings(ablations)[0])
+    found = published("C_generality").findings()
+    figure = forests([found["training"].table, found["heldout"].table])
     plotting.translate(figure)
     try:
         figure.savefig(picture, dpi=110, facecolor="white")

@@ -177,18 +177,18 @@ def test_each_case_gets_its_own_settings():
     assert list(table.index[1:]) == [NAMES[case.name] for case in CASES]
     answers = {name: (one["training"], one["heldout"]) for name, one in table.iterrows()}
     assert answers["you do not tune the learning rate"] == ("in 1 of 2 settings", "not shown")
-    assert answers["you tune the learning rate on these pictures"] == (
+    assert answers["you tune the learning rate on Horses or Humans"] == (
         "yes",
         "no, it hurts in 1 of 2, but by less than the margin",
     )
-    assert answers["your data are other than these pictures"] == ("yes", "in 1 of 2 settings")
-    assert answers["your network has batch normalization, on other data"] == (NULL, "not yet known")
-    assert answers["your network is a small transformer"] == ("not yet known", "not shown")
+    assert answers["you train a plain CNN on other data"] == ("yes", "in 1 of 2 settings")
+    assert answers["you train a CNN with batch normalization on other data"] == (NULL, "not yet known")
+    assert answers["you train a small transformer"] == ("not yet known", "not shown")
     assert answers["you use AdamW with weight decay"] == ("not yet known", "no, it hurts")
     assert answers["you fine-tune on 100 to 200 pictures"] == (NO_RULE["not asked"], "not yet known")
     published = ("no, it hurts, but by less than the margin", NO_RULE["not asked"])
     assert answers["you train by the published recipe, for 40 epochs"] == published
-    assert table.loc["you tune the learning rate on these pictures", "rests_on"] == "study B: 2 settings, 10 seeds"
+    assert table.loc["you tune the learning rate on Horses or Humans", "rests_on"] == "study B: 2 settings, 10 seeds"
     assert table.loc["you fine-tune on 100 to 200 pictures", "rests_on"] == "study C: no results yet"
 
 
@@ -225,7 +225,7 @@ def test_without_results_nothing_is_advised():
     table = decision_table({})
     assert set(table["training"]) | set(table["heldout"]) == {"not yet known", *NO_RULE.values()}
     (said,) = advice(table)
-    assert said.startswith("Not yet known") and "if you tune the learning rate on these pictures; if " in said
+    assert said.startswith("Not yet known") and "if you tune the learning rate on Horses or Humans; if " in said
 
 
 def test_advice_follows_the_answers():
@@ -234,11 +234,11 @@ def test_advice_follows_the_answers():
         one.startswith("GC raises the held-out accuracy in some settings, and lowers it in none") for one in said
     )
     lowers = "GC lowers the held-out accuracy, at least in some settings, if "
-    assert f"{lowers}you tune the learning rate on these pictures (by less than the margin)." in said
+    assert f"{lowers}you tune the learning rate on Horses or Humans (by less than the margin)." in said
     assert "GC lowers the held-out accuracy if you use AdamW with weight decay." in said
-    both = "if you tune the learning rate on these pictures or if your data are other than these pictures"
+    both = "if you tune the learning rate on Horses or Humans or if you train a plain CNN on other data"
     assert f"GC lowers the training loss {both}." in said
-    assert "It is not shown that GC raises the held-out accuracy if your network is a small transformer." in said
+    assert "It is not shown that GC raises the held-out accuracy if you train a small transformer." in said
 
 
 @pytest.mark.parametrize(
@@ -255,16 +255,16 @@ def test_advice_follows_the_answers():
 )
 def test_advice_says_a_harm_and_an_equivalence(words, said):
     found = {"B": {"heldout": finding([row(word, data="horses_or_humans") for word in words])}}
-    assert f"{said}you tune the learning rate on these pictures." in advice(decision_table(found))
+    assert f"{said}you tune the learning rate on Horses or Humans." in advice(decision_table(found))
 
 
 def test_a_result_that_these_figures_alone_show_is_no_advice_for_others():
     rows = [row("helps", data="horses_or_humans", new_figures=one) for one in (True, False)]
     for count, said in ((2, True), (1, False)):
         table = decision_table({"B": {"heldout": finding(rows[:count])}})
-        answer = table.set_index("case").loc["you tune the learning rate on these pictures", "heldout"]
+        answer = table.set_index("case").loc["you tune the learning rate on Horses or Humans", "heldout"]
         assert answer == ("yes, for these horses and humans" if said else "yes")
-        limit = "For other horses and humans that is not shown if you tune the learning rate on these pictures."
+        limit = "For other horses and humans that is not shown if you tune the learning rate on Horses or Humans."
         assert (limit in advice(table)) == said
 
 

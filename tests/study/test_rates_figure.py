@@ -60,7 +60,7 @@ def test_lines_are_means_over_seeds_and_every_run_is_a_dot():
             np.testing.assert_allclose(mean.get_ydata(), values.groupby(group["learning_rate"]).mean())
     assert [axis.get_title() for axis in figure.axes] == [
         "RMSprop: training loss, without dropout",
-        "RMSprop: error on held-out pictures",
+        "RMSprop: held-out error",
     ]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["no GC", "GC", "GC on the update"]

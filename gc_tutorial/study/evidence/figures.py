@@ -39,7 +39,7 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
     axes[0].legend(fontsize=8)
     name = value_name("optimizer", optimizer)
     axes[0].set_title(text("{name}: training loss, no dropout", name=name), fontsize=10)
-    axes[1].set_title(text("{name}: error on held-out pictures", name=name), fontsize=10)
+    axes[1].set_title(text("{name}: held-out error", name=name), fontsize=10)
     draw_forest(axes[2], heldout)
     axes[2].set_title("Tuned GC minus tuned no GC", fontsize=10)
     handles = axes[2].get_legend_handles_labels()

@@ -1,7 +1,7 @@
 """Tuned GC against tuned no GC, a row for each setting: a forest plot, its finding and its alternative text."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -34,6 +34,23 @@ def forest(table: pd.DataFrame) -> Figure:
     draw_forest(axis, table)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
     figure.suptitle(wrapped(forest_finding(table), 50), fontsize=10)
+    return figure
+
+
+def forests(tables: Sequence[pd.DataFrame]) -> Figure:
+    """Draw forest plots of the same settings side by side: arguments as for `draw_forest`, a table for each.
+
+    Returns:
+        `matplotlib.figure.Figure`, as wide as a page.
+    """
+    size = (4.3 * len(tables), 2.1 + 0.36 * len(tables[0]))
+    figure, axes = plt.subplots(1, len(tables), figsize=size, layout="constrained", sharey=True)
+    keys = {}
+    for axis, table in zip(axes, tables, strict=True):
+        draw_forest(axis, table)
+        axis.set_title(wrapped(forest_finding(table), 40), fontsize=10)
+        keys.update(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(keys.values(), keys, loc="outside lower center", fontsize=8, ncols=len(keys))
     return figure
 
 

@@ -29,6 +29,8 @@ VALUES = Words(
     {
         "horses_or_humans": "Horses or Humans",
         "cats_and_dogs": "cats and dogs",
+        "flowers": "flowers",
+        "digits": "digits",
         "mnist1d": "MNIST-1D",
         "rmsprop": "RMSprop",
         "sgd": "SGD",

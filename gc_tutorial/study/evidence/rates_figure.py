@@ -28,7 +28,7 @@ def rates_figure(runs: pd.DataFrame, *, optimizer: str = "rmsprop", title: str |
     draw_rates(axes[0], found, "clean_loss")
     draw_rates(axes[1], found, "heldout_accuracy", by="heldout_loss")
     axes[0].set_title(text("{name}: training loss, without dropout", name=name), fontsize=10.5)
-    axes[1].set_title(text("{name}: error on held-out pictures", name=name), fontsize=10.5)
+    axes[1].set_title(text("{name}: held-out error", name=name), fontsize=10.5)
     for axis in axes:
         axis.label_outer()
     handles = axes[0].get_legend_handles_labels()
