@@ -220,6 +220,22 @@ def marked(heldout):
     return heldout.assign(edge=edge, low=heldout["t_low"] - 1, high=heldout["t_high"] + 1)
 
 
+def test_forests_side_by_side_share_their_rows_and_their_key(heldout):
+    losses = heldout.assign(outcome="clean_loss", scale="log")
+    figure = forest_figure.forests([losses, heldout])
+    titles = [" ".join(axis.get_title().split()) for axis in figure.axes]
+    assert titles == [forest_figure.forest_finding(losses), forest_figure.forest_finding(heldout)]
+    figure.canvas.draw()
+    named = [[label.get_text() for label in axis.get_yticklabels() if label.get_visible()] for axis in figure.axes]
+    assert len(named[0]) == len(heldout) and not named[1]
+    (key,) = figure.legends
+    said = [one.get_text() for one in key.get_texts()]
+    assert len(said) == len(set(said)) and {"±2%", "±2 points"} < set(said)
+    points = [line for line in figure.axes[1].lines if line.get_marker() in forest_figure.SHAPES.values()]
+    shown = [line.get_xdata()[0] for line in points if len(line.get_xdata())]  # those of the key have no data
+    assert shown == pytest.approx(list(100 * heldout["difference"]))
+
+
 def test_a_row_of_the_forest_is_a_point_and_its_t_interval(heldout):
     axis = plt.subplots()[1]
     forest_figure.draw_forest(axis, marked(heldout).assign(margin=0.03))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -45,7 +46,7 @@ def forests(tables: Sequence[pd.DataFrame]) -> Figure:
     """
     size = (4.3 * len(tables), 2.1 + 0.36 * len(tables[0]))
     figure, axes = plt.subplots(1, len(tables), figsize=size, layout="constrained", sharey=True)
-    keys = {}
+    keys: dict[str, Artist] = {}
     for axis, table in zip(axes, tables, strict=True):
         draw_forest(axis, table)
         axis.set_title(wrapped(forest_finding(table), 40), fontsize=10)
