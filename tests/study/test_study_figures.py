@@ -166,7 +166,7 @@ def test_what_is_removed_is_drawn_layer_by_layer_above_chance(removed_table):
     drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert drawn["inputs [0, 1]"] == pytest.approx([0.6, 0.1], rel=0.01)
     assert drawn["inputs [-1, 1]"] == pytest.approx([0.2, 0.1], rel=0.01)
-    assert drawn["chance, 1/M"] == [0.04, 0.01]
+    assert drawn["chance, 1/M"] == pytest.approx([0.04, 0.01])
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == LAYERS
 
 
