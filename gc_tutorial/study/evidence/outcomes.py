@@ -115,9 +115,11 @@ def _with_defaults(table):
     """Fill in default factors: `groupby` silently drops missing keys."""
     filled = {}
     for name in factors(table):
-        words = name not in NUMBERS
-        filled[name] = table[name].astype(object if words else float).fillna(DEFAULTS.get(name, "" if words else 0))
-        filled[name] = filled[name].astype(str if words else float)
+        if name in NUMBERS:
+            filled[name] = table[name].astype(float).fillna(DEFAULTS.get(name, 0))
+        else:  # without `fillna`, which warns in pandas 2.2 and is an error in pandas 4
+            known = [DEFAULTS.get(name, "") if pd.isna(value) else value for value in table[name]]
+            filled[name] = pd.Series(known, table.index, dtype=str)
     return table.assign(**filled)
 
 
