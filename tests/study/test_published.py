@@ -160,6 +160,31 @@ def test_the_answers_say_what_was_found_elsewhere():
         assert said in answers
 
 
+def test_the_answers_say_at_which_rates_and_from_where():
+    answers = " ".join((ROOT / "docs" / "faq.md").read_text(encoding="utf-8").split())
+    found = published("C").findings()
+    loss = found["training"].table
+    ratio = (loss["learning_rate"] / loss["learning_rate_baseline"]).round().where(lambda ratio: ratio >= 1)
+    higher = sorted(ratio[ratio > 1])
+    assert higher == [3, 10] and set(loss[ratio > 1]["network"]) == {"vit"}
+    (lower,) = loss[ratio.isna()].to_dict("records")
+    assert (lower["data"], lower["network"]) == ("flowers", "cnn_bn")
+    assert "3 and 10 times higher (the small transformers) and 3 times lower (flowers with batch" in answers
+    assert round(lower["learning_rate_baseline"] / lower["learning_rate"]) == 3
+    without = found["heldout"].table.query("network == 'vit'").set_index("data")["mean_baseline"]
+    assert f"{without['cats_and_dogs']:.0%} of cats and dogs were right" in answers
+    assert f"and {without['flowers']:.0%} of flowers" in answers
+
+
+def test_notebook_9_says_where_the_running_loss_gains_less():
+    found = published("C").findings()
+    index = ["data", "network"]
+    gains = [-found[rule].table.set_index(index)["difference"] for rule in ("training", "training_running")]
+    less = (gains[1] < gains[0]).rename("less").reset_index()
+    assert less[less["network"].str.endswith("_bn")]["less"].tolist() == [True] * 4
+    assert less[less["network"] == "small_cnn"]["less"].tolist() == [True] * 2
+
+
 def test_notebook_9_says_what_longer_trainings_showed():
     notebook = (ROOT / "notebooks" / "09_should_you_use_it.py").read_text(encoding="utf-8")
     words = published("A").findings()["longer"].table.set_index("optimizer")["word"]
