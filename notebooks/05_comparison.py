@@ -12,7 +12,7 @@
 # # 5. The comparison
 #
 # **Learn how to compare training with and without gradient centralization (GC) so that the result can be believed: each method at its own
-# best learning rate, several seeds, pictures that are not used for training. Read what is known so far. And see two ways in which a
+# best learning rate, several seeds, pictures that are not used for training. Read what the studies found. And see two ways in which a
 # comparison misleads.**
 #
 # In the `standard` profile it takes one to three minutes on two processor cores; no GPU needed.
@@ -22,7 +22,7 @@
 # In this notebook you will
 #
 # - run a small paired comparison on your own machine;
-# - read what the studies have found so far, and which answers are still missing;
+# - read what the studies have found;
 # - see how one untuned setting misleads, and how a gain like that of the Keras example arises without any GC.
 
 # %% tags=["hide-input"]
@@ -92,12 +92,12 @@ show(
 # ## The study: each arm at its own best rate
 #
 # The study has two parts. **A** chooses the rates: every arm runs at seven learning rates, on five seeds, with pictures of 94 pixels. **B**
-# will answer for RMSprop and Adam, with pictures of 150 pixels: it first tries the three rates around the best one again, on other seeds,
+# answers for RMSprop and Adam, with pictures of 150 pixels: it first tries the three rates around the best one again, on other seeds,
 # and then runs no GC and GC on the gradient on 60 fresh seeds, each at its best rate. The plans and the rules that decide were committed
 # before the runs that they judge, with the exceptions that the [results](../gc_tutorial/study/results/README.md) list
 # ([plans](../gc_tutorial/study/plans)). Held-out pictures show other horses and humans than those trained on, in front of the same
-# backgrounds. A rule is applied only when all its runs are finished. Until B is finished, two other studies give a first answer: D
-# (RMSprop) and D2 (SGD) train with and without GC at the rate that A found best *without* GC, with pictures of 94 pixels ([notebook
+# backgrounds. A rule is applied only when all its runs are finished. Two other studies, D
+# (RMSprop) and D2 (SGD), train with and without GC at the rate that A found best *without* GC, with pictures of 94 pixels ([notebook
 # 8](08_why_it_works.ipynb)).
 
 # %%
@@ -108,12 +108,15 @@ answers = {**tuning.findings(), **confirmation.findings()}
 print(tuning.progress, confirmation.progress, sep="\n")
 
 # %% tags=["hide-input"]
+import pandas as pd
 from gc_tutorial.study.evidence.figures import answer, answer_alt
 from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
+tables = [one["heldout"].table for one in (answers, published("C_generality").findings()) if "heldout" in one]
 if "heldout" in answers:
-    heldout = answers["heldout"].table
+    heldout = pd.concat(tables, ignore_index=True)
     show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
+    print(text("Lowest panel: study B in the two uppermost rows, and study C (other data and networks) below them."))
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
@@ -155,7 +158,6 @@ Markdown("\n".join(lines))
 # back](../gc_tutorial/study/results/A_tuning/findings.md)).
 
 # %% tags=["hide-input"]
-import pandas as pd
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import rate

@@ -8,10 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="778e8db624ac"
+# %% [markdown] translates="0acc350d4647"
 # # 5. 比較
 #
-# **勾配中心化（GC）を使う訓練と使わない訓練を、信頼できる結果が得られるように比べる方法を学びましょう。方法ごとにいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。これまでに分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
+# **勾配中心化（GC）を使う訓練と使わない訓練を、信頼できる結果が得られるように比べる方法を学びましょう。方法ごとにいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。実験から分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 1〜3 分かかります。GPU は要りません。
 #
@@ -20,7 +20,7 @@
 # このノートブックで行うこと
 #
 # - 対応のある小さな比較を、自分の環境で実行します。
-# - 実験からこれまでに何が分かったのか、どの答えがまだ出ていないのかを読みます。
+# - 実験から何が分かったのかを読みます。
 # - 調整していない設定が 1 つだけだとどう誤るか、Keras の例にあるような改善が GC をまったく使わずにどう生じるかを見ます。
 
 # %% tags=["hide-input"]
@@ -79,12 +79,12 @@ show(
     alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="fb3f5b49b19f"
+# %% [markdown] translates="d4756be96255"
 # 何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
 #
-# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使って、RMSprop と Adam について問いに答えます。まず、いちばんよい学習率とその両隣の 3 つを別のシードで試し直し、それから、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。計画と判定の規則は、判定の対象となる訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)）。例外は、[結果の README](../../gc_tutorial/study/results/README.md) に挙げてあります（どちらも英語）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人で、背景は訓練に使ったものと同じです。規則を適用するのは、必要な訓練がすべて終わってからです。B が終わるまでは、別の 2 つの実験が最初の答えになります。D（RMSprop）と D2（SGD）では、94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよいと分かった学習率で、GC ありと GC なしの訓練を行います（[ノートブック 8](08_why_it_works.ipynb)）。
+# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使って、RMSprop と Adam について問いに答えます。まず、いちばんよい学習率とその両隣の 3 つを別のシードで試し直し、それから、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。計画と判定の規則は、判定の対象となる訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)）。例外は、[結果の README](../../gc_tutorial/study/results/README.md) に挙げてあります（どちらも英語）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人で、背景は訓練に使ったものと同じです。規則を適用するのは、必要な訓練がすべて終わってからです。ほかに 2 つの実験があります。D（RMSprop）と D2（SGD）で、94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよいと分かった学習率で、GC ありと GC なしの訓練を行います（[ノートブック 8](08_why_it_works.ipynb)）。
 #
 # 次の出力は、A と B がそれぞれどこまで進んだかを示します。
 
@@ -96,12 +96,15 @@ answers = {**tuning.findings(), **confirmation.findings()}
 print(tuning.progress, confirmation.progress, sep="\n")
 
 # %% tags=["hide-input"]
+import pandas as pd
 from gc_tutorial.study.evidence.figures import answer, answer_alt
 from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
+tables = [one["heldout"].table for one in (answers, published("C_generality").findings()) if "heldout" in one]
 if "heldout" in answers:
-    heldout = answers["heldout"].table
+    heldout = pd.concat(tables, ignore_index=True)
     show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
+    print(text("Lowest panel: study B in the two uppermost rows, and study C (other data and networks) below them."))
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
@@ -138,7 +141,6 @@ Markdown("\n".join(lines))
 # いちばんよい学習率は、次の表のとおりです。左の列は訓練損失で、右の列はテスト損失で選んだ値です。両者は違うことがあります。訓練用画像にいちばんよく適合する学習率が、新しい画像でもいちばんよいとは限らないからです。また、5 個のシードでは、どの学習率が選ばれるかも確実ではありません（[同じ学習率がまた選ばれる割合](../../gc_tutorial/study/results/A_tuning/findings.md)、英語）。
 
 # %% tags=["hide-input"]
-import pandas as pd
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import rate

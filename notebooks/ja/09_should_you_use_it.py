@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="a767e61b6908"
+# %% [markdown] translates="e3f56032d94b"
 # # 9. 使うべきか
 #
 # **勾配中心化（GC）が自分にとって使う価値のあるものかどうかを決めましょう。学習率を調整すると何が変わるか、ほかのデータやネットワークでも成り立つのは何か、コストはどれだけか、ほかの人の結果はどうかを順に見ます。最後に、場合ごとの答えを結果から計算した表を読みます。**
@@ -19,7 +19,7 @@
 #
 # このノートブックで行うこと
 #
-# - 勾配中心化（GC）についての手短な結論を読み、これまでに何が分かり、どの実験がまだ続いているかを見ます。
+# - 勾配中心化（GC）についての手短な結論を読み、それがどの実験に基づくのかを見ます。
 # - GC のコスト、ほかの人の結果、GC が害になるところを考え合わせます。
 # - 判断のための表を読み、同じ実験を自分の画像で実行します。
 
@@ -64,24 +64,26 @@ from gc_tutorial.study.evidence.result_rows import counted_settings, general_cla
 from IPython.display import Markdown
 
 groups = {
-    "training": text("Training loss, from new weights:"),
-    "heldout": text("Held-out accuracy, from new weights:"),
-    "fine_tuning": text("Held-out accuracy, fine-tuning:"),
+    ("C", "training"): text("Training loss, from new weights:"),
+    ("C", "heldout"): text("Held-out accuracy, from new weights:"),
+    ("C", "fine_tuning"): text("Held-out accuracy, fine-tuning:"),
+    ("B", "training"): text("Training loss on *Horses or Humans* (study B):"),
+    ("B", "heldout"): text("Held-out accuracy on *Horses or Humans* (study B):"),
 }
 lines = [
-    f"- **{group}** " + sentences([counted_settings(found["C"][rule]), *general_claims(found["C"][rule])])
-    for rule, group in groups.items()
-    if rule in found["C"]
+    f"- **{group}** " + sentences([counted_settings(found[letter][rule]), *general_claims(found[letter][rule])])
+    for (letter, rule), group in groups.items()
+    if rule in found[letter]
 ]
 Markdown("\n".join(lines) or studies["C"].progress)
 
-# %% [markdown] translates="d0e1837c6445"
+# %% [markdown] translates="a229582f858b"
 # この結論には、4 つの限界があります。
 #
 # - **訓練が短い。** どの設定でも、オプティマイザは Adam か AdamW で、バッチは 32 枚、学習率は一定です。学習率は、12 エポック（ファインチューニングでは 20 エポック）の訓練に合わせて調整したものです。GC なしのネットワークには、12 エポック後でも、まだほとんど学習が始まっていないものもありました。ですから、いくつかの設定で、訓練の初めの進みが速くなることは示されていますが、長く訓練したあとによりよいネットワークになることは示されていません。もっと長く訓練した結果は 2 つあり、シードは 5 個ずつです（あとで述べます）。36 エポック後の訓練損失は、SGD では GC ありのほうが低く、RMSprop と Adam では結論が出ませんでした。公開例の設定で 40 エポック訓練したあとの訓練損失は、GC ありのほうが少し高くなりました。
 # - **あまり学習していない。** 正解率が高くなることが示された 6 つの設定のうち 5 つは写真を使うもので、これらのネットワークは、写真についてあまり学習していません（数値は、あとの「ほかではどうか」にあります）。数字の画像と MNIST-1D では、答えのほとんどが正しく、GC による正解率の変化は 1 ポイント未満です。そのうちの 1 つの設定では、テスト**損失**が GC ありのほうが高くなっています（あとの「害になるところ」）。
 # - **バッチ正規化。** バッチ正規化を使うと、テスト正解率も、ドロップアウトなしで測った訓練損失も、過去のバッチについての平均を使って測ることになります。短い訓練では、この平均が遅れてついてきます（[ノートブック 8](08_why_it_works.ipynb)）。GC による改善の一部は、この遅れが小さくなったためかもしれません。この平均を使わない、訓練中に測った訓練損失では、4 つの設定のどれでも、改善はこれより小さくなっています。ただし、数字の画像と MNIST-1D では、バッチ正規化のない設定でも同じなので、そこでは、遅れだけが理由ではありえません。
-# - **シードとデータセットが少ない。** シードは設定ごとに 10 個で、学習率の調整には、それとは別の 3 個しか使っていません。調整で試した学習率は約 3.2 倍刻みです。12 個の設定は、5 つのデータセットと 10 個のシードを共有しているので、12 個の独立した結果ではありません。また、シードごとに変わるのは同じデータの分け方なので、訓練用のデータは互いに重なっています。区間は、シードを独立とみなして求めているため、新しいデータについての区間としては狭すぎます。RMSprop と Adam で、調整した学習率を 60 個のシードで比べる実験 B は、終わっていません。
+# - **シードとデータセットが少ない。** シードは設定ごとに 10 個で、学習率の調整には、それとは別の 3 個しか使っていません。調整で試した学習率は約 3.2 倍刻みです。12 個の設定は、5 つのデータセットと 10 個のシードを共有しているので、12 個の独立した結果ではありません。また、シードごとに変わるのは同じデータの分け方なので、訓練用のデータは互いに重なっています。区間は、シードを独立とみなして求めているため、新しいデータについての区間としては狭すぎます。実験 B にはシードが 60 個ありますが、画像は *Horses or Humans* だけです。
 #
 # 自分のデータで改善するかどうかは、**自分の**評価用データで、GC あり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。そのやり方は、最後の節で説明します。ただし、その前に、学習率、入力のスケール、データ拡張、訓練の長さを調整してください。
 #
@@ -207,8 +209,8 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
 # %%
 Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")))
 
-# %% [markdown] translates="c71881382f13"
-# 実験 B では、RMSprop と Adam を使い、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。実験 A でのばらつきから見て、テスト正解率の差の区間は、左右に約 2 ポイントずつ広がるはずです。ですから、「結論が出ない」という判定になっても、違いがないという意味ではありません。B では、あと 2 つのことも調べます。GC を加えると、同じ訓練損失に達するまでのエポックは少なくなるのか。そして、GC なしでも、もっとよい学習率を使えば、同じように達するのか。
+# %% [markdown] translates="d02447885ac3"
+# 実験 B では、RMSprop と Adam を使い、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードと 150 ピクセルの画像を使って訓練します。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。B では、あと 2 つのことも調べます。GC を加えると、同じ訓練損失に達するまでのエポックは少なくなるのか。そして、GC なしでも、もっとよい学習率を使えば、同じように達するのか。
 
 # %%
 show_results(
@@ -269,13 +271,28 @@ Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dog
 # 一般に成り立つのは何でしょうか。規則がそれを問うのは、速さとテスト正解率についてで、どちらも素のネットワークだけが対象です。
 
 # %%
-claims = [
-    text("- **{name}:** {said}", name=name, said=claim)
-    for rule, name in {"speed": text("Speed in general"), "heldout": text("Held-out accuracy in general")}.items()
-    if rule in found["C"]
-    for claim in general_claims(found["C"][rule])
+from gc_tutorial.study.evidence.synthesis import faster_in_general
+
+asked = {"speed": text("Speed in general"), "heldout": text("Held-out accuracy in general")}
+claims = {rule: general_claims(found["C"][rule]) for rule in asked if rule in found["C"]}
+if "speed" in claims:
+    claims["speed"] += faster_in_general(found["B"], found["C"])
+lines = [text("- **{name}:** {said}", name=asked[rule], said=sentences(said)) for rule, said in claims.items()]
+Markdown("\n".join(lines) or text("Whether anything holds in general is not yet known."))
+
+# %% [markdown] translates="f7f4b94cec8e"
+# 規則の対象ではなく、規則より厳しい確認を 1 つ加えます。どの設定でも、シードごとの訓練用データは同じデータから選ばれ、互いに重なっています。そのため、シードについての区間は、新しいデータについての区間としては狭すぎます。Nadeau と Bengio の補正（2003 年、*Machine Learning* 52）は、この重なりのせいで見えなくなる分を分散に加えます。GC が役に立つと判定された設定のうち、補正のあとにも残るのはいくつでしょうか。
+
+# %%
+from gc_tutorial.study.evidence.result_rows import kept_for_new_examples
+
+kept = [
+    text("- Study {letter}: {said}", letter=letter, said=kept_for_new_examples(found[letter][rule]))
+    for letter in ("C", "B")
+    for rule in ("training", "heldout")
+    if rule in found[letter]
 ]
-Markdown("\n".join(claims) or text("Whether anything holds in general is not yet known."))
+Markdown("\n".join(kept))
 
 # %% [markdown] translates="f2163b236657"
 # 実験 C では、問いがあと 2 つあり、どちらにも差どうしの差で答えます。つまり、同じシードで、ある設定での効果から、もう 1 つの設定での効果を引きます。バッチ正規化があると、効果は小さくなるのでしょうか。（2 通りに測った訓練損失の結果が一致したときだけ、答えとみなします。）そして、GC は、重み減衰の代わりになるのでしょうか。
@@ -510,10 +527,10 @@ print(
     )
 )
 
-# %% [markdown] translates="33e5582387a8"
+# %% [markdown] translates="46f23f957099"
 # ## このノートブックのまとめ
 #
-# - 計画した実験から、調整した学習率とほかのデータやネットワークについて、これまでに分かったことと、まだ分からないことを見ました。
+# - 計画した実験から、調整した学習率とほかのデータやネットワークについて、分かったことと、分からないままのことを見ました。
 # - GC のコスト、GC が害になるという結果のすべて、そして、ほかの人の報告を日付とともに見ました。
 # - 判断のための表は、規則から計算されます。また、1 つのコマンドで、同じ実験を自分の画像で実行できます。
 #

@@ -16,7 +16,7 @@ from gc_tutorial.study.evidence.decisions import (
 )
 from gc_tutorial.study.evidence.findings import Finding, findings
 from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
-from gc_tutorial.study.evidence.result_rows import counted_settings, general_claims, result_rows
+from gc_tutorial.study.evidence.result_rows import counted_settings, general_claims, kept_for_new_examples, result_rows
 from gc_tutorial.study.plan import read_plan
 
 CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(300, 320)}
@@ -327,6 +327,15 @@ def test_results_as_rows():
 )
 def test_settings_in_which_it_helps_are_counted(rows, said):
     assert f"GC helps in {said}" in counted_settings(finding(rows))
+
+
+@pytest.mark.parametrize(("others", "primary", "kept"), [(6, True, 1), (7, True, 0), (7, False, 1)])
+def test_a_setting_is_kept_for_new_examples_after_the_correction_in_its_family(others, primary, kept):
+    clear = row("helps", difference=0.036, sd=0.0174)  # a p-value of 0.0068, so that seven tests are one too few
+    rest = [row("inconclusive", difference=0.0, sd=0.1, primary=primary)] * others
+    hurts = row("hurts", difference=-0.5, sd=0.001)
+    assert f"{kept} of the 1 settings" in kept_for_new_examples(finding([clear, *rest, hurts][: others + 1]))
+    assert kept_for_new_examples(finding([hurts])).endswith("there is no setting in which GC helps.")
 
 
 def test_claims_about_all_settings_are_found():

@@ -355,7 +355,10 @@ def test_a_rule_without_runs_says_so_and_an_unknown_one_is_an_error():
 def test_a_paragraph_for_each_rule():
     rules = {"same_kind": {"text": "", **HELDOUT}, "speed": {"text": "", **SPEED}}
     text = as_markdown(findings(rules, confirming()))
-    assert text.startswith("**Same kind.** RMSprop: ") and text.count("\n\n") == 1
+    assert text.startswith("**Same kind.** RMSprop: ") and text.count("\n\n") == 1 and not text.endswith("\n\n")
+    both = pd.concat([confirming(), confirming(optimizer="adam")])
+    lines = as_markdown(findings({"same_kind": {"text": "", **HELDOUT}}, both)).splitlines()
+    assert lines[:2] == ["**Same kind.**", ""] and [line.split(":")[0] for line in lines[2:]] == ["- Adam", "- RMSprop"]
 
 
 def test_several_settings_become_points_of_a_list():

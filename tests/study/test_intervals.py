@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gc_tutorial.study.evidence.intervals import estimate, holm, seeds_needed, share
+from gc_tutorial.study.evidence.intervals import estimate, for_new_examples, holm, seeds_needed, share
 
 VALUES = np.array([0.1, 0.3, 0.2, 0.6, 0.4])
 LIMITS = ("t_low", "t_high", "inner_low", "inner_high", "low", "high")
@@ -126,3 +126,11 @@ def test_as_many_seeds_as_are_needed_are_enough_also_where_the_width_is_met_exac
     width = stats.t.ppf(0.975, 34) * 1.0 / math.sqrt(35)
     assert seeds_needed(1.0, width) == 35
     assert seeds_needed(1.0, width * 0.999) == 40
+
+
+def test_overlapping_training_sets_make_a_difference_less_sure():
+    table = pd.DataFrame([estimate(VALUES), estimate(-VALUES)])
+    variance = VALUES.var(ddof=1) * (1 / 5 + 0.3 / 0.7)
+    assert for_new_examples(table, held_out=0.3) == pytest.approx([2 * stats.t.sf(0.32 / math.sqrt(variance), 4)] * 2)
+    assert for_new_examples(table, held_out=0.0) == pytest.approx(table["p"])  # nothing is shared
+    assert (for_new_examples(table) > table["p"]).all()

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from made_tables import made_table
 
-from gc_tutorial.study.evidence.findings import findings
-from gc_tutorial.study.evidence.synthesis import at_one_rate, synthesis
+from gc_tutorial.study.evidence.findings import Finding, findings
+from gc_tutorial.study.evidence.synthesis import at_one_rate, faster_in_general, synthesis
 from gc_tutorial.study.plan import read_plan
 
 RULES = read_plan("D").rules
@@ -99,3 +99,22 @@ def test_before_a_rule_is_applied_nothing_is_said(found, missing):
 def test_nothing_is_said_of_another_optimizer(found):
     assert not at_one_rate(found, "sgd")
     assert not synthesis(found, RULES, "sgd")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "enough", "said"),
+    [
+        ((True, True), True, "Study B shows it, too, for Adam and RMSprop. By the rule, GC trains faster in general."),
+        ((False, True), True, "Study B shows it for RMSprop only. By the rule, no general claim is made."),
+        ((False, False), True, "Study B does not show it. By the rule, no general claim is made."),
+        ((True, True), False, None),  # study C alone rules it out, and says so
+    ],
+)
+def test_faster_in_general_only_where_both_studies_show_it(claimed, enough, said):
+    table = pd.DataFrame({"optimizer": ["adam", "rmsprop"], "claimed": claimed})
+    b = {"speed": Finding("speed", "", [], table)}
+    rule = {**read_plan("C").rules["speed"], "further_sets": 1 if enough else 2}
+    flowers = pd.concat([made_table(data="flowers", gain=0.4), made_table(**CONFIRMING, data="flowers", gain=0.4)])
+    c = {one.name: one for one in findings({"speed": rule}, flowers)}
+    assert faster_in_general(b, c) == ([said] if said else [])
+    assert not faster_in_general({}, c) and not faster_in_general(b, {})

@@ -8,7 +8,8 @@ from gc_tutorial.language import text
 
 # With batch normalization the clean loss also measures how far its averages lag behind, so the plans ask both measures.
 OTHER_LOSS = {"clean_loss": "train_loss", "train_loss": "clean_loss"}
-GENERAL = "general"  # under this name a table keeps, as an attribute, the sentence about all of its settings
+# Under these names a table keeps, as attributes, the sentence about all of its settings, and whether they are enough.
+GENERAL, ENOUGH = "general", "enough"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import effects
 from gc_tutorial.study.evidence import speed as speeds
-from gc_tutorial.study.evidence.answers import GENERAL, Study, at_edge, fine_tuned, primary, unanswered
+from gc_tutorial.study.evidence.answers import ENOUGH, GENERAL, Study, at_edge, fine_tuned, primary, unanswered
 from gc_tutorial.study.evidence.intervals import holm
 from gc_tutorial.study.evidence.names import named_rows
 from gc_tutorial.study.evidence.wording import amount, digits, rate, rates
@@ -33,7 +33,7 @@ def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     if "further_sets" in rule:
         counted = table[first & table["claimed"] & ~table["data"].isin(rule.get("not_counted", []))]
         count = counted["data"].nunique()
-        enough = count >= rule["further_sets"]
+        enough = table.attrs[ENOUGH] = count >= rule["further_sets"]
         table.attrs[GENERAL] = text(
             "Further data sets in which it is shown: {count}, enough ({needed} needed). A general claim also needs B."
             if enough

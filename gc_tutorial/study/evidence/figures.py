@@ -31,8 +31,10 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
         `matplotlib.figure.Figure`, as wide as a phone. In the upper two panels dots are seeds, lines are means and
         stars are the best rates; in the lowest, points are mean differences and bars 95% t intervals.
     """
-    heights = [2.6, 2.6, 1.2 + 0.37 * len(heldout)]
-    figure, axes = plt.subplots(3, 1, figsize=(4.3, sum(heights) + 0.9), height_ratios=heights, layout="constrained")
+    heights = [5.6, 1.6 + 0.37 * len(heldout)]
+    figure = plt.figure(figsize=(4.6, sum(heights) + 0.6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=heights)  # so that long names below take no width above
+    axes = above.subplots(2, 1)
     runs = tuning_runs(tuning, optimizer)
     draw_rates(axes[0], runs, "clean_loss")
     draw_rates(axes[1], runs, "heldout_accuracy", by="heldout_loss")
@@ -40,10 +42,10 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
     name = value_name("optimizer", optimizer)
     axes[0].set_title(text("{name}: training loss, no dropout", name=name), fontsize=10)
     axes[1].set_title(text("{name}: held-out error", name=name), fontsize=10)
-    draw_forest(axes[2], heldout)
-    axes[2].set_title("Tuned GC minus tuned no GC", fontsize=10)
-    handles = axes[2].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", fontsize=8, ncols=2)
+    settings = below.subplots()
+    draw_forest(settings, heldout)
+    settings.set_title("Tuned GC minus tuned no GC", fontsize=10)
+    below.legend(*settings.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
     figure.suptitle(wrapped(forest_finding(heldout), 44), fontsize=10)
     return figure
 

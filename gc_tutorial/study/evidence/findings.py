@@ -104,5 +104,9 @@ def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame |
 
 
 def as_markdown(found: list[Finding]) -> str:
-    """Write findings for a README: a paragraph for each rule, its name in bold."""
-    return "\n\n".join(f"**{one.name.replace('_', ' ').capitalize()}.** {one.found}" for one in found) + "\n"
+    """Write findings as a page: each rule has its name in bold, and a paragraph or a list of several parts."""
+    return "".join(f"**{one.name.replace('_', ' ').capitalize()}.**{_listed(one.parts)}\n\n" for one in found)[:-1]
+
+
+def _listed(parts):
+    return f" {parts[0]}" if len(parts) == 1 else "\n\n" + "\n".join(f"- {part}" for part in parts)

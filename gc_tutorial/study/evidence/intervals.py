@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -81,6 +82,27 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
         with _frozen():
             corrected[known] = multipletests(p_values[known], method="holm")[1]
     return corrected
+
+
+def for_new_examples(found: pd.DataFrame, held_out: float = 1 / ROTATION) -> np.ndarray:
+    """P-values of mean differences for new examples: larger ones, since the seeds train on overlapping examples.
+
+    The corrected resampled t test (Nadeau and Bengio 2003, "Inference for the Generalization Error", Machine Learning
+    52): the variance of a mean over n seeds is taken as sd² (1/n + held-out / training examples), and not as sd² / n.
+
+    Args:
+        found: `pandas.DataFrame` with the columns difference, sd and seeds, as from `compare_pairs`.
+        held_out: float, the part of the examples that each seed holds out.
+
+    Returns:
+        float array, shape (rows,), two-sided, not corrected for several tests.
+
+    >>> ten_seeds = pd.DataFrame({"difference": [0.036], "sd": [0.0174], "seeds": [10]})
+    >>> for_new_examples(ten_seeds).round(3)
+    array([0.007])
+    """
+    variance = found["sd"] ** 2 * (1 / found["seeds"] + held_out / (1 - held_out))
+    return 2 * stats.t.sf(np.abs(found["difference"]) / np.sqrt(variance), found["seeds"] - 1)
 
 
 def shown(found: Any) -> Any:

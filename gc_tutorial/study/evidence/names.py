@@ -45,6 +45,8 @@ VALUES = Words(
         "-1..1": "inputs [-1, 1]",
         "constant": "no warm-up",
         "warmup": "warm-up",
+        "mild": "mild augmentation",
+        "published": "published augmentation",
     }
 )
 NUMBERS = Words(

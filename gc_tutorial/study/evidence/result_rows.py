@@ -7,7 +7,7 @@ import pandas as pd
 from gc_tutorial.language import text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
-from gc_tutorial.study.evidence.intervals import within_margin
+from gc_tutorial.study.evidence.intervals import for_new_examples, holm, within_margin
 from gc_tutorial.study.evidence.names import SIZES, setting_names
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits, in_unit, not_yet, signed
@@ -80,4 +80,22 @@ def counted_settings(finding: Finding) -> str:
         by=by,
         hurts=int((table["word"] == HURTS).sum()),
         seeds=finding.table["seeds"].min(),
+    )
+
+
+def kept_for_new_examples(finding: Finding) -> str:
+    """Say how many settings of a rule of the kind "difference" in which GC helps are also shown for new examples.
+
+    The p-values are those of `for_new_examples`, with Holm's correction in the same families as in the rule.
+    """
+    table = finding.table
+    p_values = pd.Series(for_new_examples(table), table.index).groupby(table["primary"]).transform(holm)
+    helps = table["word"] == HELPS
+    return text(
+        "For the {outcome}, {kept} of the {helps} settings in which GC helps are kept."
+        if helps.any()
+        else "For the {outcome} there is no setting in which GC helps.",
+        outcome=OUTCOMES[table["outcome"].iloc[0]],
+        kept=int((helps & (p_values < 0.05)).sum()),
+        helps=int(helps.sum()),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from gc_tutorial.language import Words, sentences, text
+from gc_tutorial.study.evidence.answers import ENOUGH
 from gc_tutorial.study.evidence.answers_mechanism import ACCOUNT, ACCOUNTS
 from gc_tutorial.study.evidence.effects import FULL
 from gc_tutorial.study.evidence.findings import Finding
@@ -118,3 +119,28 @@ def _tuned_effect(found, optimizer):
         return None
     effects = table.loc[table["optimizer"] == optimizer, "effect_first"].dropna()
     return effects.iloc[0] if len(effects) else None
+
+
+def faster_in_general(confirmation: Mapping[str, Finding], elsewhere: Mapping[str, Finding]) -> list[str]:
+    """Say whether GC trains faster in general, which the plan of study C lets two studies decide together.
+
+    Study B must show it, and study C in enough further data sets. B has two optimizers, and "B shows it" is read as:
+    for each of them.
+
+    Args:
+        confirmation, elsewhere: what the rules of B and of C found, by name, as from `PublishedStudy.findings`.
+
+    Returns:
+        list of one str, or empty: before the rules of both have been applied, or where C alone rules it out.
+    """
+    if "speed" not in confirmation or "speed" not in elsewhere or not elsewhere["speed"].table.attrs[ENOUGH]:
+        return []
+    table = confirmation["speed"].table
+    shown = [value_name("optimizer", name) for name in table.loc[table["claimed"], "optimizer"]]
+    if len(shown) == len(table):
+        said = "Study B shows it, too, for {optimizers}. By the rule, GC trains faster in general."
+    elif shown:
+        said = "Study B shows it for {optimizers} only. By the rule, no general claim is made."
+    else:
+        said = "Study B does not show it. By the rule, no general claim is made."
+    return [text(said, optimizers=listed(shown))]
