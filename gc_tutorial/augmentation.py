@@ -116,7 +116,9 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: 
         ValueError: for images that are not uint8.
     """
     if len(images) and images[0].dtype != np.uint8:  # OpenCV would silently write to a new array instead of `dst`
-        raise value_error("The images are {kind}, and must be uint8, with values from 0 to 255.", kind=images[0].dtype)
+        raise value_error(
+            "The images have the dtype {kind}. It must be uint8, with values from 0 to 255.", kind=images[0].dtype
+        )
     warped = np.empty((len(images), *images[0].shape), np.uint8)
     for image, matrix, target in zip(images, matrices, warped, strict=True):
         cv2.warpAffine(

@@ -46,7 +46,7 @@ class WeightMeanDrift(keras.callbacks.Callback):
     """Record how far the means of the weight vectors have moved since training began.
 
     Under gradient centralization with SGD they do not move (Yong et al. 2020, section 4.1: eᵀw stays constant),
-    which makes this the best test that it runs. Which of a kernel's axes make up a weight vector is known from the
+    which makes this the best check that GC runs. Which of a kernel's axes make up a weight vector is known from the
     model's layers, as `gc_tutorial.layer_axes` shows it.
 
     Attributes:
@@ -64,7 +64,7 @@ class WeightMeanDrift(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         variables = self.model.trainable_variables
-        axes = variable_axes(variables)  # once: a layer that it does not know is reported once, too
+        axes = variable_axes(variables)  # computed once, so that an unknown layer is reported once
         self._watched = [(variable, tuple(one)) for variable, one in zip(variables, axes, strict=True) if one]
         self._before = self._means()
         self.drift: list[float] = []

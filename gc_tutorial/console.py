@@ -54,7 +54,7 @@ def run(main: Callable[[], int | None], stopped: str) -> NoReturn:
     """Run the main function of a command, and exit with its code.
 
     On Ctrl-C, print the sentence and exit within `TIMEOUT` seconds, with code 130. Python does not guarantee this:
-    libraries catch `KeyboardInterrupt` and continue, or wait for their threads. If the reader of a pipe has gone
+    libraries catch `KeyboardInterrupt` and continue, or wait for their threads. If the reading end of a pipe is closed
     (`| head`), exit silently, with code 141. If the output cannot be written, as to a full disk, say so in a sentence.
 
     Args:

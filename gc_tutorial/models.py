@@ -81,7 +81,7 @@ def loss_for(model: keras.Model) -> str:
         TypeError: for what is not a model.
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(text("`loss_for` expects a model of Keras. Received: {model!r}", model=model))
+        raise TypeError(text("`loss_for` expects a Keras model. Received: {model!r}", model=model))
     return "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
 
 

@@ -11,7 +11,7 @@ the variable as an attribute (a few hundredths of a second). The first rule that
 3. Left alone: rank 0 and 1; and names that end in bias, gamma, beta, scale, alpha or embedding(s).
 4. Kernels of Keras's own layers: what the class says (`EinsumDense`: the equation), under any name. For transposed
    convolutions per output channel, as equation 1 says (the authors' code, in PyTorch's layout: per input channel).
-5. Other matrices called kernel or something_kernel: axis 0. All else is left alone, and a warning names it.
+5. Other matrices called kernel or something_kernel: axis 0. Everything else is left alone, and a warning names it.
 """
 
 import contextlib
@@ -142,7 +142,7 @@ def layer_axes(model):
 
 
 class GradientCentralization:
-    """Mixin that gives a Keras optimizer class gradient centralization. Behind the optimizer it raises a TypeError.
+    """Mixin that gives a Keras optimizer class gradient centralization. After the optimizer it raises a TypeError.
 
     >>> class GCLion(GradientCentralization, keras.optimizers.Lion): ...
 

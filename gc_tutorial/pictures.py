@@ -49,7 +49,7 @@ def projected_step(weights: npt.ArrayLike, gradient: npt.ArrayLike, centralized:
 
 
 def _right_angle(corner, first, second):
-    """The small square that says that two lines are perpendicular."""
+    """The mark of a right angle."""
     one, two = (0.07 * direction / np.linalg.norm(direction) for direction in (first, second))
     return Polygon([corner, corner + one, corner + one + two, corner + two], fill=False, edgecolor=REMOVED, lw=1)
 

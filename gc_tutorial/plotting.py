@@ -1,4 +1,4 @@
-"""The figures that the notebooks share: one look, one colour for each arm, alternative text for each picture."""
+"""The figures that the notebooks share: a common style, one colour for each arm, alternative text for each picture."""
 
 import base64
 import io
@@ -38,16 +38,16 @@ MEASURES = Words(
         "seconds": "seconds of training per epoch",
     }
 )
-WIDTH = 5.5  # inches, with text of 10 points: that can be read on a phone, where a wider figure shrinks to the screen
+WIDTH = 5.5  # inches, with text of 10 points: readable on a phone, where a wider figure shrinks to the screen
 
 
 def show(figure: Figure, alt: str) -> None:
     """Show a figure in the notebook, once, with alternative text, and close it.
 
     Args:
-        figure: `matplotlib.figure.Figure`. Its labels and titles are said in the reader's language where the catalogue
-            has them as they stand.
-        alt: str, what a reader who cannot see the figure needs to know; likewise.
+        figure: `matplotlib.figure.Figure`. Its labels and titles are translated if the catalogue contains them
+            verbatim.
+        alt: str, what a reader who cannot see the figure needs to know; translated in the same way.
     """
     translate(figure)
     alt = text(alt)

@@ -75,7 +75,7 @@ def lines(text: str, width: int, **options: Any) -> list[str]:
     if not is_wide(text):
         return textwrap.wrap(text, width, **options)
     phrases = [phrase for phrase in PHRASE.findall(text) if phrase]
-    best: list[tuple[float, list[str]]] = [(0, [])]  # lines of the first phrases, and what is wrong with them
+    best: list[tuple[float, list[str]]] = [(0, [])]  # lines of the first phrases, and their penalty
     for end in range(1, len(phrases) + 1):
         found = []
         for start in range(end):

@@ -270,10 +270,21 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
 
-print(studies["C"].progress)
-for rule in ("training", "heldout", "fine_tuning"):
+
+def show_forest(rule):
+    """Draw GC against no GC in each setting of study C; nothing before the rule has been applied."""
     if rule in found["C"]:
         show(forest(found["C"][rule].table), alt=forest_alt(found["C"][rule].table))
+
+
+print(studies["C"].progress)
+show_forest("training")
+
+# %% tags=["hide-input"]
+show_forest("heldout")
+
+# %% tags=["hide-input"]
+show_forest("fine_tuning")
 
 # %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
 # @title The numbers behind the figures

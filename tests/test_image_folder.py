@@ -451,8 +451,8 @@ BAD = {
         "train/cats/0.png: too large, 512 MiB, at most 512 are read",
         change=lambda folder: os.truncate(folder / "train" / "cats" / "0.png", decoding.LARGEST_FILE + 1),
     ),
-    "a link to nothing": bad(
-        "train/cats/link.png: a link to nothing",
+    "a broken link": bad(
+        "train/cats/link.png: a broken link",
         change=lambda folder: (folder / "train" / "cats" / "link.png").symlink_to(folder / "gone.png"),
     ),
     "a pipe": bad(

@@ -167,7 +167,7 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
          f"folder of its own: {LAYOUT}."),
         (
             ["cats", "cats/1.png", "dogs/1.png"],
-            "photos: 'cats' is a file and a folder at the same time. Pack the images again.",
+            "photos: 'cats' is both a file and a folder. Pack the images again.",
         ),
     ],
 )  # fmt: skip

@@ -114,5 +114,5 @@ def test_what_is_no_number_of_its_kind_is_told(build, arguments, told):
 
 
 def test_a_loss_for_what_is_no_model_is_told():
-    with pytest.raises(TypeError, match=r"`loss_for` expects a model of Keras. Received: None"):
+    with pytest.raises(TypeError, match=r"`loss_for` expects a Keras model. Received: None"):
         loss_for(None)

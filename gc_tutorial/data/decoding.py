@@ -72,9 +72,7 @@ def _large_image_lock(large: bool) -> contextlib.AbstractContextManager:
 
 
 def _too_large(size: str) -> str:
-    return text(
-        "too large, {size} pixels, at most {most:,} in total are read; save it smaller", size=size, most=MAX_PIXELS
-    )
+    return text("too large: {size} pixels, and the limit is {most:,}; save it smaller", size=size, most=MAX_PIXELS)
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -115,7 +113,9 @@ def decode_all(
         try:
             if size > LARGEST_FILE:
                 raise DataError(
-                    "too large, {size:,.0f} MiB, at most {most} are read", size=size / 2**20, most=LARGEST_FILE // 2**20
+                    "too large: {size:,.0f} MiB, and the limit is {most} MiB",
+                    size=size / 2**20,
+                    most=LARGEST_FILE // 2**20,
                 )
             with _large_image_lock(size > LARGE_FILE):
                 images[number] = decode(read(), image_size)

@@ -30,7 +30,7 @@ def describe(
 
     Returns:
         `tfds.core.DatasetInfo` with the features image and label and the splits train and test. Its `full_name` holds a
-        digest of all pixels and labels, so that results of other images cannot be mistaken for these.
+        digest of all pixels and labels, so that results from other images cannot be confused with these.
     """
     digest = hashlib.sha256()
     for array in (*train, *test):

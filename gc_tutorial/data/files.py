@@ -1,4 +1,4 @@
-"""The files of a folder, or of a zip of one, which is read where it is and never unpacked."""
+"""The files of a folder, or of a zip archive, which is read in place and never unpacked."""
 
 import contextlib
 import functools
@@ -36,7 +36,7 @@ FOLDER = File(0, _not_a_file)
 
 @contextlib.contextmanager
 def open_source(source: str | os.PathLike) -> Iterator[dict[str, File]]:
-    """Open a folder or a zip of images. A zip is read where it is, and never unpacked.
+    """Open a folder or a zip of images. A zip is read in place, and never unpacked.
 
     Args:
         source: path of it.
@@ -86,7 +86,7 @@ def _list_archive(archive: zipfile.ZipFile, path: Path) -> dict[str, File]:
 
 
 def _member_names(members: list[zipfile.ZipInfo]) -> list[str]:
-    """The names as they were meant. Without the flag for UTF-8, `zipfile` takes them for cp437, of old American PCs.
+    """The names as they were meant. Without the flag for UTF-8, `zipfile` reads them as cp437, as early PCs did.
 
     macOS writes UTF-8 without the flag, and Windows in Japan cp932, in which the second byte of a character can be a
     backslash. Names in cp932 are taken for Japanese only where they consist of kana and kanji that no Latin letter
@@ -131,7 +131,7 @@ def _list_folder(folder: Path) -> dict[str, File]:
     for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
         if count > MAX_FOLDERS:
             raise DataError(
-                "{folder} holds more than {most:,} folders. Check it for links in a circle.",
+                "{folder} holds more than {most:,} folders. Check it for circular links.",
                 folder=folder,
                 most=MAX_FOLDERS,
             )
@@ -155,7 +155,7 @@ def _by_name(found: Iterable[tuple[str, File]], source: Path) -> dict[str, File]
     for name, file in found:
         if files.setdefault(name, file) is not file and not is_passed_over(name):
             raise DataError(
-                "{source} holds two files of the name {name!r}. Rename one of them, or pack the images again.",
+                "{source} holds two files named {name!r}. Rename one of them, or pack the images again.",
                 source=source,
                 name=name,
             )
@@ -169,9 +169,9 @@ def _file(path: Path) -> File:
 
 
 def _printable(names: Iterable[str]) -> dict[str, str]:
-    """Each name as it can be printed, and distinct, also where it is no valid UTF-8.
+    """Each name as it can be printed, and distinct, even if it is not valid UTF-8.
 
-    A zip that was unpacked elsewhere leaves names in the encoding of old that it held, and the same rule decodes them.
+    A zip that was unpacked elsewhere leaves names in its legacy encoding, and the same rule decodes them.
     """
     printable, unsaid = {}, {}
     for name in names:
@@ -187,7 +187,7 @@ def _printable(names: Iterable[str]) -> dict[str, str]:
 def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():  # reading a named pipe would block
-            raise DataError("a link to nothing" if path.is_symlink() and not path.exists() else "not a regular file")
+            raise DataError("a broken link" if path.is_symlink() and not path.exists() else "not a regular file")
         return path.read_bytes()
     except OSError as error:
         raise DataError("cannot be read ({strerror})", strerror=error.strerror) from error

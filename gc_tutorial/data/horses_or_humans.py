@@ -26,7 +26,7 @@ def prepared_builder() -> tfds.core.DatasetBuilder:
     if not is_prepared(builder) and download.can_download(DOWNLOAD):
         say(text("Downloading Horses or Humans from {host} ...", host=urllib.parse.urlsplit(DOWNLOAD).netloc))
         failure = download.prepare(NAME, named_folder(), int(builder.info.download_size))
-        if failure:  # as of a server that answers, and then stops sending
+        if failure:  # for example if the server answers, and then stops sending
             say(text("The download failed: {failure}", failure=failure))
         builder = _builder()
     if not is_prepared(builder):

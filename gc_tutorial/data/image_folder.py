@@ -108,7 +108,7 @@ def _report(broken: dict[str, DataError], count: int, source: object, on_error: 
 
 
 def _lines(items: Iterable[str]) -> str:
-    """The first ten of them, a line each, and the number of the others."""
+    """The first ten items, one per line, and the number of the others."""
     items = list(items)
     more = [text("... and {count} more", count=len(items) - MAX_NAMED)] if len(items) > MAX_NAMED else []
     return "\n".join(f"  {item}" for item in [*items[:MAX_NAMED], *more])

@@ -24,7 +24,7 @@ def is_hidden(name: str) -> bool:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file, or a folder around it, belongs to the system; or it has no name at all."""
+    """Whether a file, or a folder around it, belongs to the system or has no name."""
     parts = _parts(name)
     return not parts or any(map(is_hidden, parts))
 
@@ -39,7 +39,7 @@ def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
 
     Args:
         names: the files, with "/" between folders; the name of a folder itself ends in "/".
-        source: what to call all of it in a message.
+        source: the name of the whole in messages.
 
     Returns:
         `pandas.DataFrame`, a row per file, sorted by split, class and name: split (`"train"`, `"test"`, or `""` where
@@ -136,13 +136,13 @@ def _tree(names: Iterable[str], source: object) -> dict:
             node = node.setdefault(part, {})
             if isinstance(node, str):
                 raise DataError(
-                    "{source}: {name!r} is a file and a folder at the same time. Pack the images again.",
+                    "{source}: {name!r} is both a file and a folder. Pack the images again.",
                     source=source,
                     name=node,
                 )
         if file and node.setdefault(file, name) is not name:
             raise DataError(
-                "{source} holds two files of the name {name!r}. Rename one of them, or pack the images again.",
+                "{source} holds two files named {name!r}. Rename one of them, or pack the images again.",
                 source=source,
                 name=name,
             )
@@ -169,7 +169,7 @@ def _split_folder(tree: dict, split: str, source: object) -> str | None:
         found = [name for name in _folders(tree) if name.lower() == wanted]
         if len(found) > 1:
             raise DataError(
-                "{source} holds {names}, which all mean {split}. Put their images into one.",
+                "{source} holds {names}, which all stand for {split}. Put their images into one.",
                 source=source,
                 names=_listed(found),
                 split=split,
@@ -187,13 +187,13 @@ def _classes(node: dict, where: object, within: str = "") -> dict[str, list[str]
         label = unicodedata.normalize("NFC", name)
         if classes.setdefault(label, name) != name:  # once composed, once decomposed: they look the same
             raise DataError(
-                "{source} holds {names}, which all mean {split}. Put their images into one.",
+                "{source} holds {names}, which all stand for {split}. Put their images into one.",
                 source=where,
                 names=", ".join(map(ascii, (classes[label], name))),
                 split=label,
             )
     if not classes:
-        files = text("{count} files lie in it directly", count=len(node)) if node else text("it is empty")
+        files = text("it has {count} files and no folders", count=len(node)) if node else text("it is empty")
         raise DataError(
             "{where} holds no classes: {files}. Put the images of each class into a folder of its own: {layout}.",
             where=where,

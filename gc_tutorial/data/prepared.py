@@ -40,7 +40,7 @@ def folder_of_tfds() -> Path:
     """The folder in which TFDS keeps prepared data sets, or a temporary one where it cannot be written to."""
     folder = named_folder()
     if not str(folder).startswith("~"):  # where there is no home folder
-        with contextlib.suppress(OSError):  # such as of a folder that is shared and read-only
+        with contextlib.suppress(OSError):  # for example in a shared, read-only folder
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 return folder

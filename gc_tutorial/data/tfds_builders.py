@@ -50,7 +50,7 @@ def prepare_builder(builder: tfds.core.DatasetBuilder, source: str) -> tfds.core
         `tfds.core.DatasetBuilder`, prepared.
 
     Raises:
-        UnavailableError: for a set that cannot be had, or is too large to be downloaded unasked.
+        UnavailableError: for a set that is unavailable, or too large to download automatically.
     """
     if is_prepared(builder):
         return builder
@@ -149,7 +149,7 @@ def _download(builder: tfds.core.DatasetBuilder, source: str, folder: Path) -> s
     size = sum(file.size for file in files.values())
     if size > LARGEST_DOWNLOAD:
         raise UnavailableError(
-            "{source} is a download of up to {size:,.0f} GiB, and only {most:g} GiB are downloaded unasked. {by_hand}",
+            "{source} is a download of up to {size:,.0f} GiB, and the limit without asking is {most:g} GiB. {by_hand}",
             source=source,
             size=size / 2**30,
             most=LARGEST_DOWNLOAD / 2**30,

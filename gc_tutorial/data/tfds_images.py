@@ -32,7 +32,7 @@ def load_tfds(
         (count,)), and a `tfds.core.DatasetInfo` as from `gc_tutorial.data.description.describe`.
 
     Raises:
-        DataError: for an unknown name, a set that is not one of classified images, or one that cannot be had.
+        DataError: for an unknown name, a set of images without classes, or one that is unavailable.
     """
     check_split(test_fraction, seed)
     builder = prepared_builder(source)
@@ -62,7 +62,7 @@ def prepared_builder(source: str) -> tfds.core.DatasetBuilder:
     """Find a set on this machine, or download it where its server answers soon.
 
     Raises:
-        DataError: for an unknown name, a set that is not one of classified images, or one that cannot be had.
+        DataError: for an unknown name, a set of images without classes, or one that is unavailable.
     """
     builder = find_builder(source)
     features_of(builder, source)  # before a download

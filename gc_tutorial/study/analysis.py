@@ -105,7 +105,7 @@ def paired_differences(table: pd.DataFrame, baseline: str = "none", loss_goal: f
         )
     if set(table["arm"]) == {baseline}:
         raise value_error(
-            "The table has no arm but {baseline!r}: there is nothing to compare it with.", baseline=baseline
+            "The table has only the arm {baseline!r}: there is nothing to compare it with.", baseline=baseline
         )
     runs = outcomes(table, final_training_loss(table, baseline) if loss_goal is None else loss_goal)
     reference = runs.loc[baseline]

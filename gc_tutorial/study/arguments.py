@@ -13,7 +13,7 @@ MAX_SEEDS = 10_000
 
 
 def checked_arms(arms: Any, optimizer: Any) -> tuple[str, ...]:
-    """The arms, each a known one, after a look at the optimizer's name.
+    """The arms, each a known one, after a check of the optimizer's name.
 
     Raises:
         ValueError: for no arms, or an unknown arm or optimizer.
@@ -35,7 +35,7 @@ def checked_arms(arms: Any, optimizer: Any) -> tuple[str, ...]:
 
 
 def checked_seeds(seeds: Any) -> list[int]:
-    """The seeds, from their number or from any iterable of them, also an endless one.
+    """The seeds, from their number or or from any iterable of them, even an infinite one.
 
     Raises:
         ValueError: for no seeds, too many, or one that is not valid.

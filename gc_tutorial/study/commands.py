@@ -86,7 +86,7 @@ def headline(*, picture: str) -> None:
     plotting.translate(figure)
     try:
         figure.savefig(picture, dpi=110, facecolor="white")
-    except (OSError, ValueError) as error:  # the second for an ending that names no format of pictures
+    except (OSError, ValueError) as error:  # ValueError: the ending names no image format
         reason = getattr(error, "strerror", None) or str(error).split(" (")[0]
         raise StoreError(
             f"The picture {picture!r} cannot be written: {reason}. Choose another file, such as headline.png."
@@ -94,7 +94,7 @@ def headline(*, picture: str) -> None:
 
 
 def _check_writable(csv, folder):
-    """Check before hours of training, not after."""
+    """Fail before hours of training, not after."""
     if csv is None:
         return
     path = store.expanded(csv)
@@ -109,7 +109,7 @@ def _check_writable(csv, folder):
         if parent.exists():
             with tempfile.TemporaryFile(dir=parent):
                 pass
-        elif parent != store.expanded(folder).resolve():  # which the command makes
+        elif parent != store.expanded(folder).resolve():  # which the command creates
             raise FileNotFoundError(0, f"there is no folder {str(path.parent)!r}")
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(0, "it is read-only")

@@ -131,7 +131,7 @@ def _kept(folder, names, configuration):
     with store.locked(folder) as path:
         results = store.read_results(path)
         for name in results.damaged:
-            tqdm.write(text("{name} is damaged; its run is done again.", name=name))
+            tqdm.write(text("{name} is damaged; its run is repeated.", name=name))
         store.check_rows(results, KEPT, path)
         _check_names(results, path)
         # Where there is nothing to train, the versions need not be those of today.

@@ -47,7 +47,7 @@ def compute(
     Args:
         runs: of `Run`; they are begun in this order.
         workers: number of processes on this machine; 1 is this process, without Dask.
-        threads: of TensorFlow, in each process; 0 leaves it to TensorFlow in one process, and means 1 in several.
+        threads: of TensorFlow, in each process; 0 means TensorFlow's default in one process, and 1 in several.
         scheduler: address of a Dask scheduler, such as `"tcp://10.0.0.1:8786"`, whose workers are used instead.
 
     Yields:
@@ -72,7 +72,7 @@ def compute(
         run, error = failed[0]
         raise EngineError(
             f"{len(failed)} runs failed, the first of them {run.name} ({type(error).__name__}: {error}). The others "
-            "are kept. The same command tries the failed ones again."
+            "are kept. Run the same command again to repeat the failed ones."
         ) from error
 
 

@@ -5,7 +5,7 @@ from keras import layers
 
 from gc_tutorial.models import build_cnn
 
-BATCH_NORMALIZATION_MOMENTUM = 0.9  # Keras's 0.99 is too slow for about 300 steps: evaluation stayed at chance
+BATCH_NORMALIZATION_MOMENTUM = 0.9  # Keras's 0.99 is too slow for about 300 steps: evaluation stays at chance
 PATCH = 12  # pixels
 WIDTH, DEPTH, HEADS = 64, 4, 4
 

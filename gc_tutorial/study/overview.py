@@ -19,7 +19,7 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
 
     Args:
         plan: `Plan`.
-        folder: path of the results folder; it need not be there, and nothing is written.
+        folder: path of the results folder; it need not exist, and nothing is written.
 
     Returns:
         str of several lines.

@@ -144,7 +144,7 @@ def _plan(name: str, content: dict) -> Plan:
 
 
 def _check_tuning(runs: list[Run], tuned: list[tuple[Run, Tuned]]) -> None:
-    """Check before hours of tuning, not after."""
+    """Fail before hours of tuning, not after."""
     tuning = {run.tuned_alike for run in runs if run.stage == "tuning"}
     for run, rule in tuned:
         for outcome in rule.by:
@@ -160,7 +160,7 @@ def _check_tuning(runs: list[Run], tuned: list[tuple[Run, Tuned]]) -> None:
         for arm in rule.of or (run.arm,):
             if replace(run.tuned_alike, arm=arm) not in tuning:
                 raise PlanError(
-                    f"a rate of the arm {arm!r} on {run.data!r} is to be tuned, and no tuning runs are like it."
+                    f"a rate of the arm {arm!r} on {run.data!r} is to be tuned, and no tuning runs match it."
                 )
 
 

@@ -17,7 +17,7 @@ from gc_tutorial.study.tuned import known_runs
 LOGITS = "logits"  # the folder of the networks' outputs for each example
 
 UPGRADED = (
-    " To finish what was begun with other versions, install those; to add runs of today's versions all the same, "
+    " To finish what was begun with other versions, install those; to add runs with today's versions anyway, "
     "give --accept-versions (the tables name the versions of each run)."
 )
 
@@ -53,7 +53,7 @@ def run_study(
     with store.locked(folder) as path:
         results = store.read_results(path)
         for name in results.damaged:
-            tqdm.write(f"{name} is damaged; its run is done again.")
+            tqdm.write(f"{name} is damaged; its run is repeated.")
         check_plan(results, plan, path)
         _make_room_for_logits(path)
         while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
@@ -82,7 +82,7 @@ def _check_counts(run, result, counts, folder):
     if before != now:
         raise StoreError(
             f"{run.data} has changed: it holds {' + '.join(map(str, now))} examples, and "
-            f"{' + '.join(map(str, before))} in the runs before. The new run is not kept. Put the images back as they "
+            f"{' + '.join(map(str, before))} in the earlier runs. The new run is not kept. Put the images back as they "
             f"were, or begin again in another folder than {folder}."
         )
 
@@ -98,13 +98,13 @@ def _keep(path, run, configuration, result):
 
 
 def _make_room_for_logits(path):
-    """Check before hours of training, not after."""
+    """Fail before hours of training, not after."""
     try:
         store.probe(path / LOGITS)
     except OSError as error:
         raise StoreError(
-            f"Results cannot be written to {path / LOGITS}: {error.strerror}. Remove what is in the way, or choose "
-            "another folder."
+            f"Results cannot be written to {path / LOGITS}: {error.strerror}. Remove the file that blocks it, or "
+            "choose another folder."
         ) from None
 
 

@@ -26,7 +26,7 @@ class PublishedStudy:
         table: `pandas.DataFrame`, a row per run and epoch, as from `load_table`; empty where no run is published.
         runs: the same with a row per run, as from `reduce_runs`.
         missing: tuple of `Run`, planned and not yet in the table.
-        tuned: bool, whether all runs of the plan can be named, which those with tuned rates cannot before tuning ends.
+        tuned: bool, whether the tuning is complete, so that all runs are known.
     """
 
     plan: Plan

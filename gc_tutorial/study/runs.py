@@ -124,7 +124,7 @@ def checked_run(values: dict, tuned: bool = False) -> Run:
     """
     for needed in ("data", "learning_rate", "epochs"):
         if needed not in values:
-            raise PlanError("a block [[runs]] names no {needed}.", needed=needed)
+            raise PlanError("a block [[runs]] lacks {needed}.", needed=needed)
     _check_names(values)
     _check_whole_numbers(values)
     _check_rates(values if not tuned else {**values, "learning_rate": 1.0})

@@ -36,7 +36,7 @@ class Results:
 
 
 def check_named(folder: str | os.PathLike) -> None:
-    """Raise an error for an empty name, which `Path` would take for the current folder, and for what is not a name.
+    """Raise an error for an empty name, which `Path` takes for the current folder, and for what is no path.
 
     Raises:
         StoreError: if it is empty, or not a name of a folder.
@@ -236,7 +236,7 @@ def unwritten(name: str, folder: str | os.PathLike, error: OSError) -> StoreErro
     if not Path(folder).is_dir():
         return StoreError(
             f"The results folder {folder} was removed while {name!r} was trained, so that run could not be kept. Run "
-            "the same command again to begin anew."
+            "the same command again to start over."
         )
     return StoreError(
         f"The finished run {name!r} could not be written to {folder}: {error.strerror}. All runs before it are "

@@ -183,7 +183,7 @@ def _check_values(folder, by_run, epochs):
     ):
         for column in table:
             if not pd.api.types.is_numeric_dtype(table[column]):
-                raise _damaged(folder / name, f"its column {column} holds what is not a number")
+                raise _damaged(folder / name, f"its column {column} has a value that is not a number")
     wrong = by_run.loc[~by_run["status"].isin(STATUSES), "run"].tolist()
     if set(FACTORS) <= set(by_run):
         wrong += [run["run"] for run in by_run.to_dict("records") if _name(run) != run["run"]]

@@ -75,9 +75,9 @@ def table(**columns):
         ),
         # What is usual is not named.
         ({"weight_decay": [0.0, 0.1], "optimizer": ["sgd", "adamw"]}, ["SGD", "AdamW, decay 0.1"]),
-        ({"schedule": ["constant", "warmup"]}, ["usual setting", "warm-up"]),
-        ({"train_examples": [0, 100]}, ["usual setting", "100 examples"]),
-        ({"pretrained": ["", "flowers"]}, ["usual setting", "fine-tuned from flowers"]),
+        ({"schedule": ["constant", "warmup"]}, ["default setting", "warm-up"]),
+        ({"train_examples": [0, 100]}, ["default setting", "100 examples"]),
+        ({"pretrained": ["", "flowers"]}, ["default setting", "fine-tuned from flowers"]),
     ],
 )
 def test_a_setting_is_named_by_what_differs(columns, expected):
@@ -89,7 +89,7 @@ def test_a_factor_can_be_left_out():
     assert names.setting_names(settings, leave_out=("image_size",)) == ["6 epochs", "12 epochs"]
     assert names.setting_names(settings, leave_out=("image_size", "epochs")) == ["RMSprop"] * 2
     everything = ("image_size", "epochs", "optimizer")
-    assert names.setting_names(settings, leave_out=everything) == ["usual setting"] * 2
+    assert names.setting_names(settings, leave_out=everything) == ["default setting"] * 2
 
 
 def test_a_value_that_is_missing_in_some_rows_differs():

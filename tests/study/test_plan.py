@@ -401,7 +401,7 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
         (
             "[1e-3, 1e-2]",
             '{ tuned = "clean_loss" }',
-            "a rate of the arm 'none' on 'flowers' is to be tuned, and no tuning runs are like it.",
+            "a rate of the arm 'none' on 'flowers' is to be tuned, and no tuning runs match it.",
         ),
         (
             "1e-2]",

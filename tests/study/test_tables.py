@@ -214,10 +214,14 @@ def cut(name, lines):
         (cell("runs.csv", "learning_rate", "0.02"), "/runs.csv", no_run_of_this_name(SECOND)),
         (cell("runs.csv", "learning_rate", "fast"), "/runs.csv", no_run_of_this_name(SECOND)),
         (cell("runs.csv", "arm", "weights"), "/runs.csv", no_run_of_this_name(SECOND)),
-        (cell("runs.csv", "seed", "x"), "/runs.csv", "its column seed holds what is not a number"),
-        (cell("runs.csv", "classes", "x"), "/runs.csv", "its column classes holds what is not a number"),
-        (cell("epochs.csv", "epoch", "x"), "/epochs.csv", "its column epoch holds what is not a number"),
-        (cell("epochs.csv", "train_loss", "0,5"), "/epochs.csv", "its column train_loss holds what is not a number"),
+        (cell("runs.csv", "seed", "x"), "/runs.csv", "its column seed has a value that is not a number"),
+        (cell("runs.csv", "classes", "x"), "/runs.csv", "its column classes has a value that is not a number"),
+        (cell("epochs.csv", "epoch", "x"), "/epochs.csv", "its column epoch has a value that is not a number"),
+        (
+            cell("epochs.csv", "train_loss", "0,5"),
+            "/epochs.csv",
+            "its column train_loss has a value that is not a number",
+        ),
         (lambda folder: (folder / "runs.csv").write_text(""), "/runs.csv", "No columns to parse from file"),
         (
             lambda folder: (folder / "runs.csv").write_text((folder / "runs.csv").read_text()[:-1]),

@@ -19,7 +19,7 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy") -> dict:
 
     Returns:
         dict of difference, t_low and t_high (95%, of the mixed model), sets, set_low and set_high (95% t interval of
-        the means of the data sets, which does not trust a variance known from a handful of sets), pairs, and note (what
+        the means of the data sets, which does not rely on a variance estimated from a few sets), pairs, and note (what
         the fit warned of, or `""`).
 
     Raises:
@@ -42,7 +42,7 @@ def mixed_model(pairs: pd.DataFrame, outcome: str = "heldout_accuracy") -> dict:
     sets = settings.groupby("data").mean()
     set_low, set_high = stats.ttest_1samp(sets, 0).confidence_interval(0.95)
     told = {str(one.message).split(".")[0] for one in caught if issubclass(one.category, ModelWarning)}
-    notes = sorted("a variance came out as zero" if "boundary" in one else one for one in told)
+    notes = sorted("a variance was estimated as zero" if "boundary" in one else one for one in told)
     return {
         "difference": float(unit * fit.params["Intercept"]),
         "t_low": float(low),

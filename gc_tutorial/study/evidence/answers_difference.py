@@ -94,9 +94,9 @@ def _difference(row, name):
     if row["word"] in (HELPS, HURTS) and within_margin(row):
         found.append(text("This is less than the margin of practical meaning."))
     if (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] >= 0.05:
-        found.append(text("The interval excludes 0, but the correction for several tests does not keep it."))
+        found.append(text("The interval excludes 0, but after the correction for several tests it is not significant."))
     if row["disagrees"]:
-        found.append(text("The other measure of the training loss has another word, so this one does not count."))
+        found.append(text("The other measure of the training loss gives another verdict, so this one does not count."))
     if row["edge"]:
         found.append(at_edge())
     if row["diverged"] or row["diverged_baseline"]:
@@ -121,7 +121,7 @@ def _new_figures(found, table):
         values = {"name": name, "figures": one["figures"], "said": said}
         found_each.append(
             text(
-                "{name}, with the {figures} figures as units: {said}, which speaks of new figures too."
+                "{name}, with the {figures} figures as units: {said}, which also holds for new figures."
                 if holds
                 else "{name}, with the {figures} figures as units: {said}, so nothing is shown for new figures."
                 if word in (HELPS, HURTS)

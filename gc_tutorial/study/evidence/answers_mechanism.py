@@ -96,7 +96,7 @@ def how_much(row: Mapping, rule: dict) -> str:
 def of_effect(row: Mapping) -> str:
     """Say a share of GC's effect, such as `"52%, 95% interval 41% to 63%"`."""
     if not row["share_low"] > -float("inf"):  # GC has no effect to take a share of
-        return text("no share: GC itself has no effect that is shown")
+        return text("no share: no effect of GC itself is shown")
     return text("{share:.0%}, 95% interval {share_low:.0%} to {share_high:.0%}", **row)
 
 

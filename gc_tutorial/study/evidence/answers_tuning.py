@@ -89,7 +89,7 @@ def budget(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
             costly = [f"{arm_name(row.arm)} {digits(row.mean)}" for row in costs.itertuples()]
             found.append(
                 text(
-                    "{name}, expected {by}: {said}. A rate off by {factor} times costs on average {costly}.",
+                    "{name}, expected {by}: {said}. A rate wrong by a factor of {factor} costs on average {costly}.",
                     name=name,
                     by=OUTCOMES[by],
                     said=text("; ").join(said),

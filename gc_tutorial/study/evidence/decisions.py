@@ -22,8 +22,8 @@ from gc_tutorial.study.evidence.wording import (
     word,
 )
 
-NO_RULE = Words({"not asked": "no rule asks", "secondary": "no claim (a secondary outcome)"})
-# What an answer comes to, for an outcome: it decides the sentence of `advice`.
+NO_RULE = Words({"not asked": "not asked", "secondary": "no claim (a secondary outcome)"})
+# The kinds of answer for an outcome; each has its sentence in `advice`.
 YES, SOMETIMES, MIXED, NO, HARM = "yes", "sometimes", "mixed", "no", "harm"
 SAME, NOT_SHOWN, OPEN = "same", "not shown", "open"
 SENTENCES = {
@@ -228,7 +228,7 @@ def _all_small(words, small):
 
 
 def advice(table: pd.DataFrame) -> list[str]:
-    """Say in sentences what `decision_table` comes to, for held-out accuracy and for the training loss."""
+    """Summarize `decision_table` in sentences, for held-out accuracy and for the training loss."""
     said = []
     for outcome, messages in SENTENCES.items():
         for kind in messages:

@@ -104,7 +104,7 @@ def setting_names(table: pd.DataFrame, leave_out: tuple[str, ...] = ()) -> list[
         [value_name(name, row[name]) for name in differing if row[name] != USUAL.get(name)]
         for _, row in table.iterrows()
     )
-    return [text(", ").join(parts) or text("usual setting") for parts in named]
+    return [text(", ").join(parts) or text("default setting") for parts in named]
 
 
 def named_rows(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:

@@ -33,7 +33,7 @@ def best_pairs(
         arm, baseline: str.
         by: the outcome that chose the rates.
         tuning: runs with the stage `"tuning"`, as from `reduce_runs`; by default those among `runs`.
-        tuned: the rates, as from `tuned_rates`, where they are known already; then `by` and `tuning` do not count.
+        tuned: the rates, as from `tuned_rates`, where they are known already; `by` and `tuning` are then ignored.
         stage: of the runs to pair.
 
     Returns:

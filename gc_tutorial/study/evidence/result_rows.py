@@ -38,7 +38,7 @@ def result_rows(found: Mapping[str, Finding], rules: Mapping[str, str]) -> pd.Da
 
 
 def _signed(row):
-    """Such as `"-1.2 points (-2.6 to +0.3)"`, which a column of a table has room for."""
+    """The short form for a column of a table, such as `"-1.2 points (-2.6 to +0.3)"`."""
     values, unit = in_unit(row[["difference", "t_low", "t_high"]], row["outcome"], row["scale"])
     middle, low, high = map(signed, values)
     return text("{middle}{unit} ({low} to {high})", middle=middle, unit=unit or text(" nats"), low=low, high=high)
@@ -92,7 +92,7 @@ def kept_for_new_examples(finding: Finding) -> str:
     p_values = pd.Series(for_new_examples(table), table.index).groupby(table["primary"]).transform(holm)
     helps = table["word"] == HELPS
     return text(
-        "For the {outcome}, {kept} of the {helps} settings in which GC helps are kept."
+        "For the {outcome}, {kept} of the {helps} settings in which GC helps stay significant."
         if helps.any()
         else "For the {outcome} there is no setting in which GC helps.",
         outcome=OUTCOMES[table["outcome"].iloc[0]],

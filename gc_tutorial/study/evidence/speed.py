@@ -55,7 +55,7 @@ def speed(
 
     A run that never gets there counts with all its epochs, one that diverged with twice its epochs. The columns strict
     and strict_low count a run of GC that never gets there with twice its epochs, and one of the baseline with all its
-    epochs, whether it diverged or not: what favours GC must hold there too.
+    epochs, whether it diverged or not: a result in favour of GC must hold under this count, too.
 
     Args:
         table: `pandas.DataFrame` of a study, a row per run and epoch.

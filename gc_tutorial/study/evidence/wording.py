@@ -18,7 +18,7 @@ VERDICTS = Words(
         INCONCLUSIVE: "inconclusive",
     }
 )
-JOINED = "joined"  # to a second part of the same sentence
+JOINED = "joined"  # followed by a second clause
 
 
 def not_yet() -> str:
