@@ -461,7 +461,7 @@ Markdown(
 
 # %%
 from gc_tutorial.study.analysis import verdict_word
-from gc_tutorial.study.evidence.decisions import advice, decision_table
+from gc_tutorial.study.evidence.decisions import decision_table
 
 words = [
     [verdict_word(row._asdict()) for row in rows[rows["outcome"] == outcome].itertuples()]
@@ -472,12 +472,10 @@ names = {
     "case": text("if"),
     "training": text("lower training loss?"),
     "heldout": text("higher held-out accuracy?"),
+    "action": text("what to do"),
     "rests_on": text("rests on"),
 }
 table[list(names)].rename(columns=names).set_index(names["case"])
-
-# %%
-Markdown(text("In these studies:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
 
 # %% [markdown]
 # Which kind? With SGD the default, GC on the gradient. With RMSprop and Adam the planned studies train GC on the gradient, too, and what they find

@@ -10,12 +10,14 @@ from made_tables import made_table
 
 from gc_tutorial.study import datasets
 from gc_tutorial.study import published as module
+from gc_tutorial.study.evidence.cost import measured_costs
 from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
 from gc_tutorial.study.plan import read_plan
 from gc_tutorial.study.published import published
 from gc_tutorial.study.tables import published_tables
 
+GC = ("gradient", "update")
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import findings as writer  # noqa: E402
@@ -210,6 +212,26 @@ def test_the_readme_says_what_was_found_with_the_published_recipe():
     clean = estimate(last["gradient"] - last["none"])
     clean = [f"{clean[name]:.3f}" for name in ("difference", "t_low", "t_high")]
     assert "is higher by {}, {} to {}; no rule of E".format(*clean) in readme
+
+
+def test_readme_and_answers_say_what_it_costs():
+    costs = measured_costs().set_index("arm")
+    fast, torch = costs[costs["backend"] != "torch"], costs[costs["backend"] == "torch"]
+    most = {
+        (name, arm): f"{100 * (fast.loc[arm, name].max() - 1):.1f}%" for name in ("ratio", "ratio_high") for arm in GC
+    }
+    slow = {arm: torch.loc[arm].sort_values("ratio").iloc[-1] for arm in GC}
+    on_torch = {arm: f"{100 * (row['ratio'] - 1):.1f}%" for arm, row in slow.items()}
+    readme, answers = (
+        " ".join((ROOT / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/faq.md")
+    )
+    assert (
+        f"at most {most['ratio', 'gradient']} longer on TensorFlow and JAX, and {on_torch['gradient']} longer" in readme
+    )
+    assert f"reach {most['ratio_high', 'gradient']} and {100 * (slow['gradient']['ratio_high'] - 1):.1f}%)" in readme
+    for arms in (most["ratio", "gradient"], most["ratio", "update"]), (on_torch["gradient"], on_torch["update"]):
+        assert "{} longer with GC and {} longer with GC on the update".format(*arms) in answers
+    assert f"reach {most['ratio_high', 'gradient']} and {most['ratio_high', 'update']})" in answers
 
 
 def test_a_study_of_which_nothing_has_run(monkeypatch):

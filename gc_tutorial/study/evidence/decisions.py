@@ -17,39 +17,26 @@ from gc_tutorial.study.evidence.wording import (
     NO_PRACTICAL_DIFFERENCE,
     VERDICTS,
     amount,
+    digits,
+    in_unit,
     listed,
     not_yet,
     word,
 )
 
 NO_RULE = Words({"not asked": "not asked", "secondary": "no claim (a secondary outcome)"})
-# The kinds of answer for an outcome; each has its sentence in `advice`.
-YES, SOMETIMES, MIXED, NO, HARM = "yes", "sometimes", "mixed", "no", "harm"
-SAME, NOT_SHOWN, OPEN = "same", "not shown", "open"
-SENTENCES = {
-    "heldout": Words(
-        {
-            YES: "GC raises the held-out accuracy if {cases}.",
-            SOMETIMES: "GC raises the held-out accuracy in some settings, and lowers it in none, if {cases}.",
-            MIXED: "GC raises the held-out accuracy in some settings and lowers it in others if {cases}.",
-            NO: "GC lowers the held-out accuracy, at least in some settings, if {cases}.",
-            HARM: "GC lowers the held-out accuracy if {cases}.",
-            SAME: "GC makes no practical difference to the held-out accuracy if {cases}.",
-            NOT_SHOWN: "It is not shown that GC raises the held-out accuracy if {cases}.",
-        }
-    ),
-    "training": Words(
-        {
-            YES: "GC lowers the training loss if {cases}.",
-            SOMETIMES: "GC lowers the training loss in some settings, and raises it in none, if {cases}.",
-            MIXED: "GC lowers the training loss in some settings and raises it in others if {cases}.",
-            NO: "GC raises the training loss, at least in some settings, if {cases}.",
-            HARM: "GC raises the training loss if {cases}.",
-            SAME: "GC makes no practical difference to the training loss if {cases}.",
-            NOT_SHOWN: "It is not shown that GC lowers the training loss if {cases}.",
-        }
-    ),
-}
+# The kinds of answer for an outcome, which decide what to do.
+YES, SOMETIMES, MIXED, HARM = "yes", "sometimes", "mixed", "harm"
+SAME, NOT_SHOWN, OPEN, NOT_ASKED = "same", "not shown", "open", "not asked"
+ACTIONS = Words(
+    {
+        "tune": "tune the learning rate first",
+        "try": "try it, and tune with it",
+        "fit": "try it for a faster fit, and check the accuracy",
+        "compare": "compare both on your own data",
+        "leave": "expect no gain",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -115,28 +102,23 @@ def decision_table(
             rate was not tuned.
 
     Returns:
-        `pandas.DataFrame`, a row per case: case, training, heldout (answers, such as `"yes"`), rests_on, training_is
-        and heldout_is (what the answers come to, for `advice`), training_small and heldout_small (bool: every effect is
-        surely less than the margin), and limited (bool: the held-out result is not shown for new figures).
+        `pandas.DataFrame`, a row per case: case, training, heldout (answers, such as `"yes (6.8 to 7.1%)"`), action
+        (what to do), rests_on.
     """
     first = text("the first studies: {count} settings", count=len(untuned[0])) if untuned[0] else text("no study")
-    rows = [
-        (NAMES["untuned"], answer(untuned[0]), answer(untuned[1]), first, *map(_comes_to, untuned), False, False, False)
-    ]
+    rows = [(NAMES["untuned"], answer(untuned[0]), answer(untuned[1]), ACTIONS["tune"], first)]
     for case in CASES:
         both = [_rows(case, found, source) for source in (case.training, case.heldout)]
         answers = [
-            NO_RULE[case.without] if rows is None else answer(list(rows["word"]), list(rows["small"])) for rows in both
+            NO_RULE[case.without] if rows is None else answer(list(rows["word"]), list(rows["small"]), _sizes(rows))
+            for rows in both
         ]
-        kinds = ["" if rows is None else _comes_to(list(rows["word"])) for rows in both]
-        small = [rows is not None and _all_small(list(rows["word"]), list(rows["small"])) for rows in both]
-        limited = _limited(both[1])
-        if limited:
+        kinds = [NOT_ASKED if rows is None else _kind(list(rows["word"])) for rows in both]
+        if _limited(both[1]):
             answers[1] = text("{answer}, for these horses and humans", answer=answers[1])
-        rows.append((NAMES[case.name], *answers, _rests_on(case, *both), *kinds, *small, limited))
-    columns = ["case", "training", "heldout", "rests_on", "training_is", "heldout_is"]
-    columns += ["training_small", "heldout_small", "limited"]
-    return pd.DataFrame(rows, columns=columns)
+            kinds[1] = NOT_SHOWN
+        rows.append((NAMES[case.name], *answers, _action(*kinds), _rests_on(case, *both)))
+    return pd.DataFrame(rows, columns=["case", "training", "heldout", "action", "rests_on"])
 
 
 def _limited(rows):
@@ -146,17 +128,43 @@ def _limited(rows):
     return bool((rows["word"].isin([HELPS, HURTS]) & ~rows["new_figures"].astype(bool)).any())
 
 
-def _comes_to(words):
-    """Which sentence of `advice` the words of a case's settings belong to."""
-    if not words:
-        return OPEN
+def _kind(words):
+    """The kind of answer that the words of a case's settings make together."""
     kinds = set(words)
-    alone = {HELPS: YES, HURTS: HARM, NO_PRACTICAL_DIFFERENCE: SAME}
-    if len(kinds) == 1 and kinds <= alone.keys():
-        return alone[kinds.pop()]
+    if not kinds:
+        return OPEN
+    if HURTS in kinds:
+        return MIXED if HELPS in kinds else HARM
     if HELPS in kinds:
-        return MIXED if HURTS in kinds else SOMETIMES
-    return NO if HURTS in kinds else NOT_SHOWN
+        return YES if len(kinds) == 1 else SOMETIMES
+    return SAME if kinds == {NO_PRACTICAL_DIFFERENCE} else NOT_SHOWN
+
+
+def _action(training, heldout):
+    """What to do, by the kinds of both answers; harm goes before gain."""
+    both = {training, heldout}
+    if OPEN in both:
+        return not_yet()
+    if HARM in both or both <= {SAME, NOT_ASKED}:
+        return ACTIONS["leave"]
+    if MIXED in both:
+        return ACTIONS["compare"]
+    if heldout in (YES, SOMETIMES):
+        return ACTIONS["try"]
+    return ACTIONS["fit" if training in (YES, SOMETIMES) else "compare"]
+
+
+def _sizes(rows):
+    """How large the differences are in the settings that decide the answer, such as " (6.8 to 7.1%)"."""
+    kinds = [kind for kind in (HELPS, HURTS) if kind in set(rows["word"])]
+    if len(kinds) != 1:
+        return ""
+    sizes = rows.loc[rows["word"] == kinds[0], "difference"].sort_values(key=abs)
+    values, unit = in_unit(sizes, rows["outcome"].iloc[0], rows["scale"].iloc[0])
+    least, most, unit = digits(values[0]), digits(values[-1]), unit or text(" nats")
+    if least == most:
+        return text(" ({size}{unit})", size=most, unit=unit)
+    return text(" ({least} to {most}{unit})", least=least, most=most, unit=unit)
 
 
 def _rows(case, found, source):
@@ -169,13 +177,14 @@ def _rows(case, found, source):
     if table.empty:
         return pd.DataFrame({"word": [], "seeds": [], "small": [], "plan": []})
     chosen = table[case.where(table)]
-    if "word" not in chosen:
-        chosen = chosen.assign(word=[_word(row) for _, row in chosen.iterrows()])
+    if "word" not in chosen:  # effects on the logarithm of a loss, in which more is better
+        words = [_word(row) for _, row in chosen.iterrows()]
+        chosen = chosen.assign(word=words, difference=-chosen["difference"], outcome="clean_loss", scale="log")
     return chosen.assign(small=within_margin(chosen) if "margin" in chosen else False)
 
 
 def _word(effect):
-    """The word for a row of `effects.ablations`, in which more is better."""
+    """The word for a row of `effects.ablations`."""
     interval = (effect["t_low"], effect["t_high"])
     return word(interval, interval, margin=None, better=True, p_value=effect["p_holm"])
 
@@ -196,12 +205,13 @@ def _rests_on(case, training, heldout):
     return text("study {plan}: {settings} settings, {seeds} seeds", **values)
 
 
-def answer(words: Sequence[str], small: Sequence[bool] = ()) -> str:
+def answer(words: Sequence[str], small: Sequence[bool] = (), by: str = "") -> str:
     """One answer from the words of one or more settings.
 
     Args:
         words: of `wording`, one for each setting.
         small: whether the difference of each setting is surely less than the margin of practical meaning.
+        by: how large the differences are, such as `" (6.8 to 7.1%)"`.
 
     >>> answer(["helps", "inconclusive"]), answer(["hurts"], [True]), answer([])
     ('in 1 of 2 settings', 'no, it hurts, but by less than the margin', 'not yet known')
@@ -209,7 +219,7 @@ def answer(words: Sequence[str], small: Sequence[bool] = ()) -> str:
     if not words:
         return not_yet()
     helps, hurts = (list(words).count(kind) for kind in (HELPS, HURTS))
-    note = text(", but by less than the margin") if _all_small(words, small) else ""
+    note = by + (text(", but by less than the margin") if _all_small(words, small) else "")
     values = {"helps": helps, "hurts": hurts, "count": len(words), "note": note}
     if helps and hurts:
         return text("it depends: helps in {helps}, hurts in {hurts} of {count}{note}", **values)
@@ -225,34 +235,6 @@ def answer(words: Sequence[str], small: Sequence[bool] = ()) -> str:
 def _all_small(words, small):
     sizes = [less for one, less in zip(words, small, strict=False) if one in (HELPS, HURTS)]
     return bool(sizes) and all(sizes)
-
-
-def advice(table: pd.DataFrame) -> list[str]:
-    """Summarize `decision_table` in sentences, for held-out accuracy and for the training loss."""
-    said = []
-    for outcome, messages in SENTENCES.items():
-        for kind in messages:
-            rows = table[table[f"{outcome}_is"] == kind]
-            cases = [
-                text("{case} (by less than the margin)", case=case) if less else case
-                for case, less in zip(rows["case"], rows[f"{outcome}_small"], strict=True)
-            ]
-            if cases:
-                said.append(text(messages[kind], cases=_either(cases)))
-    limited = list(table.loc[table["limited"], "case"])
-    if limited:
-        said.append(text("For other horses and humans that is not shown if {cases}.", cases=_either(limited)))
-    still_open = list(table.loc[(table[["training_is", "heldout_is"]] == OPEN).any(axis=1), "case"])
-    if still_open:
-        cases = _either(still_open)
-        said.append(text("Not yet known, at least in part: whether it helps if {cases}.", cases=cases))
-    return said
-
-
-def _either(cases):
-    if len(cases) < 3:
-        return text(" or if ").join(cases)
-    return text("; or if ").join([text("; if ").join(cases[:-1]), cases[-1]])
 
 
 def harms(found: Mapping[str, Mapping[str, Finding]]) -> list[str]:
