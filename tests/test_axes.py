@@ -313,6 +313,35 @@ def test_a_weight_beside_the_kernel_of_a_layer_derived_from_keras_is_no_kernel()
         assert layer_axes(layer) == {"gated/kernel": [0], "gated/bias": None, "gated/gate": None}
 
 
+@pytest.mark.parametrize(
+    ("base", "name", "shape", "axes"),
+    [
+        (layers.Dense, "expert_kernel", (3, 5, 4), None),  # stacked experts
+        (layers.Dense, "kernel", (3, 5, 4), None),
+        (layers.Dense, "gate_kernel", (5, 4), [0]),
+        (layers.EinsumDense, "gate_kernel", (5, 4), [0]),
+        (layers.DepthwiseConv2D, "gate_kernel", (2, 2, 5, 4), None),
+        (layers.Conv2DTranspose, "depthwise_kernel", (7, 16), None),
+    ],
+)
+def test_what_the_class_of_keras_does_not_say_is_not_guessed(base, name, shape, axes):
+    class Derived(base):
+        def __init__(self):
+            layers.Layer.__init__(self, name="derived")
+            self.equation = "abc,cde->abde"
+
+        def build(self, _):
+            self.held = self.add_weight(name=name, shape=shape)
+            self.built = True
+
+    layer = Derived()
+    layer.build(None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert variable_axes([layer.held]) == [axes]
+    assert len(caught) == (axes is None)
+
+
 def test_a_variable_that_two_layers_share():
     class Tied(layers.Layer):
         def __init__(self, other):
@@ -343,6 +372,8 @@ UNKNOWN = [
     ("kernel", (6, 3), [0], False),
     ("upscale_kernel", (6, 3), [0], False),
     ("debiased_kernel", (6, 3), [0], False),
+    ("conv1d_kernel", (8, 4), None, True),  # (channels, taps), as in Qwen3.5
+    ("depthwise_kernel", (7, 16), None, True),
     ("alphabet_w", (6, 3), None, True),
     ("embedding_projection", (6, 3), None, True),
     ("kernel", (3, 3, 2, 1), None, True),

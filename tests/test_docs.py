@@ -39,6 +39,12 @@ def test_its_example_runs(name):
     assert run(inspect.getdoc(public[name]), name, public | usual), "its docstring has no example"
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("GC")])
+def test_a_ready_class_has_a_docstring_of_its_own(name):  # an inherited one is not on the page of the reference
+    said = vars(getattr(gc_tutorial, name))["__doc__"]
+    assert said.startswith(f"`{name[2:]}` with gradient centralization.") and f">>> optimizer = {name}(" in said
+
+
 def test_the_frequent_questions_examples_run():
     assert run((ROOT / "docs" / "faq.md").read_text(encoding="utf-8"), "faq.md") > 10
 

@@ -195,6 +195,49 @@ def test_what_was_said_survives_where_loading_changes_paths(make, told, tmp_path
     assert_equal(train(keras.saving.load_model(tmp_path / "model.keras")), wanted)
 
 
+def test_what_was_excluded_survives_where_old_and_new_paths_overlap(tmp_path):
+    def counted_from(number):
+        keras.backend.clear_session()
+        return [layers.Dense(1) for _ in range(number)]
+
+    def excluding(model):
+        made = GCRMSprop(1e-2)
+        made.exclude_from_centralization(var_list=[model.trainable_variables[0]])
+        return made
+
+    def reloaded(model, number, name):
+        model.save(tmp_path / name)
+        counted_from(number)  # so that the names of the new layers begin there
+        return keras.saving.load_model(tmp_path / name)
+
+    first = unnamed()
+    train(first, excluding(first))
+    second = reloaded(first, 2, "first.keras")
+    third = reloaded(second, 3, "second.keras")
+    wanted = train(first)
+    paths = [{one.path for one in model.trainable_variables} for model in (second, third)]
+    assert paths[0] & paths[1] and paths[0] != paths[1]
+    for model in (second, third):
+        assert_equal(train(model), wanted)
+
+
+def test_what_was_not_said_is_asked_of_the_layers_again():
+    known = [layers.Dense(3), layers.Conv2D(2, 3), layers.Dense(3), layers.DepthwiseConv2D(3)]
+    for layer, shape in zip(known, [(None, 4), (None, 9, 9, 2)] * 2, strict=True):
+        layer.build(shape)
+    first, second = ([layer.kernel for layer in some] for some in (known[:2], known[2:]))
+    optimizer = GCSGD(1.0)
+    optimizer.exclude_from_centralization(var_list=first[:1])
+    optimizer.build(first)
+    copied = GCSGD.from_config(json.loads(json.dumps(optimizer.get_config())))
+    before = [keras.ops.convert_to_numpy(one) for one in second]
+    gradients = [np.random.default_rng(0).normal(size=one.shape).astype("float32") for one in second]
+    copied.apply([keras.ops.convert_to_tensor(one) for one in gradients], second)
+    changes = [old - keras.ops.convert_to_numpy(one) for old, one in zip(before, second, strict=True)]
+    np.testing.assert_allclose(changes[0], gradients[0], atol=1e-6)
+    np.testing.assert_allclose(changes[1], gradients[1] - gradients[1].mean((0, 1), keepdims=True), atol=1e-6)
+
+
 def test_a_class_of_ones_own_can_be_pickled_under_its_name():
     sys.modules[__name__].GCAdam = GCOwn  # as the docstring of `centralized` asks
     try:
