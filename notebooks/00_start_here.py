@@ -22,7 +22,7 @@
 #
 # - see in one picture what GC does to a training step;
 # - write a Keras optimizer with GC, and prove that it runs;
-# - see what each learning rate gives with GC and without it, and choose where to go next.
+# - see what GC does to training, and choose where to go next.
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -154,37 +154,40 @@ show(
 #
 # ## What it does to training
 #
-# Whether GC makes a network better is another question. The answer may depend on the *learning rate*, the factor of each step. So the
-# study of this tutorial tries each method at seven rates, and at each rate with five *seeds*, which decide the first weights and the order
-# of the images. The figure shows them for RMSprop, an optimizer that divides each number of the gradient by a scale of its own. *GC on the
-# update*, a variant, centralizes the step that RMSprop makes of the gradient, instead of the gradient
-# ([notebook 7](07_any_optimizer.ipynb)).
+# Whether GC makes a network better is another question. The answer may depend on the *learning rate*, the factor of each step. So the studies of
+# this tutorial first try several rates for each method ([notebook 5](05_comparison.ipynb)). Then they train each method at its own best rate, on
+# fresh *seeds*. A seed decides the first weights, the order of the examples, and which of them are *held out*, that is, not used for
+# training.
+#
+# The figures show study C: five small data sets, CNNs with and without batch normalization, a small transformer, the optimizers Adam and AdamW,
+# 12 epochs, ten seeds.
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
+from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
 from gc_tutorial.study.published import published
 
-tuning, mechanism, confirmation = published("A_tuning"), published("D_mechanism"), published("B_confirmation")
-show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+elsewhere = published("C_generality").findings()
+show(forest(elsewhere["training"].table), alt=forest_alt(elsewhere["training"].table))
+
+# %% tags=["hide-input"]
+show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].table))
 
 # %% [markdown]
-# Each dot is one training run, the lines are means, and a star marks the best rate of a method. The three methods have the same rates; they
-# are drawn a little to the side of one another. Look at the dots, too: one run whose loss explodes can lift the mean into a peak. The
-# *clean* training loss is measured without dropout and augmentation. *Held-out* images are not used for training; here they show horses
-# and humans that no training image shows. In the lower plot the star is at the lowest held-out loss.
+# Each row is one network on one data set. The point is the average difference between training with GC and without it, and the bar is its 95%
+# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. The training loss is measured without dropout
+# and augmentation.
 #
-# These runs only choose a learning rate for each method. Do not compare the methods by them: a best rate looks better than it is on the seeds
-# that chose it. Other studies compare GC with no GC on fresh
-# seeds. Study D (with RMSprop) and study D2 (with SGD) train both at the rate that the tuning found best *without* GC. Study B (with
-# RMSprop and with Adam) and study C (with Adam and AdamW, on five small data sets and several networks) train each at its own best rate. (Each percentage is an average over pairs of runs with the same seed. So it can
-# differ a little from the percentage between the means.)
+# Other studies use the images of this tutorial only. Study D (with RMSprop) and study D2 (with SGD) train with and without GC at one rate, the one that
+# is best *without* GC. Study B (with RMSprop and Adam) trains each method at its own best rate. (Each percentage is an average over pairs of runs
+# with the same seed. So it can differ a little from the percentage between the means.)
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.result_rows import counted_settings
+from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
-answers, elsewhere = confirmation.findings(), published("C_generality").findings()
+confirmation, mechanism = published("B_confirmation"), published("D_mechanism")
+answers = confirmation.findings()
 tuned = "*Horses or Humans*, each method at its own best rate (study B). {said}"
 found = [text(tuned, said=answers[name].found) for name in ("training", "heldout") if name in answers]
 lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")

@@ -150,7 +150,7 @@ def white_share(split):
 
 white = {split: white_share(split) for split in ("train", "test")}
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from IPython.display import Markdown
 from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title

@@ -143,7 +143,7 @@ history = model.fit(
 # %% [markdown]
 # ## The curves
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title, show
 
@@ -193,7 +193,7 @@ Markdown(
 # of the pictures and in the augmentation. Why this changes held-out accuracy so much is not measured here. The white background of the
 # held-out pictures is one possible reason.
 
-# %%
+# %% tags=["hide-input"]
 from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.analysis import load_study
 

@@ -12,7 +12,7 @@
 # %% [markdown]
 # # 4. Gradient centralization
 #
-# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In the published code that many projects copied, it
+# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In published code that other projects copied, it
 # does not.**
 #
 # In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
@@ -100,7 +100,7 @@ print(text("column means: {means}", means=ops.convert_to_numpy(ops.mean(centrali
 # With only two weights we can draw it. A step along the negative gradient can change both the difference and the sum of the two weights.
 # The centralized step keeps the sum. It stays on the dashed line, on which $w_1 + w_2$ has its starting value.
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial.plotting import COLOURS, show
 
@@ -158,7 +158,8 @@ class GCRMSprop(keras.optimizers.RMSprop):
 #
 # - A user of the package `gctf` reported in 2021 that its GC does not run
 #   ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)).
-# - [Pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (merged 2025-01-30) fixed errors in the Keras example.
+# - [Pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (merged 2025-01-30) is called "Fixed the
+#   errors in gradient_centralization.py". What it changed we could not see.
 # - [Issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) reported that the comparison in the example is unfair.
 # - [Pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (2025) gave each run a model of its own.
 #
@@ -361,7 +362,7 @@ summary = runs.groupby("arm", sort=False).agg(
 columns = {**MEASURES, "seconds": text("seconds of training")}
 summary.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(3)
 
-# %%
+# %% tags=["hide-input"]
 from gc_tutorial.study.evidence.wording import changed_by
 
 change = summary.loc["gradient"] - summary.loc["none"]

@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   accelerator: GPU
 #   jupytext:
 #     formats: ipynb,py:percent
 #   kernelspec:
@@ -235,7 +236,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Had we studied one setting only, we would have reported one of these lines as the answer. The settings differ in several things, so this
+# If we had studied only one setting, we would have reported one of these lines as the answer. The settings differ in several things, so this
 # comparison cannot say which of them matters. ([Plan E](../gc_tutorial/study/plans/E_recipe.toml) trains the published recipe for longer: see below.) The tuning runs of A
 # differ in the rate alone. So they show what a study at one rate would have reported, at the baseline's best rate and at its neighbours:
 

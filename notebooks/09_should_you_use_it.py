@@ -40,7 +40,7 @@ settings = gc_tutorial.start()
 # %% [markdown]
 # ## The short answer
 #
-# If you train a small network from new weights, and for a short time, try GC. It is one line, and easy to remove. Tune the learning rate with
+# If you train a small network from new weights, and for a short time, try GC. With a ready class it is one line, and easy to remove. Tune the learning rate with
 # it and without it; often the same rate is best. After 12 epochs the training loss was lower with GC in every setting of study C; after 36 and 40
 # the results differ (below). The accuracy on new data may rise, too, but no study here claims that in general. Do not expect it where nearly all answers
 # are right already. For fine-tuning the results are inconclusive.
@@ -88,7 +88,7 @@ Markdown("\n".join(lines) or studies["C"].progress)
 # Four things limit this:
 #
 # - **Short trainings.** All settings use Adam or AdamW, batches of 32 and a constant rate, tuned for 12 epochs (20 for fine-tuning). Without
-#   GC some networks had hardly begun to learn after 12 epochs. So a faster start is shown in some settings, but not that the network is better after
+#   GC some networks had hardly begun to learn after 12 epochs. So some settings show a faster start, but none shows a better network after
 #   a long training. Two longer trainings exist, with five seeds each (below). After 36 epochs the training loss with GC was lower for SGD, and the
 #   result was inconclusive for RMSprop and Adam. After 40 epochs of the published recipe it was a little higher.
 # - **Little learned.** Five of the six gains of accuracy are on photographs, of which these networks have learned little (*Elsewhere*, below, has
@@ -254,7 +254,8 @@ show_results(
 )
 
 # %% [markdown]
-# A dagger (†) marks a setting in which a best rate lies at the edge of its grid.
+# A dagger (†) marks a setting in which a best rate lies at the edge of its grid. The goal by which speed is measured is set without GC: it is the
+# mean running training loss that training without GC reaches, at its best rate and on the tuning seeds, after two thirds of the epochs.
 
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
@@ -299,7 +300,7 @@ show_results(
 )
 
 # %% [markdown]
-# How good are these networks at all? On the photographs they have 12 epochs with 1,000 pictures, from new weights, and stay far from what such
+# How good are these networks? On the photographs they have 12 epochs with 1,000 pictures, from new weights, and stay far from what such
 # a set allows:
 
 # %%
@@ -478,7 +479,7 @@ names = {
 table[list(names)].rename(columns=names).set_index(names["case"])
 
 # %% [markdown]
-# Which kind? With SGD the default, GC on the gradient. With RMSprop and Adam the planned studies train GC on the gradient, too, and what they find
+# Which kind of GC? With SGD, use the default, GC on the gradient. With RMSprop and Adam the planned studies train GC on the gradient, too, and what they find
 # is about that. The paper's authors prefer the update there; which of the two is better we cannot say ([notebook 7](07_any_optimizer.ipynb)).
 #
 # ## The same study on your images

@@ -91,6 +91,15 @@ def test_a_plan_counts_where_its_tables_are_read(project):
     assert digests.outputs_digest(notebook) != before
 
 
+def test_the_list_of_figures_counts_where_it_is_read(project):
+    read = new_notebook(cells=[new_code_cell("from gc_tutorial.study.datasets import training_figures")])
+    notebooks = [read, new_notebook(cells=[new_code_cell("import gc_tutorial.models")])]
+    before = [digests.outputs_digest(one) for one in notebooks]
+    added("study/training_figures.csv", "\n")(project)
+    after = [digests.outputs_digest(one) for one in notebooks]
+    assert (after[0] != before[0], after[1] == before[1]) == (True, True)
+
+
 def test_notebooks_name_the_plans_that_they_read_in_full():
     """By a letter alone, new tables would not make their outputs old."""
     paths = sorted([*ROOT.glob("notebooks/[0-9]*.py"), *ROOT.glob("notebooks/*/[0-9]*.py")])

@@ -598,7 +598,7 @@ def test_links_that_lead_in_circles_end(tmp_path, monkeypatch):
     for place in folder.iterdir():
         for number in range(10):
             (place / f"link{number}").symlink_to(folder / f"class{number}")
-    with pytest.raises(DataError, match=r"Check it for links in a circle|a folder inside the folder of a class"):
+    with pytest.raises(DataError, match=r"Check it for circular links|a folder inside the folder of a class"):
         load_data(folder, SIZE)
 
 

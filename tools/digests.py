@@ -83,6 +83,7 @@ def tables(strings):
     """
     files = {path: path.relative_to(TABLES).with_suffix("").parts[0] for path in sorted(TABLES.rglob("*.csv"))}
     files |= {path: path.stem for path in sorted((TABLES.parent / "plans").glob("*.toml"))}
+    files |= {path: path.name for path in sorted(TABLES.parent.glob("*.csv"))}
     return [path for path, name in files.items() if name in strings]
 
 

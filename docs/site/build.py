@@ -30,7 +30,13 @@ EDITIONS = {
     "ja": (ROOT / "README.ja.md", ROOT / "notebooks" / "ja"),
 }
 # What is written on a solution that is folded.
-FOLDED = {"ja": {"Solution": "解答例", "The numbers behind the answers": "答えのもとになった数値"}}  # titles of cells
+FOLDED = {  # titles of cells
+    "ja": {
+        "Solution": "解答例",
+        "The numbers behind the answers": "答えのもとになった数値",
+        "The numbers behind the figures": "図のもとになった数値",
+    }
+}
 # Pages of the English edition alone.
 REFERENCE = [ROOT / "docs" / "faq.md", ROOT / "docs" / "coming_from_gctf.md", ROOT / "docs" / "api.md"]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")

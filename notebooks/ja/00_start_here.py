@@ -8,10 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="aac9823353dd"
+# %% [markdown] translates="a07c07882b98"
 # # 0. まずはここから
 #
-# **勾配中心化（Gradient Centralization、GC）とは何か、Keras なら約 10 行でどう書けるか、それが確かに実行されていることをどう証明するか、そして使った結果について何が分かっているのか。その要点を 5 分でつかみましょう。**
+# **勾配中心化（Gradient Centralization、GC）とはどんな手法で、Keras ではどう書くのでしょうか（約 10 行です）。本当に実行されていると、どう確かめるのでしょうか。使うと何が変わるのでしょうか。5 分で要点をつかみましょう。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 30 秒もかかりません。GPU は要りません。
 #
@@ -21,7 +21,7 @@
 #
 # - GC が訓練のステップをどう変えるかを、1 枚の図で見ます。
 # - GC を組み込んだ Keras のオプティマイザを書き、それが実行されることを証明します。
-# - GC あり・なしの結果を学習率（learning rate）ごとに見て、次にどこへ進むかを選びます。
+# - GC で訓練がどう変わるかを見て、次にどこへ進むかを選びます。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -92,9 +92,9 @@ class GCSGD(keras.optimizers.SGD):
 
 
 # %% [markdown] translates="c854b01f1508"
-# バックエンドが PyTorch のとき、Keras のオプティマイザには、処理をまとめて（fused）速くしたものが使われます。自分で書いたクラスでは、それが使われなくなります。測ったところ、Adam を使った小さなトランスフォーマーでは、訓練の 1 ステップにかかる時間が 19% 延びました。既製のクラスなら、速いものがそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
+# バックエンドが PyTorch のとき、Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりません。測ったところ、Adam を使った小さなトランスフォーマーでは、訓練の 1 ステップにかかる時間が 19% 延びました。既製のクラスなら、速いものがそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
-# Keras が決して呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。ですから、証明が必要です。
+# Keras が決して呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。そこで、実行されていることを確かめる方法が要ります。
 #
 # ## 実行されていることの証明
 #
@@ -137,31 +137,37 @@ show(
     alt="Shift of the mean of each weight vector by training step: lines that spread without GC, and flat lines with GC.",
 )
 
-# %% [markdown] translates="0a57b0e6e77b"
+# %% [markdown] translates="ac6d833454c1"
 # GC ありで残っているずれは、丸め誤差です。コールバックの `gc_tutorial.WeightMeanDrift` を使うと、どんなモデルでも、すべての層にわたってこのずれを測れます。
 #
 # ## 訓練はどう変わるか
 #
-# GC でネットワークがよくなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、どの方法も 7 通りの学習率で、それぞれ 5 個の**シード**を使って試しています。シードは、重みの初期値と画像の順序を決めるものです。次の図は、勾配の成分をそれぞれ別のスケールで割るオプティマイザ、RMSprop での結果です。**更新量への GC**（GC on the update）は GC の変種で、勾配の代わりに、RMSprop が勾配から計算した更新量を中心化します（[ノートブック 7](07_any_optimizer.ipynb)）。
+# GC でネットワークがよくなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、まず、どの方法でもいくつかの学習率を試します（[ノートブック 5](05_comparison.ipynb)）。それから、方法ごとにいちばんよい学習率で、新しい**シード**を使って訓練します。シードは、重みの初期値、データの順序、そして、どのデータを**評価用**（held-out）として訓練に使わないかを決めます。
+#
+# 次の 2 つの図は、実験 C の結果です。5 つの小さなデータセット、バッチ正規化のある CNN とない CNN、小さなトランスフォーマー、オプティマイザは Adam と AdamW、訓練は 12 エポック、シードは 10 個です。
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
+from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
 from gc_tutorial.study.published import published
 
-tuning, mechanism, confirmation = published("A_tuning"), published("D_mechanism"), published("B_confirmation")
-show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+elsewhere = published("C_generality").findings()
+show(forest(elsewhere["training"].table), alt=forest_alt(elsewhere["training"].table))
 
-# %% [markdown] translates="33aee0e8fca3"
-# 点の 1 つ 1 つが 1 回の訓練で、線はその平均、星印はその方法でいちばんよい学習率です。3 つの方法の学習率は同じで、図では互いに少し横にずらして描いています。点にも注意してください。損失が爆発した訓練が 1 回あるだけで、平均の線に山ができることがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。**評価用画像**（held-out）は、訓練に使わない画像です。ここでは、訓練用画像のどれにも出てこない馬と人が写っています。下の図の星印は、評価用画像での損失（テスト損失）がいちばん低い学習率に付いています。
+# %% tags=["hide-input"]
+show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].table))
+
+# %% [markdown] translates="ffc777e6054e"
+# 1 行が、1 つのデータセットを使う 1 つのネットワークを表します。点は GC ありと GC なしの差の平均、横棒はその 95% 信頼区間です。訓練損失は破線より左、正解率は右にあるほど、GC ありのほうがよい結果です。訓練損失は、ドロップアウトもデータ拡張もなしで測っています。
 #
-# これらの訓練は、方法ごとに学習率を選ぶためだけのものです。これをもとに方法を比べないでください。いちばんよい学習率は、それを選ぶのに使ったシードでは、実際よりもよく見えるからです。新しいシードで GC ありと GC なしを比べるのは、ほかの実験です。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**のときにいちばんよいと調整で分かった学習率を、GC ありの訓練にも使います。実験 B（RMSprop と Adam）と実験 C（Adam と AdamW を使い、5 つの小さなデータセットといくつかのネットワークで試すもの）では、方法ごとに、その方法でいちばんよい学習率を使います。（パーセントの値は、同じシードの訓練の組ごとに求めて平均したものです。そのため、平均どうしから求めた値とは少し違うことがあります。）
+# このチュートリアルの画像だけを使う実験もあります。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**でいちばんよかった 1 つの学習率を、GC ありでもそのまま使います。実験 B（RMSprop と Adam）では、方法ごとにいちばんよい学習率を使います。（パーセントの値は、同じシードの訓練の組ごとに求めて平均したものです。そのため、平均どうしから求めた値とは少し違うことがあります。）
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.result_rows import counted_settings
+from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
-answers, elsewhere = confirmation.findings(), published("C_generality").findings()
+confirmation, mechanism = published("B_confirmation"), published("D_mechanism")
+answers = confirmation.findings()
 tuned = "*Horses or Humans*, each method at its own best rate (study B). {said}"
 found = [text(tuned, said=answers[name].found) for name in ("training", "heldout") if name in answers]
 lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
@@ -213,7 +219,7 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 #
 # - GC は、重みベクトルごとに、勾配からその平均を引きます。ですから、SGD では、ステップの前後で重みの和は変わりません。
 # - Keras のオプティマイザなら約 10 行で書け、書く場所は `apply` です。
-# - SGD では、重みベクトルの平均が、GC ありなら一定のままで、GC なしなら動くことが、証明になります。
-# - 実験 C では、12 エポック後の訓練損失が、すべての設定で、GC ありのほうが低くなりました。テスト正解率（訓練に使わないデータでの正解率）が高くなることが示されたのは、そのうちの半分で、低くなることが示された設定はありません。これだけでは、一般に成り立つとは主張できません。その理由と、もっと長く訓練した場合の結果は、[ノートブック 9](09_should_you_use_it.ipynb) にあります。
+# - SGD では、重みベクトルの平均は、GC なしなら動き、GC ありなら動きません。これが、実行されている証拠です。
+# - 実験 C では、どの設定でも、12 エポック後の訓練損失は GC ありのほうが低くなりました。テスト正解率（訓練に使わないデータでの正解率）が高くなることが示されたのは、そのうちの半分で、低くなることが示された設定はありません。これだけでは、一般に成り立つとは主張できません。その理由と、もっと長く訓練した場合の結果は、[ノートブック 9](09_should_you_use_it.ipynb) にあります。
 #
 # 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかのノートブックに進んでもかまいません。

@@ -236,7 +236,7 @@ for _ in range(3):
         speeds[name].append(images_per_second(pipeline))
 best = {name: max(values) for name, values in speeds.items()}
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial.plotting import WIDTH, set_title
 
@@ -254,8 +254,8 @@ show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
     print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
-# %% [markdown] translates="1c2d964a5e69"
-# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
+# %% [markdown] translates="a4d8ae8f5ff8"
+# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です。どれも 5 回のうち最もよい値で、中央値は 124 枚、1,483 枚、370 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
 #
 # ## 訓練にとっての意味
 #
@@ -281,7 +281,7 @@ longer = {
     "ours_median": medians[2] / medians[0] - 1,
 }
 
-# %%
+# %% tags=["hide-input"]
 figure, axis = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
 added = [seconds - alone for seconds in (alone, with_published, with_ours)]
 places = [row.replace("with the", "with the\n") for row in rows]

@@ -138,7 +138,7 @@ history = model.fit(
 #
 # 次の図の実線は訓練用画像、破線は評価用画像での値です。
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title, show
 
@@ -184,7 +184,7 @@ Markdown(
 #
 # ここまでは、たった **1 回**の訓練でした。次の図は、このチュートリアルの最初の実験から、同じ方法（GC なし）の訓練を示したものです（150×150 ピクセル、12 エポック、本物の画像）。この実験の結果はパッケージに付属していて、残りはノートブック 5 で示します。線の 1 本 1 本が 1 つのシード（乱数の出発点）にあたります。訓練どうしで違うのは、重みの初期値（initial weights）、画像の順序、データ拡張だけです。それだけのことでテスト正解率がこれほど変わる理由は、ここでは調べていません。評価用画像の白い背景は、考えられる理由の 1 つです。
 
-# %%
+# %% tags=["hide-input"]
 from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.analysis import load_study
 

@@ -9,10 +9,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="c4c0936c23b8"
+# %% [markdown] translates="9d17598b30ec"
 # # 4. 勾配中心化
 #
-# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。多くのプロジェクトにコピーされた公開コードでは、GC は実行されません。**
+# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。ほかのプロジェクトにコピーされた公開コードでは、GC は実行されません。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 2〜3 分かかります。GPU は要りません。
 #
@@ -20,7 +20,7 @@
 #
 # このノートブックで行うこと
 #
-# - GC が勾配に何をするのかを、式と図で見ます。
+# - GC で勾配がどう変わるのかを、式と図で見ます。
 # - Keras が呼び出すただ 1 つのメソッドの中で GC を行うオプティマイザを書きます。
 # - 自分で書いたオプティマイザでは GC が実行され、公開例のオプティマイザでは実行されないことを証明します。そして、GC ありと GC なしで訓練します。
 
@@ -88,7 +88,7 @@ print(text("column means: {means}", means=ops.convert_to_numpy(ops.mean(centrali
 #
 # 重みが 2 つだけなら、図に描けます。元の勾配の逆向きに進むステップでは、2 つの重みの差も和も変わることがあります。中心化した勾配の逆向きに進むステップでは、和が保たれます。つまり、$w_1 + w_2$ が初めの値と同じになる破線の上にとどまります。
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial.plotting import COLOURS, show
 
@@ -129,8 +129,8 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown] translates="335fa176e815"
-# この短いクラスが正しく働くのは、全結合層とふつうの畳み込み層だけです。ほかの層では正しく働きません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアスと、埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。自分で書いたクラスでは、処理をまとめて（fused）速くした Keras のオプティマイザが使われなくなりますが、既製のクラスなら、そのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
+# %% [markdown] translates="273c38352cfa"
+# この短いクラスが正しく働くのは、全結合層とふつうの畳み込み層だけです。ほかの層では正しく働きません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアスと、埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりませんが、既製のクラスなら切り替わります（[よくある質問](../../docs/faq.md)、英語）。
 #
 # ## 公開例のオプティマイザ
 #
@@ -139,7 +139,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # 問題には、ほかの人たちが先に気づいていました。
 #
 # - パッケージ `gctf` の利用者が、その GC は実行されないと 2021 年に報告しました（[issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)）。
-# - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にマージ）で、Keras の例の誤りが直されました。
+# - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にマージ）の題は、「Fixed the errors in gradient_centralization.py」です。何が変わったのかは、見ることができませんでした。
 # - [issue 2111](https://github.com/keras-team/keras-io/issues/2111)（2025-05-24）で、例の中の比較は公平でないと報告されました。
 # - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025 年）で、訓練ごとに別のモデルを使うように改められました。
 #
@@ -338,7 +338,7 @@ summary = runs.groupby("arm", sort=False).agg(
 columns = {**MEASURES, "seconds": text("seconds of training")}
 summary.rename(index=LABELS, columns=columns).rename_axis(text("arm")).round(3)
 
-# %%
+# %% tags=["hide-input"]
 from gc_tutorial.study.evidence.wording import changed_by
 
 change = summary.loc["gradient"] - summary.loc["none"]

@@ -36,10 +36,10 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="1b6c7a64af9a"
+# %% [markdown] translates="ad8e15c989db"
 # ## まず結論から
 #
-# 小さなネットワークを最初から、短い時間だけ訓練するなら、GC を試してください。必要なのは 1 行だけで、簡単に取り除けます。学習率は、GC ありと GC なしの両方で調整してください。同じ学習率がいちばんよいことも、よくあります。実験 C では、12 エポック後の訓練損失が、すべての設定で、GC ありのほうが低くなりました。36 エポック後と 40 エポック後の結果は、場合によって違います（あとで述べます）。新しいデータでの正解率も上がるかもしれませんが、一般に上がると主張する実験は、ここにはありません。ほとんどの答えがすでに正しい場合には、期待しないでください。ファインチューニングでは、結論が出ていません。
+# 小さなネットワークを最初から、短い時間だけ訓練するなら、GC を試してください。既製のクラスなら 1 行で済み、簡単に取り除けます。学習率は、GC ありと GC なしの両方で調整してください。同じ学習率がいちばんよいことも、よくあります。実験 C では、どの設定でも、12 エポック後の訓練損失は GC ありのほうが低くなりました。36 エポック後と 40 エポック後の結果は、場合によって違います（あとで述べます）。新しいデータでの正解率も上がるかもしれませんが、一般に上がると主張する実験は、ここにはありません。ほとんどの答えがすでに正しい場合には、期待しないでください。ファインチューニングでは、結論が出ていません。
 #
 # この結論のよりどころは、主に実験 C です。実験 C では、5 つの小さなデータセットと、バッチ正規化のある小さな CNN とない小さな CNN、小さなトランスフォーマー、重み減衰のある AdamW を使い、GC が役に立つかどうかを、設定ごとに調べます。**設定**とは、データセットとネットワークの組み合わせのことです。「役に立つ」と「害になる」は、差の 95% 信頼区間がゼロを含まず、多重検定の補正をしてもそう言えることを表します。主に調べるのは、データセットごとに 1 つずつの、素のネットワークの設定です。実験 C の規則から分かったことは、次のとおりです。
 
@@ -77,10 +77,10 @@ lines = [
 ]
 Markdown("\n".join(lines) or studies["C"].progress)
 
-# %% [markdown] translates="a229582f858b"
+# %% [markdown] translates="d224413a2892"
 # この結論には、4 つの限界があります。
 #
-# - **訓練が短い。** どの設定でも、オプティマイザは Adam か AdamW で、バッチは 32 枚、学習率は一定です。学習率は、12 エポック（ファインチューニングでは 20 エポック）の訓練に合わせて調整したものです。GC なしのネットワークには、12 エポック後でも、まだほとんど学習が始まっていないものもありました。ですから、いくつかの設定で、訓練の初めの進みが速くなることは示されていますが、長く訓練したあとによりよいネットワークになることは示されていません。もっと長く訓練した結果は 2 つあり、シードは 5 個ずつです（あとで述べます）。36 エポック後の訓練損失は、SGD では GC ありのほうが低く、RMSprop と Adam では結論が出ませんでした。公開例の設定で 40 エポック訓練したあとの訓練損失は、GC ありのほうが少し高くなりました。
+# - **訓練が短い。** どの設定でも、オプティマイザは Adam か AdamW で、バッチは 32 枚、学習率は一定です。学習率は、12 エポック（ファインチューニングでは 20 エポック）の訓練に合わせて調整したものです。GC なしのネットワークには、12 エポック後でも、まだほとんど学習が始まっていないものもありました。いくつかの設定では、訓練の初めの進みが速くなることが示されています。しかし、長く訓練したあとによりよいネットワークになることは、どの設定でも示されていません。もっと長く訓練した結果は 2 つあり、シードは 5 個ずつです（あとで述べます）。36 エポック後の訓練損失は、SGD では GC ありのほうが低く、RMSprop と Adam では結論が出ませんでした。公開例の設定で 40 エポック訓練したあとの訓練損失は、GC ありのほうが少し高くなりました。
 # - **あまり学習していない。** 正解率が高くなることが示された 6 つの設定のうち 5 つは写真を使うもので、これらのネットワークは、写真についてあまり学習していません（数値は、あとの「ほかではどうか」にあります）。数字の画像と MNIST-1D では、答えのほとんどが正しく、GC による正解率の変化は 1 ポイント未満です。そのうちの 1 つの設定では、テスト**損失**が GC ありのほうが高くなっています（あとの「害になるところ」）。
 # - **バッチ正規化。** バッチ正規化を使うと、テスト正解率も、ドロップアウトなしで測った訓練損失も、過去のバッチについての平均を使って測ることになります。短い訓練では、この平均が遅れてついてきます（[ノートブック 8](08_why_it_works.ipynb)）。GC による改善の一部は、この遅れが小さくなったためかもしれません。この平均を使わない、訓練中に測った訓練損失では、4 つの設定のどれでも、改善はこれより小さくなっています。ただし、数字の画像と MNIST-1D では、バッチ正規化のない設定でも同じなので、そこでは、遅れだけが理由ではありえません。
 # - **シードとデータセットが少ない。** シードは設定ごとに 10 個で、学習率の調整には、それとは別の 3 個しか使っていません。調整で試した学習率は約 3.2 倍刻みです。12 個の設定は、5 つのデータセットと 10 個のシードを共有しているので、12 個の独立した結果ではありません。また、シードごとに変わるのは同じデータの分け方なので、訓練用のデータは互いに重なっています。区間は、シードを独立とみなして求めているため、新しいデータについての区間としては狭すぎます。実験 B にはシードが 60 個ありますが、画像は *Horses or Humans* だけです。
@@ -222,8 +222,8 @@ show_results(
     },
 )
 
-# %% [markdown] translates="a18d15b6d01f"
-# 短剣符（†）は、いちばんよい学習率が候補の端にある設定を示します。
+# %% [markdown] translates="1c8d1794a9c2"
+# 短剣符（†）は、いちばんよい学習率が候補の端にある設定を示します。速さを測るための目標は、GC なしの訓練で決めてあります。調整用のシードで、GC なしをいちばんよい学習率で訓練し、エポックの 3 分の 2 が過ぎたときの、訓練中に測った訓練損失の平均です。
 
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
@@ -236,10 +236,21 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
 
-print(studies["C"].progress)
-for rule in ("training", "heldout", "fine_tuning"):
+
+def show_forest(rule):
+    """Draw GC against no GC in each setting of study C; nothing before the rule has been applied."""
     if rule in found["C"]:
         show(forest(found["C"][rule].table), alt=forest_alt(found["C"][rule].table))
+
+
+print(studies["C"].progress)
+show_forest("training")
+
+# %% tags=["hide-input"]
+show_forest("heldout")
+
+# %% tags=["hide-input"]
+show_forest("fine_tuning")
 
 # %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
 # @title The numbers behind the figures
@@ -253,8 +264,8 @@ show_results(
     },
 )
 
-# %% [markdown] translates="bf50da7dea52"
-# そもそも、これらのネットワークは、どれくらいよいのでしょうか。写真では、ネットワークを 1,000 枚の画像で最初から 12 エポックだけ訓練するので、そのようなデータセットで達成できる水準には、とても届きません。結果は次のとおりです。
+# %% [markdown] translates="bb6de2544581"
+# これらのネットワークは、どれくらいよいのでしょうか。写真では、ネットワークを 1,000 枚の画像で最初から 12 エポックだけ訓練するので、そのようなデータセットで達成できる水準には、とても届きません。結果は次のとおりです。
 
 # %%
 from gc_tutorial.study.evidence.result_rows import short_names
@@ -337,7 +348,7 @@ costs = measured_costs()
 Markdown(cost_finding(costs))
 
 # %% [markdown] translates="8e18d875b6fb"
-# 次の表は、訓練の 1 ステップのプロセッサ時間が、GC なしの何倍になるかを示しています。値は、2 コアの CPU で、バッチサイズを 32（TensorFlow）または 4（JAX、PyTorch）として測った、中央値と 95% 信頼区間です。
+# 次の表は、訓練の 1 ステップの CPU 時間が、GC なしの何倍になるかを示しています。値は、2 コアの CPU で、バッチサイズを 32（TensorFlow）または 4（JAX、PyTorch）として測った、中央値と 95% 信頼区間です。
 
 # %%
 cost_rows(costs)
@@ -401,7 +412,7 @@ Markdown(
 
 # %%
 from gc_tutorial.study.analysis import verdict_word
-from gc_tutorial.study.evidence.decisions import advice, decision_table
+from gc_tutorial.study.evidence.decisions import decision_table
 
 words = [
     [verdict_word(row._asdict()) for row in rows[rows["outcome"] == outcome].itertuples()]
@@ -412,14 +423,12 @@ names = {
     "case": text("if"),
     "training": text("lower training loss?"),
     "heldout": text("higher held-out accuracy?"),
+    "action": text("what to do"),
     "rests_on": text("rests on"),
 }
 table[list(names)].rename(columns=names).set_index(names["case"])
 
-# %%
-Markdown(text("In these studies:") + "\n\n" + "\n".join(f"- {sentence}" for sentence in advice(table)))
-
-# %% [markdown] translates="f38c8c437766"
+# %% [markdown] translates="213d30bd97ab"
 # 勾配への GC と更新量への GC の、どちらを使えばよいでしょうか。SGD なら、既定の、勾配への GC です。RMSprop と Adam でも、計画した実験で訓練に使うのは勾配への GC で、結果も勾配への GC についてのものです。論文の著者は、これらのオプティマイザでは更新量への GC を勧めています。どちらがよいかは、私たちには分かりません（[ノートブック 7](07_any_optimizer.ipynb)）。
 #
 # ## 同じ実験を自分の画像で

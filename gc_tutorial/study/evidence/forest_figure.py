@@ -44,24 +44,26 @@ def forests(tables: Sequence[pd.DataFrame]) -> Figure:
     Returns:
         `matplotlib.figure.Figure`, as wide as a page.
     """
-    size = (4.3 * len(tables), 2.1 + 0.36 * len(tables[0]))
+    size = (3 * len(tables), 3 + 0.42 * len(tables[0]))  # inches: with text of 10 points it can be read on a phone
     figure, axes = plt.subplots(1, len(tables), figsize=size, layout="constrained", sharey=True)
     keys: dict[str, Artist] = {}
     for axis, table in zip(axes, tables, strict=True):
-        draw_forest(axis, table)
-        axis.set_title(wrapped(forest_finding(table), 40), fontsize=10)
+        draw_forest(axis, table, fontsize=10)
+        axis.set_title(wrapped(forest_finding(table), 24), fontsize=10)
+        axis.set_xlabel(wrapped(axis.get_xlabel().replace("\n", " "), 24))
         keys.update(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(keys.values(), keys, loc="outside lower center", fontsize=8, ncols=len(keys))
+    figure.legend(keys.values(), keys, loc="outside lower center", fontsize=10, ncols=2)
     return figure
 
 
-def draw_forest(axis: Axes, table: pd.DataFrame) -> None:
+def draw_forest(axis: Axes, table: pd.DataFrame, *, fontsize: float = 8) -> None:
     """Draw differences with their intervals, a row for each setting, on a matplotlib axis.
 
     Args:
         axis: matplotlib axis.
         table: as from `compare_pairs`, of `"heldout_accuracy"`, or of `"clean_loss"` on the scale `"log"`; its margin
             is drawn as a band.
+        fontsize: float, of the names of the rows and of the axis, in points.
     """
     margin = table["margin"].iloc[0]
     low, high = _shown(table, -margin), _shown(table, margin)
@@ -77,9 +79,10 @@ def draw_forest(axis: Axes, table: pd.DataFrame) -> None:
     for kind in [one for one in WORDS if one in set(table["word"])]:
         axis.plot([], [], SHAPES[kind], color=WORDS[kind], label=VERDICTS[kind])
     axis.set(ylim=(len(table) - 0.5, -0.5), yticks=range(len(table)))
-    axis.set_yticklabels(list(_row_names(table)), fontsize=8, linespacing=0.95)
+    axis.set_yticklabels(list(_row_names(table)), fontsize=fontsize, linespacing=1.0)
     note = "\n" + text("† a best rate lies at the edge of its grid") if table["edge"].any() else ""
-    axis.set_xlabel(FORESTS[_outcome(table)] + note, fontsize=9)
+    axis.set_xlabel(FORESTS[_outcome(table)] + note, fontsize=fontsize)
+    axis.tick_params(axis="x", labelsize=fontsize)
     axis.margins(x=0.08)
     axis.grid(axis="x", alpha=0.3)
 
@@ -102,8 +105,8 @@ def _row_names(table: pd.DataFrame) -> Iterator[str]:
     rests = setting_names(table, (*SIZES, "data", "train_examples", "pretrained"))
     for (_, row), rest in zip(table.iterrows(), rests, strict=True):
         data = value_name("data", row["data"])
-        if row["train_examples"]:
-            data = text("{name}, {size}", name=data, size=f"{row['train_examples']:g}")
+        if table.loc[table["data"] == row["data"], "train_examples"].nunique() > 1:
+            data = text("{name}, {size}", name=data, size=value_name("train_examples", row["train_examples"]))
         yield f"{data}{' †' if row['edge'] else ''}\n{text('fine-tuned, ') if row['pretrained'] else ''}{rest}"
 
 
