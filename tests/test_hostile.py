@@ -98,7 +98,7 @@ def interrupted(process):
     """What a process says after Ctrl-C, apart from its progress bars."""
     try:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -233,7 +233,7 @@ def test_make_tutorial_adds_no_line_of_its_own_after_ctrl_c(tmp_path, does, code
     assert process.stdout.readline() == "begun\n"
     if "sleep" in does:
         os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == code
     assert [re.sub(r":\d+:", ":LINE:", line) for line in errors.splitlines() if line] == said
 
@@ -266,7 +266,7 @@ def test_ctrl_c_ends_the_notebooks_and_their_kernel(slow_notebook, moment):
     until(reached[moment], process)
     kernels = children(recursive=True)
     assert interrupted(process) == ["stopped; the notebooks that have ended are in build/"]
-    assert not psutil.wait_procs(kernels, timeout=60)[1]
+    assert not psutil.wait_procs(kernels, timeout=300)[1]
 
 
 # ----- consoles
