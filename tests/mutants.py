@@ -13,10 +13,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # The modules of gc_tutorial/study/evidence, by the file of their tests where that has another name.
 EVIDENCE = {
-    "": ("outcomes", "tuning", "pairs", "intervals", "speed", "effects", "wording", "names", "removed", "findings"),
+    "": (
+        "outcomes",
+        "tuning",
+        "pairs",
+        "intervals",
+        "speed",
+        "effects",
+        "wording",
+        "names",
+        "removed",
+        "findings",
+        "synthesis",
+    ),
     "test_evidence.py": ("across", "new_figures"),
-    "test_findings.py": tuple(
-        f"answers_{kind}" for kind in ("difference", "across", "interaction", "mechanism", "recipe", "speed", "tuning")
+    "test_findings.py": (
+        "answers",
+        *(
+            f"answers_{kind}"
+            for kind in ("difference", "across", "interaction", "mechanism", "recipe", "speed", "tuning")
+        ),
     ),
     "test_decisions.py": ("decisions", "result_rows", "mechanism_rows", "cost"),
     "test_study_figures.py": ("figures", "forest_figure", "mechanism_figure", "removed_figure", "budget_figure"),
