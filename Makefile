@@ -1,12 +1,12 @@
 # The verbs of this tutorial. `make tutorial` and `make test` do everything, from a fresh clone on.
 
 PYTHON ?= python3
-PROFILE ?= $(or $(GC_TUTORIAL_PROFILE),standard)
+PROFILE ?= $(or $(value GC_TUTORIAL_PROFILE),standard)
 # The tested versions. REQUIREMENTS=requirements.txt installs the newest ones instead.
 REQUIREMENTS ?= requirements.lock
 # Recipes take these two from the environment, so that the shell never reads them as code.
-tutorial profile: export PROFILE := $(PROFILE)
-address: export ADDRESS := $(ADDRESS)
+tutorial profile: export PROFILE := $(if $(filter file,$(origin PROFILE)),$(PROFILE),$(value PROFILE))
+address: export ADDRESS := $(value ADDRESS)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
@@ -101,9 +101,9 @@ $(INSTALLED): requirements.lock requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(f'Python 3.10 or newer is needed, and $(PYTHON) is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' if v < (3, 10) else 0)"
 	$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .venv/uv.txt || echo "uv cannot be had here; pip takes a few minutes longer."
-	@if $(BIN)/uv --version > /dev/null 2>&1; then install="$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)"; \
-	else install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; fi; \
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r .venv/uv.txt || echo "uv cannot be had here; pip takes a few minutes longer."
+	@if .venv/bin/uv --version > /dev/null 2>&1; then install=".venv/bin/uv pip install --quiet --python .venv/bin/python $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)"; \
+	else install=".venv/bin/python -m pip install --quiet --disable-pip-version-check"; fi; \
 	echo "Installing $(REQUIREMENTS) into .venv"; \
 	$$install -r $(REQUIREMENTS) && $$install --no-deps --no-build-isolation -e .
 	@touch $@

@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 
 from gc_tutorial import console
+from gc_tutorial.errors import cut
 from gc_tutorial.lesson import PRECISIONS, choose_language
 from gc_tutorial.study.factors import COMPARE, COMPARED_ARMS, OPTIMIZERS
 
@@ -17,8 +18,13 @@ def _positive(text):
     return int(text)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        super().error(cut(message))
+
+
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m gc_tutorial", description="Gradient centralization, compared.")
+    parser = _Parser(prog="python -m gc_tutorial", description="Gradient centralization, compared.")
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (_add_compare, _add_study, _add_tables, _add_restore, _add_headline):
         add(commands)
@@ -109,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(cut(f"error: {error}"), file=sys.stderr)
         return 1
     return 0
 

@@ -14,7 +14,7 @@ def cut(message: str) -> str:
 
 def value_error(message: str, /, **values: object) -> ValueError:
     """A `ValueError` whose message is translated and filled in, as by `gc_tutorial.text`."""
-    return ValueError(text(message, **values))
+    return ValueError(cut(text(message, **values)))
 
 
 class TutorialError(ValueError):

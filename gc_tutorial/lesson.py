@@ -214,6 +214,8 @@ def _keras_json() -> str:
 
 def _check_configured(path: str) -> None:
     """Raise an error if the settings of Keras name a backend that cannot be used."""
+    if os.path.exists(path) and not os.path.isfile(path):  # Keras would wait for ever to read a named pipe
+        raise SettingsError("{path} is not a file. Keras keeps its settings there: remove it.", path=path)
     try:
         with open(path, encoding="utf-8") as file:
             name = json.load(file).get("backend", BACKENDS[0])

@@ -48,7 +48,7 @@ def main(arguments):
     after = slug(arguments[0], before) if len(arguments) == 1 else None
     if not after:
         sys.exit(
-            f"{' '.join(arguments) or 'Nothing'} is not an address. Give one such as https://github.com/owner/name."
+            f"{' '.join(arguments)[:200] or 'Nothing'} is not an address. Give one such as https://github.com/owner/name."
         )
     try:
         for path in files_with(before):

@@ -26,17 +26,17 @@ BUILD = ROOT / "build"
 
 def main():
     """Run the notebooks that the command line names. What takes seconds to import comes later, so that Ctrl-C works."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", help="notebooks such as 01_data or ja/01_data; all English ones by default")
     parser.add_argument("--in-place", action="store_true", help="write the outputs into the committed notebooks")
     options = parser.parse_args()
     editions = [NOTEBOOKS, *(NOTEBOOKS / language for language in LANGUAGES if options.in_place)]
     every = [source for edition in editions for source in sorted(edition.glob("[0-9]*.py"))]
-    sources = [NOTEBOOKS / f"{name}.py" for name in options.names] or every
-    missing = [name_of(source) for source in sources if not source.exists()]
+    known = {name_of(source): source for source in sorted(NOTEBOOKS.rglob("[0-9]*.py"))}
+    missing = [name for name in options.names if name not in known]
     if missing:
-        known = ", ".join(name_of(source) for source in sorted(NOTEBOOKS.glob("[0-9]*.py")))
-        sys.exit(f"There is no notebook {', '.join(missing)}. Choose from: {known}.")
+        sys.exit(f"There is no notebook {', '.join(missing)}. Choose from: {', '.join(known)}.")
+    sources = [known[name] for name in options.names] or every
     try:
         (BUILD / "notebooks").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=BUILD / "notebooks").close()

@@ -35,7 +35,7 @@ def checked_arms(arms: Any, optimizer: Any) -> tuple[str, ...]:
 
 
 def checked_seeds(seeds: Any) -> list[int]:
-    """The seeds, from their number or or from any iterable of them, even an infinite one.
+    """The seeds, from their number or from any iterable of them, even an infinite one.
 
     Raises:
         ValueError: for no seeds, too many, or one that is not valid.

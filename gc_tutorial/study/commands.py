@@ -1,23 +1,28 @@
 """The shell commands. Each imports large packages itself, so that mistakes in the arguments are reported at once."""
 
+import io
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from gc_tutorial.console import say
 from gc_tutorial.errors import StoreError
 from gc_tutorial.lesson import import_quietly
-from gc_tutorial.study import engine, store
+from gc_tutorial.study import arguments, engine, store
 from gc_tutorial.study.factors import IMAGE_SETS
 from gc_tutorial.study.plan import read_plan
 
 TABLES = ("runs.csv", "epochs.csv")
+PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp")
 
 
 def compare(*, folder: str, data: str, precision: str, csv: str | None, **options: Any) -> None:
     """Compare arms at one learning rate, and print means and intervals."""
     store.check_named(folder)
     _check_writable(csv, folder)
+    arguments.checked_arms(options["arms"], options["optimizer"])
+    arguments.check_numbers(options["learning_rate"], options["batch_size"], options["epochs"])
     import_quietly()
     import keras
 
@@ -25,9 +30,9 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
 
     keras.config.set_dtype_policy(precision)
     table = compare(os.path.expanduser(data), folder=folder, **options)
-    if csv:
-        store.replace_file(store.expanded(csv), table.to_csv(index=False))
     _report(table)
+    if csv:
+        _write(store.expanded(csv), table.to_csv(index=False))
 
 
 def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: str | None, **options: Any) -> None:
@@ -75,8 +80,18 @@ def restore(*, plan: str, source: str, folder: str) -> None:
 
 def headline(*, picture: str) -> None:
     """Draw the figure of the README: training loss and held-out accuracy with GC, in each setting of study C."""
-    if not picture or os.path.isdir(picture):
+    path = store.expanded(picture)
+    if not picture or path.is_dir():
         raise StoreError(f"{picture!r} is not the name of a file. Give one, such as headline.png.")
+    if path.suffix.lower() not in PICTURES or not path.parent.is_dir():
+        reason = (
+            "there is no such folder"
+            if path.suffix.lower() in PICTURES
+            else f"it ends in none of {', '.join(PICTURES)}"
+        )
+        raise StoreError(
+            f"The picture {picture!r} cannot be written: {reason}. Choose another file, such as headline.png."
+        )
     from gc_tutorial import plotting
     from gc_tutorial.study.evidence.forest_figure import forests
     from gc_tutorial.study.published import published
@@ -84,13 +99,17 @@ def headline(*, picture: str) -> None:
     found = published("C_generality").findings()
     figure = forests([found["training"].table, found["heldout"].table])
     plotting.translate(figure)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=110, facecolor="white")
+    _write(path, drawn.getvalue())
+
+
+def _write(path, content):
+    """Write a file in one step; a file that was there before stays where that fails."""
     try:
-        figure.savefig(picture, dpi=110, facecolor="white")
-    except (OSError, ValueError) as error:  # ValueError: the ending names no image format
-        reason = getattr(error, "strerror", None) or str(error).split(" (")[0]
-        raise StoreError(
-            f"The picture {picture!r} cannot be written: {reason}. Choose another file, such as headline.png."
-        ) from error
+        store.replace_file(path, content)
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be written: {error.strerror}. Choose another file.") from error
 
 
 def _check_writable(csv, folder):
@@ -103,13 +122,18 @@ def _check_writable(csv, folder):
             raise IsADirectoryError(0, "it is not a file name")
         if path.exists() and not path.is_file():
             raise OSError(0, "it is not a regular file")
-        if path.parent.resolve() == store.expanded(folder).resolve() and path.suffix in ("", store.ENDING):
+        parent = Path(os.path.realpath(path)).parent  # `Path.resolve` raises an error for a link to itself
+        results = Path(os.path.realpath(store.expanded(folder)))
+        if Path(os.path.realpath(path.parent)) == results and path.suffix in ("", store.ENDING):
             raise OSError(0, "it could be a run, or the lock, of the results folder")
-        parent = path.resolve().parent
+        if os.path.islink(os.path.realpath(path)):
+            raise OSError(0, "it is a link to itself")
+        if os.path.islink(path) and not parent.exists():
+            raise FileNotFoundError(0, f"it is a link to a folder {str(parent)!r} that does not exist")
         if parent.exists():
             with tempfile.TemporaryFile(dir=parent):
                 pass
-        elif parent != store.expanded(folder).resolve():  # which the command creates
+        elif parent != results:  # which the command creates
             raise FileNotFoundError(0, f"there is no folder {str(path.parent)!r}")
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(0, "it is read-only")

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from gc_tutorial.augmentation import training_batches
 from gc_tutorial.data import Data, load_data
 from gc_tutorial.errors import DataError
-from gc_tutorial.language import text
 from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.study import store
 from gc_tutorial.study.arguments import check_numbers, checked_arms, checked_seeds
@@ -130,8 +129,8 @@ def _kept(folder, names, configuration):
         return
     with store.locked(folder) as path:
         results = store.read_results(path)
-        for name in results.damaged:
-            tqdm.write(text("{name} is damaged; its run is repeated.", name=name))
+        for said in store.said_of_damaged(results, names):
+            tqdm.write(said)
         store.check_rows(results, KEPT, path)
         _check_names(results, path)
         # Where there is nothing to train, the versions need not be those of today.

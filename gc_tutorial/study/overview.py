@@ -31,6 +31,7 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
     cells = Counter(run.cell for run in missing)
     lines = [f"{count:4d} × {_cell_line(cell)}" for cell, count in cells.items()]
     lines.append(f"{len(missing)} of {len(runs)} runs are missing.")
+    lines += store.said_of_damaged(results, (run.name for run in runs))
     if plan.tuned and len(runs) == len(plan.runs):
         lines.append("Further runs follow when the tuning has chosen their learning rates.")
     measured = {run: results.runs[run.name]["rows"] for run in runs if run.name in results.runs}

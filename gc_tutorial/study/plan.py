@@ -202,7 +202,7 @@ def _product(block: dict, seeds: dict[str, list[int]]) -> Iterator[dict]:
     if stage not in STAGES:
         raise no_choice("stage", stage)
     known_seeds = seeds.get(stage, [])
-    chosen = block.pop("seeds", None) or known_seeds
+    chosen = block.pop("seeds", known_seeds)
     chosen = chosen if isinstance(chosen, list) else [chosen]
     if not chosen or not known_seeds:
         raise PlanError("there are no seeds for the stage {stage!r}. Add them to [seeds].", stage=stage)

@@ -14,6 +14,7 @@ from gc_tutorial.study.plan import Plan
 from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
 from gc_tutorial.study.tuned import known_runs
 
+KINDS = (("kernels", list, str), ("chance", list, (int, float)), ("counts", list, int), ("figures", dict, (int, float)))
 LOGITS = "logits"  # the folder of the networks' outputs for each example
 
 UPGRADED = (
@@ -52,9 +53,9 @@ def run_study(
     datasets.check_names({run.data for run in plan.runs} | {run.pretrained for run in plan.runs if run.pretrained})
     with store.locked(folder) as path:
         results = store.read_results(path)
-        for name in results.damaged:
-            tqdm.write(f"{name} is damaged; its run is repeated.")
         check_plan(results, plan, path)
+        for said in store.said_of_damaged(results, (run.name for run in known_runs(plan, results))):
+            tqdm.write(said)
         _make_room_for_logits(path)
         while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
             configuration = {"plan": plan.name, **engine.versions()}
@@ -108,6 +109,10 @@ def _make_room_for_logits(path):
         ) from None
 
 
+def _holds(found, kind, of):
+    return isinstance(found, kind) and all(isinstance(one, of) for one in (found.values() if kind is dict else found))
+
+
 def check_plan(results: store.Results, plan: Plan, folder: str | os.PathLike) -> None:
     """Raise an error for a folder that holds something else than runs of a plan.
 
@@ -116,8 +121,7 @@ def check_plan(results: store.Results, plan: Plan, folder: str | os.PathLike) ->
     """
     store.check_rows(results, ("epoch", "train_loss", "seconds", *KEPT_BY_RUN[:3]), folder)
     for name, run in results.runs.items():
-        kinds = (("kernels", list), ("chance", list), ("counts", list), ("figures", dict))
-        if not all(isinstance(run.get(key, kind()), kind) for key, kind in kinds):
+        if not all(_holds(run.get(key, kind()), kind, of) for key, kind, of in KINDS):
             raise StoreError(
                 f"{Path(folder) / name}{store.ENDING} is not a run of a study. Nothing was changed. Choose another "
                 "folder."
@@ -144,6 +148,8 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
     finished = [run for run in known_runs(plan, results) if run.name in results.runs]
     if not finished:
         raise StoreError(f"{folder} has no finished runs of the plan {plan.name!r}.")
+    for name in results.damaged:
+        tqdm.write(f"{name} is damaged, and is not in the tables.")
     write_tables(
         {run: results.runs[run.name] for run in finished},
         {run: results.configurations[run.name] for run in finished},

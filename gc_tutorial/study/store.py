@@ -13,11 +13,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gc_tutorial.errors import StoreError
+from gc_tutorial.language import text
 
 ENDING = ".json"
 UNFINISHED = ".partial"
 LOCK = ".lock"
 TEXTS = ("arm", "status", "ended", "machine")  # columns of rows that do not hold numbers
+STATUSES = ("finished", "diverged")
+LARGEST = 1e308  # pandas cannot take a larger whole number as one of floating point
 
 
 @dataclass
@@ -139,6 +142,17 @@ def read_results(folder: str | os.PathLike) -> Results:
     return results
 
 
+def said_of_damaged(results: Results, names: Iterable[str]) -> list[str]:
+    """What becomes of each damaged file: the run of one of these names is repeated, and other files are left alone."""
+    expected = {f"{name}{ENDING}" for name in names}
+    return [
+        text("{name} is damaged; its run is repeated.", name=name)
+        if name in expected
+        else text("{name} is not a whole run, and is left as it is.", name=name)
+        for name in results.damaged
+    ]
+
+
 def _listed(folder):
     """The files of runs. (`Path.glob` would find none in a folder that may not be listed.)"""
     try:
@@ -166,13 +180,21 @@ def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLi
     for name, run in results.runs.items():
         for row in run["rows"]:
             wrong = [one for one in columns if one not in row]
-            numbers = {one: value for one, value in row.items() if one not in TEXTS}
-            wrong += [one for one, value in numbers.items() if isinstance(value, (str, list, dict))]
+            wrong += [one for one, value in row.items() if not _is_kind(one, value)]
             if wrong:
                 raise StoreError(
                     f"{Path(folder) / name}{ENDING} is not a run of this package: its column {wrong[0]} is missing or "
                     "of another kind. Nothing was changed. Choose another folder."
                 )
+
+
+def _is_kind(column, value):
+    """Whether a value can stand in this column of a row."""
+    if column in TEXTS:
+        return isinstance(value, str) and (column != "status" or value in STATUSES)
+    if column == "epoch":
+        return isinstance(value, int)
+    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST)
 
 
 def check_same(

@@ -8,6 +8,7 @@ import re
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from gc_tutorial.errors import StoreError
@@ -18,7 +19,6 @@ DIGITS = 4  # significant ones, in the files; differences between seeds are far 
 FACTORS = [one.name for one in fields(Run)]
 LISTS = ("kernels", "chance", "figures")  # of one element, too
 EMPTY = dict.fromkeys(("pretrained", *LISTS), "")
-STATUSES = ("finished", "diverged")
 KEPT_BY_RUN = ["status", "ended", "machine", "classes"]
 NEEDED = {  # a factor that has a default may be newer than the tables
     "runs.csv": ["run", *(one.name for one in fields(Run) if one.default is MISSING), *KEPT_BY_RUN, *LISTS],
@@ -140,7 +140,7 @@ def _restored(run, rows):
     other = {"run", *FACTORS, *KEPT_BY_RUN, *LISTS}
     kept = {key: run[key] for key in KEPT_BY_RUN[:3]}
     known = [{key: None if pd.isna(value) else value for key, value in row.items()} for row in rows]
-    measured = {key for row in known for key, value in row.items() if value is not None}
+    measured = {*NEEDED["epochs.csv"][1:]} | {key for row in known for key, value in row.items() if value is not None}
     found = [{**{key: value for key, value in row.items() if key in measured}, **kept} for row in known]
     return (
         {key: value for key, value in run.items() if key not in other},
@@ -160,8 +160,10 @@ def _digest(name):
 
 
 def _read_tables(folder):
-    shipped = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
-    folder = shipped if folder and os.path.isdir(str(shipped)) else store.expanded(folder)
+    if str(folder) in published_tables() and not os.path.exists(Path(folder) / "runs.csv"):
+        folder = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
+    else:
+        folder = store.expanded(folder)
     by_run, epochs = (_read_table(folder / name, needed) for name, needed in NEEDED.items())
     names = {_digest(name): name for name in by_run["run"]}
     epochs = epochs.assign(run=epochs["run"].map(names))
@@ -172,6 +174,11 @@ def _read_tables(folder):
     expected = by_run["epochs"] * (1 + (by_run.get("arm") == "recompiled"))
     if (counts != expected)[by_run["status"] == "finished"].any():
         raise _damaged(folder / "epochs.csv", "epochs are missing")
+    if (epochs["epoch"] != epochs.groupby("run").cumcount() + 1).any():
+        raise _damaged(folder / "epochs.csv", "the epochs of a run are not 1, 2, ...")
+    ended = by_run.loc[by_run["status"] == "finished", "run"]
+    if not np.isfinite(epochs.loc[epochs["run"].isin(ended), ["train_loss", "seconds"]]).all(axis=None):
+        raise _damaged(folder / "epochs.csv", "a finished run has an epoch without a number")
     return by_run, epochs
 
 
@@ -184,7 +191,7 @@ def _check_values(folder, by_run, epochs):
         for column in table:
             if not pd.api.types.is_numeric_dtype(table[column]):
                 raise _damaged(folder / name, f"its column {column} has a value that is not a number")
-    wrong = by_run.loc[~by_run["status"].isin(STATUSES), "run"].tolist()
+    wrong = by_run.loc[~by_run["status"].isin(store.STATUSES), "run"].tolist()
     if set(FACTORS) <= set(by_run):
         wrong += [run["run"] for run in by_run.to_dict("records") if _name(run) != run["run"]]
     if wrong:

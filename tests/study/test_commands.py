@@ -1,8 +1,11 @@
+import contextlib
 import os
+import re
 import subprocess
 import sys
 
 import keras
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -277,7 +280,7 @@ def test_no_room_for_logits_is_told_before_training(small_plan, monkeypatch):
     folder.mkdir()
     (folder / "logits").touch()
     with pytest.raises(
-        StoreError, match=r"Results cannot be written to .*logits: File exists. Remove what is in the way"
+        StoreError, match=r"Results cannot be written to .*logits: File exists. Remove the file that blocks it"
     ):
         planned_study.run_study(read_plan(str(small_plan)), folder, progress=False)
 
@@ -293,9 +296,63 @@ def test_a_picture_needs_the_name_of_a_file(tmp_path, monkeypatch, capsys, name)
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("missing/x.png", "No such file or directory"), ("x.nothing", "Format 'nothing' is not supported")],
+    [
+        ("missing/x.png", "there is no such folder"),
+        ("x.nothing", "it ends in none of .png, .svg, .pdf, .jpg, .jpeg, .webp"),
+        ("x", "it ends in none of .png, .svg, .pdf, .jpg, .jpeg, .webp"),
+        ("x.pgf", "it ends in none of .png, .svg, .pdf, .jpg, .jpeg, .webp"),
+    ],
 )
-def test_a_picture_that_cannot_be_written_is_told(tmp_path, capsys, name, reason):
+def test_a_picture_that_cannot_be_written_is_told_before_it_is_drawn(tmp_path, monkeypatch, capsys, name, reason):
+    monkeypatch.setattr("gc_tutorial.study.published.published", lambda *_: pytest.fail("drawn"))
     assert main(["headline", str(tmp_path / name)]) == 1
     said = capsys.readouterr().err
     assert f"cannot be written: {reason}. Choose another file" in said and said.count("\n") == 1
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_picture_is_replaced_in_one_step(tmp_path, monkeypatch, capsys):
+    picture = tmp_path / "old.png"
+    picture.write_text("old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("gc_tutorial.study.evidence.forest_figure.forests", lambda _: plt.figure())
+    assert main(["headline", str(picture)]) == 1
+    assert "old.png' cannot be written: No space left on device. Choose another file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["old.png"] and picture.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        ("loop.csv", "it is a link to itself"),
+        ("gone/x.csv", "it is a link to a folder '.*gone'"),
+    ],
+)
+def test_a_table_cannot_be_written_through_a_link_that_leads_nowhere(tmp_path, monkeypatch, capsys, link, reason):
+    monkeypatch.setattr(commands, "import_quietly", lambda: pytest.fail("imported"))
+    path = tmp_path / "loop.csv"
+    path.symlink_to(tmp_path / link)
+    assert main(["compare", str(tmp_path / "runs"), "--csv", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert re.search(f"--csv '.*loop.csv' cannot be written: ({reason})", said) and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--optimizer", "lion"], "There is no optimizer 'lion'"),
+        (["--arms", "none", "x"], "There is no arm 'x'"),
+        (["--learning-rate", "nan"], "learning_rate=nan is not valid"),
+    ],
+)
+def test_a_wrong_argument_is_told_before_anything_large_is_imported(tmp_path, monkeypatch, capsys, option, said):
+    monkeypatch.setattr(commands, "import_quietly", lambda: pytest.fail("imported"))
+    assert main(["compare", str(tmp_path / "runs"), *option]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["x" * 99_999], ["compare", "runs", "--optimizer", "x" * 99_999]])
+def test_a_very_long_argument_makes_no_very_long_message(capsys, arguments):
+    with contextlib.suppress(SystemExit):
+        main(arguments)
+    assert 0 < len(capsys.readouterr().err) < 4_000

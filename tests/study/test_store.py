@@ -488,3 +488,34 @@ def test_a_folder_that_was_removed_during_training_is_told(tmp_path):
     with pytest.raises(store.StoreError, match=r"was removed while 'first' was trained.*Run the same command again"):
         store.write_run(tmp_path / "results", "first", CONFIGURATION, RUN)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("epoch", 1.5),
+        ("epoch", None),
+        ("train_loss", "0.5"),
+        ("train_loss", 10**400),
+        ("train_loss", [0.5]),
+        ("status", "ok"),
+        ("status", None),
+        ("status", ["finished"]),
+        ("ended", 3),
+    ],
+)
+def test_a_row_of_another_kind_is_told(column, value):
+    row = {"epoch": 1, "train_loss": 0.5, "status": "finished", "ended": "2026-11-29"}
+    store.check_rows(store.Results({"run": {"rows": [row]}}), row, "folder")
+    with pytest.raises(
+        store.StoreError, match=f"run.json is not a run of this package: its column {column} is missing or"
+    ):
+        store.check_rows(store.Results({"run": {"rows": [{**row, column: value}]}}), row, "folder")
+
+
+def test_only_a_run_that_is_asked_for_is_said_to_be_repeated():
+    results = store.Results(damaged=["first.json", "notes.json"])
+    assert store.said_of_damaged(results, ["first", "second"]) == [
+        "first.json is damaged; its run is repeated.",
+        "notes.json is not a whole run, and is left as it is.",
+    ]

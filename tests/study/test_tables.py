@@ -11,8 +11,10 @@ import pytest
 
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import store
+from gc_tutorial.study.plan import read_plan
+from gc_tutorial.study.planned_study import check_plan
 from gc_tutorial.study.runs import Run
-from gc_tutorial.study.tables import load_table, restore_runs, study_table, write_tables
+from gc_tutorial.study.tables import load_table, published_tables, restore_runs, study_table, write_tables
 
 FIRST = Run(data="digits", learning_rate=1e-3, epochs=2, seed=100, network="small_cnn", train_examples=50)
 SECOND = Run(data="digits", learning_rate=1e-2, epochs=2, seed=200, stage="confirmation", pretrained="mnist1d")
@@ -222,6 +224,9 @@ def cut(name, lines):
             "/epochs.csv",
             "its column train_loss has a value that is not a number",
         ),
+        (cell("epochs.csv", "epoch", "7"), "/epochs.csv", "the epochs of a run are not 1, 2, ..."),
+        (cell("epochs.csv", "train_loss", "inf"), "/epochs.csv", "a finished run has an epoch without a number"),
+        (cell("epochs.csv", "seconds", ""), "/epochs.csv", "a finished run has an epoch without a number"),
         (lambda folder: (folder / "runs.csv").write_text(""), "/runs.csv", "No columns to parse from file"),
         (
             lambda folder: (folder / "runs.csv").write_text((folder / "runs.csv").read_text()[:-1]),
@@ -318,3 +323,20 @@ def test_a_single_kernel_is_made_again(tmp_path):
 def test_numbers_that_are_whole_come_back_whole(folder):
     (first, second) = restore_runs(folder)[SECOND.name][1]["rows"]
     assert [type(first["epoch"]), type(second["epoch"]), type(first["train_loss"])] == [int, int, float]
+
+
+@pytest.mark.parametrize("name", published_tables())
+def test_published_runs_that_are_put_back_can_be_used_again(name):
+    """Also those that diverged in their first epoch, of which nothing was measured."""
+    restored = {run: made for run, (_, made) in restore_runs(name).items()}
+    configurations = {run: {"plan": name} for run in restored}
+    check_plan(store.Results(restored, configurations), read_plan(name), name)
+
+
+def test_a_folder_of_ones_own_goes_before_a_study_of_the_package(folder, monkeypatch):
+    folder.rename(folder.with_name("A_tuning"))
+    monkeypatch.chdir(folder.parent)
+    assert set(load_table("A_tuning")["run"]) == {FIRST.name, SECOND.name}
+    monkeypatch.chdir(folder.parent / "A_tuning")
+    assert set(load_table(".")["run"]) == {FIRST.name, SECOND.name}
+    assert load_table("A_tuning")["run"].nunique() > 2
