@@ -159,7 +159,7 @@ show(
 # fresh *seeds*. A seed decides the first weights, the order of the examples, and which of them are *held out*, that is, not used for
 # training.
 #
-# The figures show study C: five small data sets, CNNs with and without batch normalization, a small transformer, the optimizers Adam and AdamW,
+# The two figures show study C: five small data sets, CNNs with and without batch normalization, a small transformer, the optimizers Adam and AdamW,
 # 12 epochs, ten seeds.
 
 # %% tags=["hide-input"]

@@ -241,7 +241,7 @@ Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")))
 # %% [markdown]
 # Study B trains no GC and GC on the gradient, each at its best rate, with RMSprop and Adam, on 60 fresh seeds and with pictures of 150 pixels. Its held-out
 # pictures are of the same kind as the training pictures, and show rendered horses and humans that the network has never seen. B also asks
-# whether GC gets to the same training loss in fewer epochs, and whether a better rate without GC gets there, too.
+# two more things: whether GC gets to the same training loss in fewer epochs, and whether a better rate without GC gets there, too.
 
 # %%
 show_results(

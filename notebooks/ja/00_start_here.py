@@ -137,7 +137,7 @@ show(
     alt="Shift of the mean of each weight vector by training step: lines that spread without GC, and flat lines with GC.",
 )
 
-# %% [markdown] translates="ac6d833454c1"
+# %% [markdown] translates="6bdbb5faa525"
 # GC ありで残っているずれは、丸め誤差です。コールバックの `gc_tutorial.WeightMeanDrift` を使うと、どんなモデルでも、すべての層にわたってこのずれを測れます。
 #
 # ## 訓練はどう変わるか

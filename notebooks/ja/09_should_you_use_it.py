@@ -209,7 +209,7 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
 # %%
 Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")))
 
-# %% [markdown] translates="d02447885ac3"
+# %% [markdown] translates="b5c8f0d6b1a1"
 # 実験 B では、RMSprop と Adam を使い、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードと 150 ピクセルの画像を使って訓練します。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。B では、あと 2 つのことも調べます。GC を加えると、同じ訓練損失に達するまでのエポックは少なくなるのか。そして、GC なしでも、もっとよい学習率を使えば、同じように達するのか。
 
 # %%
