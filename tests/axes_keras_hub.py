@@ -39,6 +39,36 @@ BACKBONES = {
             (r"/ffw_(gating|gating_2|linear)/kernel", [0]),
         ],
     ),
+    "Gemma3Backbone": (
+        {**GROUPED, "image_size": 16, "head_dim": 2},
+        [
+            (r"/(query|key|value)/kernel", [1]),  # btd,ndh->btnh
+            *OUTPUT_OF_HEADS,
+            (r"/ffw_(gating|gating_2|linear)/kernel", [0]),
+        ],
+    ),
+    "Qwen3_5Backbone": (
+        {
+            **GROUPED,
+            "num_layers": 2,
+            "head_dim": 4,
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_num_key_heads": 1,
+            "linear_num_value_heads": 2,
+            "linear_key_head_dim": 4,
+            "linear_value_head_dim": 4,
+            "partial_rotary_factor": 0.5,
+        },
+        [
+            *ATTENTION,
+            (r"/(in_proj_\w+|out_proj)/kernel", [0]),
+            (r"/conv1d_kernel", None),  # (channels, taps): a depthwise convolution, under a name that does not say it
+        ],
+    ),
+    "WhisperBackbone": (
+        {**HEADS, "num_mels": 3, "max_encoder_sequence_length": 8, "max_decoder_sequence_length": 6},
+        [*ATTENTION, (r"/encoder_token_embedding_conv_layer_\d/kernel", [0, 1])],
+    ),
     "LlamaBackbone": (GROUPED, ATTENTION),
     "MistralBackbone": (GROUPED, ATTENTION),
     "Phi3Backbone": (GROUPED, ATTENTION),
@@ -100,6 +130,30 @@ BACKBONES = {
             "hidden_dims": [4, 8],
         },
         [(r"/dense\w*/kernel", [0]), (r"/depthwise_conv2d\w*/kernel", [0, 1]), (r"/conv2d\w*/kernel", [0, 1, 2])],
+    ),
+    "EfficientNetBackbone": (
+        {
+            "input_shape": (32, 32, 3),
+            "stackwise_kernel_sizes": [3, 3],
+            "stackwise_num_repeats": [1, 2],
+            "stackwise_input_filters": [8, 8],
+            "stackwise_output_filters": [8, 16],
+            "stackwise_expansion_ratios": [1, 4],
+            "stackwise_squeeze_and_excite_ratios": [0.0, 0.25],
+            "stackwise_strides": [1, 2],
+            "stackwise_block_types": ["fused", "unfused"],
+            "width_coefficient": 1.0,
+            "depth_coefficient": 1.0,
+        },
+        [(r"_dwconv2/kernel", [0, 1]), (r"_(conv|se_reduce|se_expand)/kernel", [0, 1, 2])],
+    ),
+    "SwinTransformerBackbone": (
+        {"image_shape": (32, 32, 3), "embed_dim": 4, "depths": [1, 1], "num_heads": [1, 2], "window_size": 4},
+        [
+            (r"/conv_projection/kernel", [0, 1, 2]),
+            (r"/(attention_qkv|attention_projection|fc[12]|reduction)/kernel", [0]),
+            (r"/relative_position_bias_table", None),
+        ],
     ),
     "DenseNetBackbone": ({"image_shape": (32, 32, 3), "stackwise_num_repeats": [1, 1]}, [(r"conv/kernel", [0, 1, 2])]),
     "XceptionBackbone": (

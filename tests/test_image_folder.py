@@ -408,12 +408,12 @@ BAD = {
         change=lambda folder: zipfile.ZipFile(folder / "empty.zip", "w").close(),
         source=instead("empty.zip"),
     ),
-    "images without classes": bad("cats holds no classes: 2 files lie in it directly", source=instead("train/cats")),
+    "images without classes": bad("cats holds no classes: it has 2 files and no folders", source=instead("train/cats")),
     "no classes in train": bad("train holds no classes: it is empty", change=remove("train/cats", "train/dogs")),
     "no test": bad("photos holds train but no test (folders found: train)", "random split", change=remove("test")),
     "no train": bad("photos holds test but no train (folders found: test)", change=remove("train")),
     "test by an unknown name": bad("no test (folders found: held, train)", "rename", change=rename("test", "held")),
-    "train in two folders": bad("photos holds", "Train", "all mean train", change=image_at("Train/cats/0.png")),
+    "train in two folders": bad("photos holds", "Train", "all stand for train", change=image_at("Train/cats/0.png")),
     "very many classes": bad("and 989 more", change=many_classes),
     "one class": bad("train holds only one class, 'cats'", "two or more", change=remove("train/dogs")),
     "one class, not split": bad("only one class, 'cats'", change=remove("train/dogs"), source=instead("train")),
@@ -446,9 +446,9 @@ BAD = {
     "a note among the images": bad("cats/notes.txt: not a PNG", "skip", change=write("test/cats/notes.txt", b"hello")),
     "a truncated image": bad("1 of 8 files", "test/cats/1.png: damaged", change=truncate("test/cats/1.png")),
     "a truncated image in a zip": bad("test/cats/1.png: damaged", change=truncate("test/cats/1.png"), source=pack),
-    "an image of too many pixels": bad("test/cats/wide.png: too large, 3,000×3,000 pixels", "smaller", change=wide),
+    "an image of too many pixels": bad("test/cats/wide.png: too large: 3,000×3,000 pixels", "smaller", change=wide),
     "a file of too many bytes": bad(
-        "train/cats/0.png: too large, 512 MiB, at most 512 are read",
+        "train/cats/0.png: too large: 512 MiB, and the limit is 512 MiB",
         change=lambda folder: os.truncate(folder / "train" / "cats" / "0.png", decoding.LARGEST_FILE + 1),
     ),
     "a broken link": bad(
@@ -482,26 +482,26 @@ BAD = {
         source=zip_with("photos/train/cats/link", b"/etc", stat.S_IFLNK | 0o777),
     ),
     "a zip with a file that is a folder, too": bad(
-        "a file and a folder at the same time", source=zip_with("photos/train")
+        "is both a file and a folder", source=zip_with("photos/train")
     ),
     "a zip with two members of one name": bad(
-        "photos.zip holds two files of the name 'photos/train/cats/0.png'",
+        "photos.zip holds two files named 'photos/train/cats/0.png'",
         "Rename one of them",
         source=zip_with("photos/train/cats/0.png"),
     ),
     "a zip with two members that mean one name": bad(
-        "holds two files of the name", source=zip_with("photos//train/./cats/0.png")
+        "holds two files named", source=zip_with("photos//train/./cats/0.png")
     ),
     "a zip with one name within it and outside": bad(
-        "holds two files of the name", source=zip_with("../photos/train/cats/0.png")
+        "holds two files named", source=zip_with("../photos/train/cats/0.png")
     ),
     "a zip made to fill a disk": bad(
         "1 of 9 files",
-        "train/cats/big.png: too large, 100 MiB",
+        "train/cats/big.png: too large: 100 MiB",
         source=zip_with("photos/train/cats/big.png", bytes(100 * 2**20)),
     ),
     "a zip with a member of too many bytes": bad(
-        "1 of 8 files", "train/cats/0.png: too large, 4,080 MiB", source=zip_changed(24, b"\xff" * 3 + b"\xfe")
+        "1 of 8 files", "train/cats/0.png: too large: 4,080 MiB", source=zip_changed(24, b"\xff" * 3 + b"\xfe")
     ),
     "an encrypted zip": bad("photos.zip is encrypted", "password", source=zip_changed(8, b"\x01")),
     "a zip with a damaged member": bad(

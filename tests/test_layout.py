@@ -124,7 +124,7 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
         ([], f"photos holds no classes: it is empty. Put the images of each class into a folder of its own: {LAYOUT}."),
         (
             ["1.png", "2.png"],
-            "photos holds no classes: 2 files lie in it directly. Put the images of each class into a folder of its "
+            "photos holds no classes: it has 2 files and no folders. Put the images of each class into a folder of its "
             f"own: {LAYOUT}.",
         ),
         (
@@ -139,7 +139,7 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
         ),
         (
             [*SPLIT, "Train/cats/1.png"],
-            "photos holds Train, train, which all mean train. Put their images into one.",
+            "photos holds Train, train, which all stand for train. Put their images into one.",
         ),
         (
             [*SPLIT, "train/owls/1.png"],
@@ -156,7 +156,7 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
         ),
         (
             ["caf\u00e9/1", "cafe\u0301/2", "tea/3"],
-            "photos holds 'cafe\\u0301', 'caf\\xe9', which all mean caf\u00e9. Put their images into one.",
+            "photos holds 'cafe\\u0301', 'caf\\xe9', which all stand for caf\u00e9. Put their images into one.",
         ),
         (["cats/1.png"], "photos holds only one class, 'cats'. A classifier needs two or more."),
         (

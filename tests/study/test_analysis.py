@@ -128,7 +128,7 @@ def test_the_goal_is_where_the_finished_baseline_ends():
         (runs({"none": [1.0], "gradient": [1.0]}), r"at least two seeds.*Found 1, and 0 .* Run more seeds"),
         (runs({"none": [1.0, 2.0], "gradient": [1.0, 2.0]}, status="diverged"), r"Found 0, and 2 .*diverged"),
         (runs({"gradient": [1.0, 2.0]}), "no arm 'none'"),
-        (runs({"none": [1.0, 2.0]}), "no arm but 'none'"),
+        (runs({"none": [1.0, 2.0]}), "only the arm 'none'"),
     ],
 )
 def test_no_interval_without_two_pairs(table, told):

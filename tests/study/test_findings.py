@@ -69,7 +69,7 @@ def test_with_batch_normalization_both_measures_of_the_training_loss_must_agree(
     assert found(rule, table).count("helps;") == 2
     table.loc[table["network"] == "cnn_bn", "train_loss"] = 0.5
     said = found(rule, table)
-    assert said.count("helps;") == 1 and said.count("has another word, so this one does not count") == 1
+    assert said.count("helps;") == 1 and said.count("gives another verdict, so this one does not count") == 1
     change = {"kind": "interaction", "outcome": "clean_loss", "by": "clean_loss", "scale": "log", "factor": "network"}
     change["levels"] = [["cnn", "cnn_bn"]]
     smaller = pd.concat([confirming(gain=0.5), confirming(gain=0.1, network="cnn_bn")])
@@ -115,7 +115,7 @@ def test_a_difference_that_only_these_figures_show():
     table["figures"] = [sure if arm == "gradient" else flat for arm in table["arm"]]
     assert "nothing is claimed for new figures" in found(HELDOUT, table)
     both = confirming(accuracy=0.05).assign(figures=list(table["figures"]))
-    assert "which speaks of new figures too" in found(HELDOUT, both)
+    assert "which also holds for new figures" in found(HELDOUT, both)
 
 
 SPEED = {"kind": "speed", "by": "clean_loss", "lower_bound": 1.1, "goal_at": 0.6667, "most_censored": 0.2}
@@ -316,7 +316,7 @@ def test_the_rules_of_tuning():
         found({"kind": "tuning", "by": by}, table).replace("no GC 1e-3 and GC 3.2e-3", "GC 3.2e-3 and no GC 1e-3")
     )
     assert "of the draws" in found({"kind": "stability", "by": by, "resamples": 500, "least_share": 0.67}, table)
-    assert "A rate off by 3.2 times costs on average" in found({"kind": "budget", "by": by, "factor": 10**0.5}, table)
+    assert "A rate wrong by a factor of 3.2 costs on average" in found({"kind": "budget", "by": by, "factor": 10**0.5}, table)
     size = {"kind": "size", "outcome": "heldout_accuracy", "half_width": 0.02}
     size |= {"least": 30, "most": 60, "multiple": 5}
     assert "The rule asks for 60 seeds (" in found(size, table)

@@ -259,7 +259,7 @@ def test_the_forest_says_what_its_rows_and_marks_are(heldout):
         "cats and dogs †\nRMSprop, plain CNN",
         "flowers\nRMSprop, plain CNN",
         "Horses or Humans\nAdam, plain CNN",
-        "Horses or Humans, 100\nfine-tuned, RMSprop, plain CNN",
+        "Horses or Humans, 100 examples\nfine-tuned, RMSprop, plain CNN",
         "Horses or Humans\nRMSprop, batch norm",
     ]
     assert axis.get_xlabel().endswith("(points, 95% interval)\n† a best rate lies at the edge of its grid")

@@ -105,7 +105,7 @@ def _row_names(table: pd.DataFrame) -> Iterator[str]:
     rests = setting_names(table, (*SIZES, "data", "train_examples", "pretrained"))
     for (_, row), rest in zip(table.iterrows(), rests, strict=True):
         data = value_name("data", row["data"])
-        if table.loc[table["data"] == row["data"], "train_examples"].nunique() > 1:
+        if row["train_examples"] and table.loc[table["data"] == row["data"], "train_examples"].nunique() > 1:
             data = text("{name}, {size}", name=data, size=value_name("train_examples", row["train_examples"]))
         yield f"{data}{' †' if row['edge'] else ''}\n{text('fine-tuned, ') if row['pretrained'] else ''}{rest}"
 
