@@ -340,5 +340,5 @@ def test_labels_may_be_a_list():
 
 
 def test_images_that_are_not_uint8_are_not_warped_into_anything():
-    with pytest.raises(ValueError, match="The images have the dtype float32. It must be uint8"):
+    with pytest.raises(ValueError, match=r"The images have the dtype float32\. It must be uint8"):
         warp(IMAGES.astype(np.float32), draw_matrices(np.random.default_rng(0), len(IMAGES), SIZE))

@@ -316,7 +316,8 @@ def test_the_rules_of_tuning():
         found({"kind": "tuning", "by": by}, table).replace("no GC 1e-3 and GC 3.2e-3", "GC 3.2e-3 and no GC 1e-3")
     )
     assert "of the draws" in found({"kind": "stability", "by": by, "resamples": 500, "least_share": 0.67}, table)
-    assert "A rate wrong by a factor of 3.2 costs on average" in found({"kind": "budget", "by": by, "factor": 10**0.5}, table)
+    budget = {"kind": "budget", "by": by, "factor": 10**0.5}
+    assert "A rate wrong by a factor of 3.2 costs on average" in found(budget, table)
     size = {"kind": "size", "outcome": "heldout_accuracy", "half_width": 0.02}
     size |= {"least": 30, "most": 60, "multiple": 5}
     assert "The rule asks for 60 seeds (" in found(size, table)
