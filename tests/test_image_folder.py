@@ -481,9 +481,7 @@ BAD = {
         "train/cats/link: not a PNG",
         source=zip_with("photos/train/cats/link", b"/etc", stat.S_IFLNK | 0o777),
     ),
-    "a zip with a file that is a folder, too": bad(
-        "is both a file and a folder", source=zip_with("photos/train")
-    ),
+    "a zip with a file that is a folder, too": bad("is both a file and a folder", source=zip_with("photos/train")),
     "a zip with two members of one name": bad(
         "photos.zip holds two files named 'photos/train/cats/0.png'",
         "Rename one of them",

@@ -364,3 +364,9 @@ def test_importing_the_package_waits_with_what_takes_seconds():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("[] [")
     assert "'GCRMSprop'" in done.stdout
+
+
+def test_settings_of_keras_that_are_a_named_pipe_are_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "keras.json")
+    with pytest.raises(lesson.SettingsError, match=r"keras\.json is not a file\. .*remove it\."):
+        lesson._check_configured(str(tmp_path / "keras.json"))

@@ -171,13 +171,15 @@ def make(tmp_path):
     return run
 
 
-def test_a_wrong_profile_is_told_before_anything_is_installed(make):
+def test_a_wrong_profile_is_told_before_anything_is_installed(make, tmp_path):
     with pytest.raises(ValueError) as error:
         gc_tutorial.settings({"GC_TUTORIAL_PROFILE": "fast"})
     profiles = re.findall(r"\w+", str(error.value).rpartition(":")[2])
     for right in profiles:
         assert "no-such-python" in make("tutorial", f"PROFILE={right}").stderr  # it went on to the installation
     for wrong in (
+        make("tutorial", PROFILE="$(shell touch y)"),
+        make("tutorial", GC_TUTORIAL_PROFILE="$(shell touch y)"),
         make("tutorial", "PROFILE=fast"),
         make("tutorial", "PROFILE=quick full"),
         make("tutorial", "PROFILE=%"),
@@ -189,6 +191,7 @@ def test_a_wrong_profile_is_told_before_anything_is_installed(make):
         assert wrong.returncode != 0
         assert f"is not a profile. Choose one of: {', '.join(profiles)}." in wrong.stderr
         assert "no-such-python" not in wrong.stdout + wrong.stderr
+    assert not list(tmp_path.glob("[xy]"))  # nothing of it was run
 
 
 def test_a_python_that_is_missing_is_a_failure_that_names_it(tmp_path):

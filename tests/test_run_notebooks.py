@@ -26,7 +26,9 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(monkeypatc
     assert "cannot be written" in told
 
 
-def test_a_notebook_that_does_not_exist_is_told_with_those_that_do(monkeypatch):
-    told = run(monkeypatch, "99_nothing")
-    assert "99_nothing" in told
+@pytest.mark.parametrize("name", ["99_nothing", "/etc/passwd", "../tools/address", "ja/99_nothing", ""])
+def test_a_notebook_that_does_not_exist_is_told_with_those_that_do(monkeypatch, name):
+    monkeypatch.setattr(run_notebooks, "run", lambda source: pytest.fail(f"{source} was run"))
+    told = run(monkeypatch, name)
+    assert f"There is no notebook {name}. Choose from: " in told
     assert "01_data" in told

@@ -67,7 +67,8 @@ def tables(*, plan: str, folder: str, target: str) -> None:
 def _write_tables(planned, folder, target):
     from gc_tutorial.study.planned_study import tables
 
-    say(f"{tables(planned, folder, target)} runs are in {target}.")
+    count = tables(planned, folder, target)
+    say(f"{count} {'run is' if count == 1 else 'runs are'} in {target}.")
 
 
 def restore(*, plan: str, source: str, folder: str) -> None:

@@ -356,3 +356,43 @@ def test_a_very_long_argument_makes_no_very_long_message(capsys, arguments):
     with contextlib.suppress(SystemExit):
         main(arguments)
     assert 0 < len(capsys.readouterr().err) < 4_000
+
+
+@pytest.fixture
+def two_runs(tmp_path):
+    """A plan, and a folder with two of its runs."""
+    path, folder = tmp_path / "plan.toml", tmp_path / "runs"
+    path.write_text(MIXED_PLAN)
+    folder.mkdir()
+    runs = read_plan(str(path)).runs[:2]
+    for run in runs:
+        rows = [{**ROW, "epoch": epoch, "seconds": 1.0} for epoch in range(1, run.epochs + 1)]
+        store.write_run(folder, run.name, {"plan": "plan"}, {"rows": rows})
+    return path, folder, runs
+
+
+def test_a_damaged_run_is_named_where_it_is_left_out(two_runs, capsys):
+    path, folder, (run, _) = two_runs
+    (folder / f"{run.name}.json").write_text("{")
+    (folder / "notes.json").write_text("{")
+    assert main(["tables", str(path), str(folder), str(folder.parent / "tables")]) == 0
+    said = capsys.readouterr().out
+    assert f"{run.name}.json is damaged, and is not in the tables." in said and "1 run is in" in said
+    assert main(["study", str(path), str(folder), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert f"{run.name}.json is damaged; its run is repeated." in said
+    assert "notes.json is not a whole run, and is left as it is." in said
+
+
+@pytest.mark.parametrize(
+    "crafted",
+    [{"kernels": [1]}, {"chance": ["a"]}, {"figures": {"a": "b"}}, {"figures": [1]}, {"counts": [None]}],
+    ids=str,
+)
+def test_a_run_with_fields_of_another_kind_is_told(two_runs, capsys, crafted):
+    path, folder, (run, _) = two_runs
+    rows = [{**ROW, "epoch": epoch, "seconds": 1.0} for epoch in range(1, run.epochs + 1)]
+    store.write_run(folder, run.name, {"plan": "plan"}, {"rows": rows, **crafted})
+    assert main(["tables", str(path), str(folder), str(folder.parent / "tables")]) == 1
+    said = capsys.readouterr().err
+    assert f"{run.name}.json is not a run of a study." in said and said.count("\n") == 1
