@@ -162,8 +162,8 @@ class GradientCentralization:
 
     With `"gradient"`: L2 penalties are part of the gradient, hence centralized; decoupled weight decay, `clipvalue`
     and constraints come later and move the mean; `clipnorm`, `global_clipnorm`, loss scales and accumulation keep it.
-    With `"update"`: it stays constant through all of these and where moving averages (EMA) overwrite weights; only
-    constraints come last. Rounding to bfloat16 moved means by 0.001 (SGD) to 0.02 (RMSprop) in 200 steps of a test.
+    With `"update"`: it stays constant through all of these, and where moving averages (EMA) overwrite weights; only
+    constraints move it. Rounding to bfloat16 moved means by 0.001 (SGD) to 0.02 (RMSprop) in 200 steps of a test.
     """
 
     def __init_subclass__(cls, **kwargs):

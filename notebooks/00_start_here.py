@@ -174,7 +174,7 @@ show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].tab
 
 # %% [markdown]
 # Each row is one network on one data set. The point is the average difference between training with GC and without it, and the bar is its 95%
-# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. A difference within the shaded band is too small to matter in practice. The training loss is measured without dropout
+# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. The shaded band is the margin within which the plan calls a difference too small to matter. The training loss is measured without dropout
 # and augmentation.
 #
 # Other studies use the images of this tutorial only. Study D (with RMSprop) and study D2 (with SGD) train with and without GC at one rate, the one that
