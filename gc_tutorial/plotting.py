@@ -104,10 +104,10 @@ def image_grid(
 
 def set_title(figure: Figure, title: str | None) -> None:
     """Set the title of a figure, in the reader's language and in lines as wide as the figure."""
-    figure.suptitle("\n".join(wrapped(line, figure) for line in text(title or "").splitlines()), fontsize=11)
+    figure.suptitle("\n".join(balanced(line, figure) for line in text(title or "").splitlines()), fontsize=11)
 
 
-def wrapped(said: str, figure: Figure) -> str:
+def balanced(said: str, figure: Figure) -> str:
     """Break a text into lines of about equal length that fit into a figure in 11 points."""
 
     def broken(width):

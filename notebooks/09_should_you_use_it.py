@@ -383,7 +383,7 @@ Markdown(
 # memory it takes nor what it costs on a GPU.
 
 # %%
-from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
+from gc_tutorial.study.cost import cost_finding, cost_rows, measured_costs
 
 costs = measured_costs()
 Markdown(cost_finding(costs))

@@ -166,7 +166,7 @@ def test_a_long_title_is_broken_into_lines_of_about_equal_length():
     assert " ".join(lines) == text  # not within a word, not at a hyphen
     assert len(lines) == 2
     assert abs(len(lines[0]) - len(lines[1])) < 10
-    assert [plotting.wrapped(short, figure) for short in ("", "Finding")] == ["", "Finding"]
+    assert [plotting.balanced(short, figure) for short in ("", "Finding")] == ["", "Finding"]
 
 
 @pytest.mark.parametrize("kind", FIGURES)

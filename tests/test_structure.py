@@ -37,7 +37,7 @@ def test_no_modules_import_one_another_in_a_circle():
     ("below", "above", "but"),
     [
         ("gc_tutorial.data.", "gc_tutorial.study", ()),
-        ("gc_tutorial.study.evidence.", "gc_tutorial.study.", ("evidence", "analysis", "factors")),
+        ("gc_tutorial.study.evidence.", "gc_tutorial.study.", ("evidence", "factors")),
         ("gc_tutorial.optimizers", "gc_tutorial", ()),
     ],
 )

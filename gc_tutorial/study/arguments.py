@@ -62,7 +62,7 @@ def checked_seeds(seeds: Any) -> list[int]:
     return [operator.index(seed) for seed in given]
 
 
-def check_numbers(learning_rate: Any, batch_size: Any, epochs: Any) -> None:
+def check_settings(learning_rate: Any, batch_size: Any, epochs: Any) -> None:
     """Raise an error for numbers that training cannot use.
 
     Raises:

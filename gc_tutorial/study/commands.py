@@ -20,9 +20,10 @@ PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp")
 def compare(*, folder: str, data: str, precision: str, csv: str | None, **options: Any) -> None:
     """Compare arms at one learning rate, and print means and intervals."""
     store.check_named(folder)
-    _check_writable(csv, folder)
+    if csv is not None:
+        _check_file("--csv", csv, results=folder)
     arguments.checked_arms(options["arms"], options["optimizer"])
-    arguments.check_numbers(options["learning_rate"], options["batch_size"], options["epochs"])
+    arguments.check_settings(options["learning_rate"], options["batch_size"], options["epochs"])
     import_quietly()
     import keras
 
@@ -40,7 +41,7 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
     planned = read_plan(plan)
     store.check_named(folder)
     _check_tables(tables)
-    engine.check_numbers(options["workers"], options["threads"], options["scheduler"])
+    engine.check_workers(options["workers"], options["threads"], options["scheduler"])
     if images:
         os.environ[IMAGE_SETS] = str(store.expanded(images).absolute())
     import_quietly()
@@ -81,18 +82,8 @@ def restore(*, plan: str, source: str, folder: str) -> None:
 
 def headline(*, picture: str) -> None:
     """Draw the figure of the README: training loss and held-out accuracy with GC, in each setting of study C."""
+    _check_file("The picture", picture, endings=PICTURES)
     path = store.expanded(picture)
-    if not picture or path.is_dir():
-        raise StoreError(f"{picture!r} is not the name of a file. Give one, such as headline.png.")
-    if path.suffix.lower() not in PICTURES or not path.parent.is_dir():
-        reason = (
-            "there is no such folder"
-            if path.suffix.lower() in PICTURES
-            else f"it ends in none of {', '.join(PICTURES)}"
-        )
-        raise StoreError(
-            f"The picture {picture!r} cannot be written: {reason}. Choose another file, such as headline.png."
-        )
     from gc_tutorial import plotting
     from gc_tutorial.study.evidence.forest_figure import forests
     from gc_tutorial.study.published import published
@@ -113,19 +104,19 @@ def _write(path, content):
         raise StoreError(f"{str(path)!r} cannot be written: {error.strerror}. Choose another file.") from error
 
 
-def _check_writable(csv, folder):
-    """Fail before hours of training, not after."""
-    if csv is None:
-        return
-    path = store.expanded(csv)
+def _check_file(what, name, results=None, endings=()):
+    """Fail before hours of training, or a drawing, and not after; `results` is a folder that the command creates."""
+    path = store.expanded(name)
     try:
-        if not csv or path.is_dir():
+        if not name or path.is_dir():
             raise IsADirectoryError(0, "it is not a file name")
         if path.exists() and not path.is_file():
             raise OSError(0, "it is not a regular file")
+        if endings and path.suffix.lower() not in endings:
+            raise OSError(0, f"it ends in none of {', '.join(endings)}")
         parent = Path(os.path.realpath(path)).parent  # `Path.resolve` raises an error for a link to itself
-        results = Path(os.path.realpath(store.expanded(folder)))
-        if Path(os.path.realpath(path.parent)) == results and path.suffix in ("", store.ENDING):
+        runs = Path(os.path.realpath(store.expanded(results))) if results else None
+        if Path(os.path.realpath(path.parent)) == runs and path.suffix in ("", store.ENDING):
             raise OSError(0, "it could be a run, or the lock, of the results folder")
         if os.path.islink(os.path.realpath(path)):
             raise OSError(0, "it is a link to itself")
@@ -134,12 +125,12 @@ def _check_writable(csv, folder):
         if parent.exists():
             with tempfile.TemporaryFile(dir=parent):
                 pass
-        elif parent != results:  # which the command creates
+        elif parent != runs:
             raise FileNotFoundError(0, f"there is no folder {str(path.parent)!r}")
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(0, "it is read-only")
     except OSError as error:
-        raise StoreError(f"--csv {csv!r} cannot be written: {error.strerror}. Choose another file.") from None
+        raise StoreError(f"{what} {name!r} cannot be written: {error.strerror}. Choose another file.") from None
 
 
 def _check_tables(target):

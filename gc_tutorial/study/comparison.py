@@ -15,7 +15,7 @@ from gc_tutorial.data import Data, load_data
 from gc_tutorial.errors import DataError
 from gc_tutorial.models import build_cnn, loss_for
 from gc_tutorial.study import store
-from gc_tutorial.study.arguments import check_numbers, checked_arms, checked_seeds
+from gc_tutorial.study.arguments import check_settings, checked_arms, checked_seeds
 from gc_tutorial.study.arms import OPTIMIZERS, build_optimizer
 from gc_tutorial.study.engine import versions
 from gc_tutorial.study.factors import COMPARE
@@ -73,7 +73,7 @@ def compare(
         [['none', 0, 1, 'finished']]
     """
     arms, seeds = checked_arms(arms, optimizer), checked_seeds(seeds)
-    check_numbers(learning_rate, batch_size, epochs)
+    check_settings(learning_rate, batch_size, epochs)
     if folder is not None:
         store.check_named(folder)
     data = _load(source, image_size)

@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
     return {"keras": keras.__version__, "tensorflow": tf.__version__, "gc-tutorial": version("gc-tutorial")}
 
 
-def check_numbers(workers: int, threads: int, scheduler: str = "") -> None:
+def check_workers(workers: int, threads: int, scheduler: str = "") -> None:
     """Raise an error for more processes or threads than this machine can use; a scheduler has its own machines.
 
     Raises:
@@ -57,7 +57,7 @@ def compute(
         EngineError: if the scheduler does not answer or has no workers, a worker has other versions, Dask is not
             installed, or the number of workers or threads is not valid; and at the end, if runs failed.
     """
-    check_numbers(workers, threads, scheduler)
+    check_workers(workers, threads, scheduler)
     several = scheduler or workers > 1
     ended = _on_dask(list(runs), workers, threads or 1, scheduler) if several else _here(runs, threads)
     failed = []

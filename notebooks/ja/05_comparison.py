@@ -182,7 +182,7 @@ losses = {
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.analysis import verdict
-from gc_tutorial.study.evidence.settings_figure import settings_figure
+from gc_tutorial.study.settings_figure import settings_figure
 
 called = {"rmsprop": "RMSprop", "sgd": "SGD", "published_recipe": text("published recipe")}
 rows = {}

@@ -342,7 +342,7 @@ Markdown(
 # GC は、平均を計算するために、どの勾配ももう一度読みます。その時間がどれだけの割合を占めるかは、訓練のステップのほかの部分によって決まります。必要なメモリも、GPU でのコストも、測っていません。
 
 # %%
-from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
+from gc_tutorial.study.cost import cost_finding, cost_rows, measured_costs
 
 costs = measured_costs()
 Markdown(cost_finding(costs))

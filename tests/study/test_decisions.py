@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_tables import made_table
 
-from gc_tutorial.study.evidence.cost import cost_finding, cost_rows, measured_costs
+from gc_tutorial.study.cost import cost_finding, cost_rows, measured_costs
 from gc_tutorial.study.evidence.decisions import (
     CASES,
     NAMES,

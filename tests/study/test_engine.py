@@ -205,8 +205,8 @@ def test_numbers_that_are_not_valid_are_refused_before_training(numbers):
 
 
 def test_a_scheduler_may_have_machines_with_more_cores():
-    engine.check_numbers(1, 10_000, "tcp://somewhere:8786")
-    engine.check_numbers(4, 4)
+    engine.check_workers(1, 10_000, "tcp://somewhere:8786")
+    engine.check_workers(4, 4)
 
 
 def test_a_scheduler_without_workers_is_told(cluster):

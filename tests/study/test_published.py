@@ -10,7 +10,7 @@ from made_tables import made_table
 
 from gc_tutorial.study import datasets
 from gc_tutorial.study import published as module
-from gc_tutorial.study.evidence.cost import measured_costs
+from gc_tutorial.study.cost import measured_costs
 from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
 from gc_tutorial.study.evidence.result_rows import kept_for_new_examples

@@ -9,7 +9,7 @@ from made_tables import made_table
 from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure, rates_finding, tuning_runs
-from gc_tutorial.study.evidence.settings_figure import settings_figure
+from gc_tutorial.study.settings_figure import settings_figure
 
 ARMS = ("update", "gradient", "none")
 
