@@ -582,10 +582,10 @@ def test_trainings_one_after_the_other_do_not_warn_of_retracing():
 def tables(tmp_path):
     """A plan, and the tables of its two runs."""
     (tmp_path / "digits.toml").write_text(
-        '[seeds]\ntuning = [100, 101]\n[[runs]]\ndata = "digits"\naugmentation = "none"\n'
+        '[seeds]\ntuning = [100, 101]\n[[runs]]\ndata = "digits"\nnetwork = "small_cnn"\naugmentation = "none"\n'
         "learning_rate = 0.001\nepochs = 2\n"
     )
-    first = Run(data="digits", augmentation="none", learning_rate=0.001, epochs=2, seed=100)
+    first = Run(data="digits", network="small_cnn", augmentation="none", learning_rate=0.001, epochs=2, seed=100)
     common = {"train_loss": 0.5, "seconds": 1.0, "status": "finished", "ended": "today", "machine": "here"}
     stored = {
         "rows": [{"epoch": 1, **common}, {"epoch": 2, **common}],
@@ -652,7 +652,7 @@ WRONG_TABLES = {
     "no text": (lambda folder: (folder / "runs.csv").write_bytes(b"\xff\xfe\x00"), "can't decode"),
     "a name that is a path": (
         lambda folder: [
-            changed(name, lambda text: text.replace("digits-cnn", "../digits-cnn"))(folder)
+            changed(name, lambda text: text.replace("digits-small_cnn", "../digits-small_cnn"))(folder)
             for name in ("runs.csv", "epochs.csv")
         ],
         "is not the name of a run",

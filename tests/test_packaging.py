@@ -157,6 +157,34 @@ def test_the_citation_needs_only_a_name():
     assert citation["repository-code"] == PROJECT["urls"]["Repository"]
 
 
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+
+
+def verbs(job):
+    """The verbs of the Makefile that a job of a workflow calls."""
+    matrix = job.get("strategy", {}).get("matrix", {})
+    chosen = [*matrix.get("verb", []), *(one["verb"] for one in matrix.get("include", []))]
+    called = " ".join(step.get("run", "") for step in job["steps"])
+    return {*re.findall(r"make ([\w-]+)", called), *(chosen if 'make "$VERB"' in called else ())}
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize("workflow", sorted(WORKFLOWS))
+def test_every_verb_of_a_workflow_can_be_made(workflow):
+    called = set().union(*map(verbs, WORKFLOWS[workflow]["jobs"].values()))
+    command = ["make", "--dry-run", "PYTHON=python", *sorted(called)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert called and found.returncode == 0, found.stderr
+
+
+def test_the_lock_file_is_audited_every_week_and_not_on_every_change():
+    triggers = WORKFLOWS["tests"][True]  # which is how YAML 1.1 reads "on"
+    weekday = [one["cron"].split()[-1] for one in triggers["schedule"]]
+    jobs = [job for job in WORKFLOWS["tests"]["jobs"].values() if "audit" in verbs(job)]
+    assert weekday == ["1"] and len(jobs) == 1
+    assert "github.event_name == 'schedule'" in jobs[0]["if"] and "push" not in jobs[0]["if"]
+
+
 @pytest.fixture
 def make(tmp_path):
     """Runs make on a fresh copy, in which nothing is installed and no Python can be found."""

@@ -29,12 +29,15 @@ NETWORKS = {
     "small_cnn_bn": "two convolutions and a dense layer, with batch normalization",
     "vit": "a small vision transformer",
 }
+SMALLEST_IMAGES = {"cnn": 94, "cnn_bn": 94, "small_cnn": 4, "small_cnn_bn": 4, "vit": 24}  # pixels
 SCALINGS = {"0..1": "inputs in [0, 1]", "-1..1": "inputs in [-1, 1]"}
 SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the first epoch"}
 SPLITS = {"fold": "a fifth held out", "all": "all examples trained on"}
 AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}
 
-BUILT_IN = ("digits", "mnist1d")  # data sets that are no pictures of pixels from 0 to 255, so nothing augments them
+# Data sets that are no pictures of pixels from 0 to 255: nothing augments them, and they need networks for small inputs.
+BUILT_IN = ("digits", "mnist1d")
+FOR_BUILT_IN = ("small_cnn", "small_cnn_bn")
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
 
 HORSES = "horses_or_humans"  # the one set with pictures of another kind, on white: the shifted ones

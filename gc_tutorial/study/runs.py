@@ -15,12 +15,14 @@ from gc_tutorial.study.factors import (
     ARMS,
     AUGMENTATIONS,
     BUILT_IN,
+    FOR_BUILT_IN,
     HORSES,
     MEASURED,
     NETWORKS,
     OPTIMIZERS,
     SCALINGS,
     SCHEDULES,
+    SMALLEST_IMAGES,
     SPLITS,
     STAGES,
 )
@@ -133,7 +135,27 @@ def checked_run(values: dict, tuned: bool = False) -> Run:
     run = Run(**{**values, "learning_rate": float(values["learning_rate"])})
     if run.data in BUILT_IN and run.augmentation != "none":
         raise PlanError('{data!r} cannot be augmented. Write augmentation = "none".', data=run.data)
+    _check_input(run)
     return run
+
+
+def _check_input(run: Run) -> None:
+    """Fail before any training where a network cannot take the inputs."""
+    if run.data in BUILT_IN and run.network not in FOR_BUILT_IN:
+        raise PlanError(
+            "the network {network!r} is for pictures, and too deep for {data!r}. Choose from: {choices}.",
+            network=run.network,
+            data=run.data,
+            choices=", ".join(FOR_BUILT_IN),
+        )
+    smallest = SMALLEST_IMAGES[run.network]
+    if run.data not in BUILT_IN and run.image_size < smallest:
+        raise PlanError(
+            "image_size={size} is too small for the network {network!r}: the smallest that works is {smallest}.",
+            size=run.image_size,
+            network=run.network,
+            smallest=smallest,
+        )
 
 
 def _check_names(values: dict) -> None:

@@ -149,7 +149,7 @@ def small_plan(tmp_path, monkeypatch):
     """The path of a plan of one run, and no training."""
     monkeypatch.setattr("gc_tutorial.study.planned_study.run_study", lambda *_, **__: pytest.fail("trained"))
     path = tmp_path / "plan.toml"
-    digits = 'data = "digits"\naugmentation = "none"\nlearning_rate = 0.001\nepochs = 1\n'
+    digits = 'data = "digits"\nnetwork = "small_cnn"\naugmentation = "none"\nlearning_rate = 0.001\nepochs = 1\n'
     path.write_text("[seeds]\ntuning = [100]\n[[runs]]\n" + digits)
     return path
 

@@ -128,6 +128,21 @@ def test_a_name_that_a_file_can_have_stays_whole(letter, most):
         ("title =", "titel =", "titel is unknown. A plan has: factors, question, rules, runs, seeds, title"),
         ("epochs = 2", "epocs = 2", "the factor 'epocs' is unknown. Choose from: arm"),
         ("epochs = 2", "", "lacks epochs"),
+        (
+            'data = "flowers"',
+            'data = "digits"\naugmentation = "none"',
+            "the network 'cnn' is for pictures, and too deep for 'digits'. Choose from: small_cnn, small_cnn_bn.",
+        ),
+        (
+            'data = "flowers"',
+            'data = "mnist1d"\naugmentation = "none"\nnetwork = "vit"',
+            "the network 'vit' is for pictures, and too deep for 'mnist1d'. Choose from: small_cnn, small_cnn_bn.",
+        ),
+        (
+            "epochs = 2",
+            "epochs = 2\nimage_size = 93",
+            "image_size=93 is too small for the network 'cnn': the smallest that works is 94.",
+        ),
         ("epochs = 2", "epochs = 0", "epochs=0 is not a whole number of 1 or more"),
         ("epochs = 2", "epochs = true", "epochs=True is not a whole number"),
         ('"gradient"', '"weights"', "there is no arm 'weights'. Choose from: none, gradient"),
@@ -240,7 +255,7 @@ stage = "confirmation"
 seeds = [201]
 optimizer = "adamw"
 weight_decay = 0.1
-image_size = 0
+image_size = 4
 batch_size = 1
 train_examples = 0
 evaluate_last = 0
@@ -256,7 +271,7 @@ augmentation = "none"
     common = {"data": "flowers", "learning_rate": 0.5, "epochs": 4}
     assert plan.runs == (
         Run(**common, seed=100),
-        Run(**common, seed=201, stage="confirmation", optimizer="adamw", weight_decay=0.1, image_size=0, batch_size=1,
+        Run(**common, seed=201, stage="confirmation", optimizer="adamw", weight_decay=0.1, image_size=4, batch_size=1,
             train_examples=0, evaluate_last=0, pretrained="flowers", network="small_cnn", scaling="-1..1", arm="half",
             schedule="warmup", augmentation="none"),
     )  # fmt: skip
@@ -327,6 +342,21 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
             "there is no augmentation 'x'. Choose from: published, mild, none.",
         ),
         ('data = "flowers"', 'data = "digits"', "'digits' cannot be augmented. Write augmentation = \"none\"."),
+        (
+            'data = "flowers"',
+            'data = "digits"\naugmentation = "none"',
+            "the network 'cnn' is for pictures, and too deep for 'digits'. Choose from: small_cnn, small_cnn_bn.",
+        ),
+        (
+            'data = "flowers"',
+            'data = "mnist1d"\naugmentation = "none"\nnetwork = "vit"',
+            "the network 'vit' is for pictures, and too deep for 'mnist1d'. Choose from: small_cnn, small_cnn_bn.",
+        ),
+        (
+            "epochs = 2",
+            "epochs = 2\nimage_size = 93",
+            "image_size=93 is too small for the network 'cnn': the smallest that works is 94.",
+        ),
         ("epochs = 2", "epochs = 0", "epochs=0 is not a whole number of 1 or more."),
         ("epochs = 2", "epochs = 2.0", "epochs=2.0 is not a whole number of 1 or more."),
         ("epochs = 2", "epochs = 2\nbatch_size = 0", "batch_size=0 is not a whole number of 1 or more."),

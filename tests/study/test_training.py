@@ -10,7 +10,7 @@ from scipy import special
 
 from gc_tutorial.study import networks, training
 from gc_tutorial.study.datasets import Examples
-from gc_tutorial.study.factors import NETWORKS
+from gc_tutorial.study.factors import NETWORKS, SMALLEST_IMAGES
 from gc_tutorial.study.measures import CleanMeasures, score
 from gc_tutorial.study.networks import build_network
 from gc_tutorial.study.runs import Run
@@ -197,13 +197,10 @@ def test_networks_give_probabilities_and_the_logits_behind_them(network, shape, 
     assert probabilities.shape == (20, 1 if classes == 2 else classes)
 
 
-SHAPES = {"cnn": (94, 94, 3), "cnn_bn": (94, 94, 3), "vit": (24, 24, 3)}  # the smallest; of the others any
-
-
 @pytest.mark.parametrize("arm", ["none", "gradient", "random_direction"])
 @pytest.mark.parametrize("network", sorted(NETWORKS))
-def test_every_network_can_be_trained(monkeypatch, network, arm):
-    shape = SHAPES.get(network, (8, 8, 3))
+def test_every_network_can_be_trained_on_the_smallest_images(monkeypatch, network, arm):
+    shape = (SMALLEST_IMAGES[network], SMALLEST_IMAGES[network], 3)
     inputs, labels = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8), np.arange(8) % 2
     few = Examples((inputs, labels), None, None, (1, 1))
     monkeypatch.setattr(training, "examples", lambda *arguments: few)
@@ -216,6 +213,12 @@ def test_every_network_can_be_trained(monkeypatch, network, arm):
     assert all(np.isfinite(row[name]) for name in ("train_loss", "clean_loss"))
     assert all(0 <= row[f"share_{place}"] < 1 for place in range(1, len(found["kernels"]) + 1))
     assert len(found["kernels"]) == len(found["chance"]) > 3
+
+
+@pytest.mark.parametrize("network", sorted(set(NETWORKS) - {"vit"}))  # one patch would do, and be no sequence
+def test_no_network_takes_smaller_images(network):
+    with pytest.raises(ValueError, match="too small|zero or negative"):
+        build_network(network, (SMALLEST_IMAGES[network] - 1, SMALLEST_IMAGES[network] - 1, 3), 2)
 
 
 @pytest.mark.parametrize(("scaling", "low"), [("0..1", 0), ("-1..1", -1)])
