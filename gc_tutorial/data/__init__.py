@@ -159,10 +159,10 @@ def _read(builder: tfds.core.DatasetBuilder, image_size: int) -> tuple:
 def _describe(info: tfds.core.DatasetInfo) -> str:
     sizes = {split: info.splits[split].num_examples for split in SPLITS}
     titles = {
-        horses_or_humans.NAME: "Horses or Humans (Laurence Moroney, CC BY 2.0)",
+        horses_or_humans.NAME: text("Horses or Humans (Laurence Moroney, CC BY 2.0)"),
         synthetic.SyntheticHorsesOrHumans.name: text("Synthetic images"),
     }
     classes = textwrap.shorten(", ".join(info.features["label"].names), 80, placeholder=" ...")
     title = text("Your images") if info.name == image_folder.NAME else text("{name} of TFDS", name=info.name)
-    named = titles.get(info.name, f"{title} ({classes})")
+    named = titles.get(info.name) or text("{title} ({classes})", title=title, classes=classes)
     return text("{named}: {train:,} train and {test:,} test", named=named, **sizes)

@@ -11,7 +11,7 @@
 # %% [markdown] translates="a07c07882b98"
 # # 0. まずはここから
 #
-# **勾配中心化（Gradient Centralization、GC）とはどんな手法で、Keras ではどう書くのでしょうか（約 10 行です）。本当に実行されていると、どう確かめるのでしょうか。使うと何が変わるのでしょうか。5 分で要点をつかみましょう。**
+# **勾配中心化（Gradient Centralization、GC）とはどんな手法で、Keras ではどう書くのでしょうか（約 10 行です）。本当に実行されていることを、どう確かめるのでしょうか。使うと何が変わるのでしょうか。5 分で要点をつかみましょう。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 30 秒もかかりません。GPU は要りません。
 #
@@ -183,7 +183,7 @@ Markdown("\n".join(f"- {line}" for line in lines))
 # %% [markdown] translates="2a861b4e7bbe"
 # ## 次に読むもの
 #
-# - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. なぜ働くのか](08_why_it_works.ipynb) を読みます。
+# - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. なぜ効くのか](08_why_it_works.ipynb) を読みます。
 # - **証拠を見る。** [5. 比較](05_comparison.ipynb) と [9. 使うべきか](09_should_you_use_it.ipynb) です。
 # - **自分のプロジェクトで使う。** [7. どのオプティマイザでも](07_any_optimizer.ipynb) では、`gc_tutorial.GCAdam` などの既製のクラスを使います。手元の画像で試すなら [6. 自分の画像](06_your_own_images.ipynb) です。
 
@@ -220,6 +220,6 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 # - GC は、重みベクトルごとに、勾配からその平均を引きます。ですから、SGD では、ステップの前後で重みの和は変わりません。
 # - Keras のオプティマイザなら約 10 行で書け、書く場所は `apply` です。
 # - SGD では、重みベクトルの平均は、GC なしなら動き、GC ありなら動きません。これが、実行されている証拠です。
-# - 実験 C では、どの設定でも、12 エポック後の訓練損失は GC ありのほうが低くなりました。テスト正解率（訓練に使わないデータでの正解率）が高くなることが示されたのは、そのうちの半分で、低くなることが示された設定はありません。これだけでは、一般に成り立つとは主張できません。その理由と、もっと長く訓練した場合の結果は、[ノートブック 9](09_should_you_use_it.ipynb) にあります。
+# - 実験 C では、どの設定でも、12 エポック後の訓練損失は GC ありのほうが低くなりました。テスト正解率（訓練に使わないデータでの正解率）が高くなることが示されたのは、そのうちの半分で、低くなることが示された設定はありません。これだけでは、正解率が一般に高くなるとは主張できません。その理由と、もっと長く訓練した場合の結果は、[ノートブック 9](09_should_you_use_it.ipynb) にあります。
 #
 # 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかのノートブックに進んでもかまいません。

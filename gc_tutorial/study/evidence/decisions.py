@@ -196,7 +196,8 @@ def _rests_on(case, training, heldout):
     if not seeds:
         return text("study {plan}: no results yet", plan=(case.training or case.heldout)[0])
     plan = listed(sorted({plan for rows in asked for plan in rows["plan"]}))
-    numbers = f"{min(seeds)}–{max(seeds)}" if len(seeds) > 1 else f"{min(seeds)}"
+    ends = {"low": min(seeds), "high": max(seeds)}
+    numbers = text("{low}–{high}", **ends) if len(seeds) > 1 else f"{min(seeds)}"
     values = {"plan": plan, "settings": counts[0], "most": counts[-1], "seeds": numbers}
     if len(counts) > 1:
         return text("study {plan}: {settings} to {most} settings, {seeds} seeds", **values)
