@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from gc_tutorial.language import Words, text
 from gc_tutorial.study.evidence.names import SIZES, setting_names, value_name
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, VERDICTS, listed
-from gc_tutorial.typography import wrapped
+from gc_tutorial.typography import is_wide, wrapped
 
 WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2", INCONCLUSIVE: "#777777"}
 SHAPES = {HELPS: "^", HURTS: "v", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
@@ -50,7 +50,8 @@ def forests(tables: Sequence[pd.DataFrame]) -> Figure:
     for axis, table in zip(axes, tables, strict=True):
         draw_forest(axis, table, fontsize=10)
         axis.set_title(wrapped(forest_finding(table), 24), fontsize=10)
-        axis.set_xlabel(wrapped(axis.get_xlabel().replace("\n", " "), 24))
+        label = axis.get_xlabel()
+        axis.set_xlabel(wrapped(label.replace("\n", "" if is_wide(label) else " "), 24))
         keys.update(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     figure.legend(keys.values(), keys, loc="outside lower center", fontsize=10, ncols=2)
     return figure
