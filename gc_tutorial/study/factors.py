@@ -35,7 +35,7 @@ SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the fir
 SPLITS = {"fold": "a fifth held out", "all": "all examples trained on"}
 AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}
 
-# Data sets that are no pictures of pixels from 0 to 255: nothing augments them, and they need networks for small inputs.
+# Data sets that are no pictures of pixels from 0 to 255: nothing augments them, and only small networks take them.
 BUILT_IN = ("digits", "mnist1d")
 FOR_BUILT_IN = ("small_cnn", "small_cnn_bn")
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip

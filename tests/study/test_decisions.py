@@ -15,7 +15,13 @@ from gc_tutorial.study.evidence.decisions import (
 )
 from gc_tutorial.study.evidence.findings import Finding, findings
 from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
-from gc_tutorial.study.evidence.result_rows import counted_settings, general_claims, kept_for_new_examples, result_rows
+from gc_tutorial.study.evidence.result_rows import (
+    counted_settings,
+    counted_speed,
+    general_claims,
+    kept_for_new_examples,
+    result_rows,
+)
 from gc_tutorial.study.plan import read_plan
 
 CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(300, 320)}
@@ -153,13 +159,16 @@ FOUND = {
         "heldout": finding([row("hurts", inner_low=-0.015, inner_high=-0.005), row(NULL)]),
     },
     "C": {
-        "training": finding([row("helps"), row("helps", data="horses_or_humans"), row(NULL, network="small_cnn_bn")]),
+        "training": finding(
+            [row("helps"), row("helps", data="horses_or_humans"), row("helps", network="small_cnn_bn")]
+        ),
+        "training_running": finding([row(NULL, network="small_cnn_bn")]),
         "heldout": finding(
             [
                 row("helps"),
                 row("inconclusive", data="digits", edge=True),
                 row("inconclusive", network="vit", primary=False),
-                row("hurts", data="horses_or_humans", weight_decay=0.1, primary=False),
+                row("hurts", data="horses_or_humans", optimizer="adamw", weight_decay=0.1, primary=False),
             ]
         ),
     },
@@ -183,7 +192,7 @@ def test_each_case_gets_its_own_settings():
     assert answers["you train a plain CNN on other data"] == ("yes (5.0 points)", "in 1 of 2 settings (5.0 points)")
     assert answers["you train a CNN with batch normalization on other data"] == (NULL, "not yet known")
     assert answers["you train a small transformer"] == ("not yet known", "not shown")
-    assert answers["you use AdamW with weight decay"] == ("not yet known", "no, it hurts (5.0 points)")
+    assert answers["you use AdamW, with or without weight decay"] == ("not yet known", "no, it hurts (5.0 points)")
     assert answers["you fine-tune on 100 to 200 pictures"] == (NO_RULE["not asked"], "not yet known")
     published = ("no, it hurts (5.0 points), but by less than the margin", NO_RULE["not asked"])
     assert answers["you train by the published recipe, for 40 epochs"] == published
@@ -275,13 +284,27 @@ def test_a_result_that_these_figures_alone_show_is_no_advice_for_others():
         assert answers["action"] == action
 
 
+@pytest.mark.parametrize(
+    ("claimed", "said"),
+    [
+        ([True, True, False], "2 of 3 settings (without GC, 1.3 to 4.0 times as many epochs are needed)"),
+        ([False, False, False], "0 of 3 settings"),
+    ],
+)
+def test_settings_in_which_training_is_faster_are_counted(claimed, said):
+    speed = finding([{"ratio": ratio, "slower": ratio < 1} for ratio in (4.0, 1.3, 0.8)])
+    speed.table["claimed"] = claimed
+    by_rule = "By the rule, with each method at its own best rate, GC is faster in"
+    assert counted_speed(speed) == f"{by_rule} {said}, and slower in 1."
+
+
 def test_harms_of_every_kind_of_rule_are_named():
     recipe = {"word": "hurts", "outcome": "train_loss", "scale": "", "difference": 0.05, "t_low": 0.01, "t_high": 0.09}
     slow = {"optimizer": "adam", "data": ["digits", "flowers"], "ratio": 0.8, "slower": [True, False]}
     said = harms({"E": {"ten": finding([{**recipe, "epoch": 10}])}, "C": {"speed": finding(slow)}})
     assert said == [
         "Study E, epoch 10: running training loss higher by 0.050 (95% interval 0.010 to 0.090).",
-        "Study C, digits: GC is slower; no GC needs 0.80 times its epochs to reach the goal.",
+        "Study C, digits: GC is slower; training without GC needs 0.80 times as many epochs to reach the goal.",
     ]
 
 
@@ -289,7 +312,7 @@ def test_harms_are_named_one_by_one():
     said = harms(FOUND)
     assert [one.split(":")[0] for one in said[:2]] == [
         "Study B, Adam",
-        "Study C, Horses or Humans, plain CNN, decay 0.1",
+        "Study C, AdamW, Horses or Humans, plain CNN, decay 0.1",
     ]
     assert all("held-out accuracy lower by 5.0 points" in one for one in said)
     assert harms({}) == []
@@ -302,7 +325,7 @@ def test_results_as_rows():
     rows = result_rows(FOUND["C"], {"heldout": "accuracy", "fine_tuning": "fine-tuned"})
     assert list(rows["outcome"]) == ["accuracy"] * 4 + ["fine-tuned"]
     assert rows.loc[1, ["setting", "result", "seeds", "word"]].tolist() == [
-        *("digits, plain CNN", "-5.0 points (-8.0 to -2.0)", "10", "inconclusive †")
+        *("Adam, digits, plain CNN", "-5.0 points (-8.0 to -2.0)", "10", "inconclusive †")
     ]
     assert rows.loc[4, "word"] == "not yet known"
     small = result_rows(FOUND["B"], {"heldout": "accuracy"})

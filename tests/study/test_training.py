@@ -217,7 +217,7 @@ def test_every_network_can_be_trained_on_the_smallest_images(monkeypatch, networ
 
 @pytest.mark.parametrize("network", sorted(set(NETWORKS) - {"vit"}))  # one patch would do, and be no sequence
 def test_no_network_takes_smaller_images(network):
-    with pytest.raises(ValueError, match="too small|zero or negative"):
+    with pytest.raises(ValueError, match=r"too small|zero or negative"):
         build_network(network, (SMALLEST_IMAGES[network] - 1, SMALLEST_IMAGES[network] - 1, 3), 2)
 
 

@@ -5,11 +5,21 @@ import pandas as pd
 from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence import pairs
 from gc_tutorial.study.evidence.answers import GENERAL, OTHER_LOSS, Study, at_edge, fine_tuned, primary, unanswered
+from gc_tutorial.study.evidence.answers_interaction import size_of_change
 from gc_tutorial.study.evidence.intervals import estimate, within_margin
 from gc_tutorial.study.evidence.names import named_rows, named_settings, value_name
 from gc_tutorial.study.evidence.new_figures import figure_differences, over_figures
 from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, VERDICTS, amount, moved, rates
+from gc_tutorial.study.evidence.wording import (
+    HELPS,
+    HURTS,
+    INCONCLUSIVE,
+    VERDICTS,
+    amount,
+    higher_is_better,
+    moved,
+    rates,
+)
 
 
 def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
@@ -69,12 +79,19 @@ def _changes(found, study, rule):
     merged = both[0].merge(both[1], on=on, suffixes=("", "_before")).sort_values("optimizer", kind="stable")
     for optimizer, group in merged.groupby("optimizer", sort=False):
         change = estimate(group["value"] - group["value_before"])
+        better = 1 if higher_is_better(rule["outcome"]) else -1
+        gains = better * (group["value"] + group["value_before"]).mean() >= 0  # a harm that grows is no advantage
+        ends = sorted(-better * change[end] for end in ("t_low", "t_high"))
+        effect = {"difference": -better * change["difference"], "t_low": ends[0], "t_high": ends[1], "scale": ""}
+        effect |= {"seeds": len(group), "outcome": rule["outcome"]}
         yield text(
-            "{name}: from {before:g} to {after:g} epochs this difference moves {said}.",
+            "{name}: from {before:g} to {after:g} epochs the advantage of GC gets {said}."
+            if gains
+            else "{name}: from {before:g} to {after:g} epochs this difference moves {said}.",
             name=value_name("optimizer", optimizer),
             before=group["epochs_before"].iloc[0],
             after=group["epochs"].iloc[0],
-            said=moved(change["difference"], change["t_low"], change["t_high"]),
+            said=size_of_change(effect) if gains else moved(change["difference"], change["t_low"], change["t_high"]),
         )
 
 

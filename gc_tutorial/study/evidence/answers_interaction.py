@@ -72,7 +72,7 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
         first=first,
         effect_second=changed_amount(better * row["effect_second"], row["outcome"], row["scale"]),
         second=second,
-        size=_size_of_change(row) if gains else _move(row, better),
+        size=size_of_change(row) if gains else _move(row, better),
         end=end,
     )
     return sentences([said, *notes])
@@ -94,8 +94,13 @@ def unit_of(row: Mapping) -> tuple[str, int]:
     return text(" in the logarithm") if row["scale"] == "log" else "", 1
 
 
-def _size_of_change(row):
-    """How much larger the effect is at the second level, in the unit that it was computed in."""
+def size_of_change(row: Mapping) -> str:
+    """Say how much larger the effect is at the second level, in the unit that it was computed in.
+
+    Args:
+        row: with difference, t_low and t_high (of the effect at the first level minus that at the second), seeds,
+            outcome and scale.
+    """
     unit, times = unit_of(row)
     # Of the effect at the second level minus that at the first: the other way round than in the table.
     values = [times * -row[one] for one in ("difference", "t_high", "t_low")]

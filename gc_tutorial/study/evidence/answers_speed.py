@@ -35,9 +35,11 @@ def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
         count = counted["data"].nunique()
         enough = table.attrs[ENOUGH] = count >= rule["further_sets"]
         table.attrs[GENERAL] = text(
-            "Further data sets in which it is shown: {count}, enough ({needed} needed). A general claim also needs B."
+            "Other data sets on which faster training is shown: {count}, enough for the rule ({needed} needed). A "
+            "general claim also needs study B."
             if enough
-            else "Further data sets in which it is shown: {count}, too few for a general claim ({needed} needed).",
+            else "Other data sets on which faster training is shown: {count}, too few for a general claim ({needed} "
+            "needed).",
             count=count,
             needed=rule["further_sets"],
         )
@@ -47,7 +49,7 @@ def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 
 def _speed(row, name, rule):
     paragraph = text(
-        "{name}: no GC needs {ratio:.2f} times the epochs of GC to reach a running loss of "
+        "{name}: training without GC needs {ratio:.2f} times as many epochs to reach a running loss of "
         "{goal} (95% interval {ratio_low:.2f} to {ratio_high:.2f}), {seeds:.0f} seeds, {rates}.",
         name=name,
         goal=digits(row["goal"]),
@@ -98,10 +100,10 @@ def _closed(row, rule):
         return text("There is no gap to close.")
     if math.isclose(row["learning_rate"], row["learning_rate_baseline"], rel_tol=1e-6):
         return text(
-            "That is no GC's best rate, too, so tuning closes nothing of the gap. By the letter of the rule, "
+            "That is also the best rate without GC, so tuning closes nothing of the gap. By the letter of the rule, "
             "GC is more than a larger step. Rates between those of the grid were not tried."
         )
-    return share_closed(row, rule, text("no GC at its own best rate"))
+    return share_closed(row, rule, text("training without GC at its own best rate"))
 
 
 def share_closed(row: Mapping, rule: dict, who: str) -> str:

@@ -69,10 +69,14 @@ CASES = (
         lambda table: table["network"].isin(["cnn", "small_cnn"]) & (table["data"] != "horses_or_humans"),
     ),
     Case(
-        "batch_normalization", ("C", "training"), ("C", "heldout"), lambda table: table["network"].str.endswith("_bn")
+        "batch_normalization",
+        ("C", "training_running"),  # the clean loss is measured with averages that lag behind
+        ("C", "heldout"),
+        lambda table: table["network"].str.endswith("_bn"),
     ),
     Case("transformer", ("C", "training"), ("C", "heldout"), lambda table: table["network"] == "vit"),
-    Case("weight_decay", ("C", "training"), ("C", "heldout"), lambda table: table["weight_decay"] > 0),
+    Case("adamw", ("C", "training"), ("C", "heldout"), lambda table: table["optimizer"] == "adamw"),
+    Case("longer", ("A", "longer"), None),
     Case("fine_tuning", None, ("C", "fine_tuning")),
     Case("published", ("E", "too_few_steps"), None, lambda table: table["epoch"] == table["epoch"].max()),
 )
@@ -84,7 +88,8 @@ NAMES = Words(
         "other_data": "you train a plain CNN on other data",
         "batch_normalization": "you train a CNN with batch normalization on other data",
         "transformer": "you train a small transformer",
-        "weight_decay": "you use AdamW with weight decay",
+        "adamw": "you use AdamW, with or without weight decay",
+        "longer": "you train for 36 epochs",
         "fine_tuning": "you fine-tune on 100 to 200 pictures",
         "published": "you train by the published recipe, for 40 epochs",
     }
@@ -248,7 +253,8 @@ def _harms(plan, table):
         for (_, row), name in zip(table.iterrows(), short_names(table), strict=True):
             if row["slower"]:
                 yield text(
-                    "Study {plan}, {name}: GC is slower; no GC needs {ratio:.2f} times its epochs to reach the goal.",
+                    "Study {plan}, {name}: GC is slower; training without GC needs {ratio:.2f} times as many epochs to "
+                    "reach the goal.",
                     plan=plan,
                     name=name,
                     ratio=row["ratio"],

@@ -83,6 +83,24 @@ def counted_settings(finding: Finding) -> str:
     )
 
 
+def counted_speed(finding: Finding) -> str:
+    """Say in how many settings of a rule of the kind "speed" GC is faster, and by how much, and in how many slower."""
+    table = finding.table
+    faster = table.loc[table["claimed"], "ratio"].sort_values()
+    by = ""
+    if len(faster):
+        ends = {"least": digits(faster.iloc[0]), "most": digits(faster.iloc[-1])}
+        by = text(" (without GC, {least} to {most} times as many epochs are needed)", **ends)
+    return text(
+        "By the rule, with each method at its own best rate, GC is faster in {faster} of {count} settings{by}, and "
+        "slower in {slower}.",
+        faster=len(faster),
+        count=len(table),
+        by=by,
+        slower=int(table["slower"].sum()),
+    )
+
+
 def kept_for_new_examples(finding: Finding) -> str:
     """Say how many settings of a rule of the kind "difference" in which GC helps are also shown for new examples.
 
