@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -166,17 +166,19 @@ def add_legend(figure: Figure, axis: Axes, table: pd.DataFrame) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
 
 
-def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame) -> None:
+def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame, summary: Mapping[int, float]) -> None:
     """Draw the training loss of the control beside the published one.
 
     Args:
         axis: matplotlib axis.
         control: `pandas.DataFrame` as from `compare` with the arm `recompiled`.
         progress: `pandas.DataFrame` with epoch and train_loss, as the published example printed them.
+        summary: mapping from epoch to the training loss that its summary says.
     """
     draw_curves(axis, control, "train_loss")
     label = "published: “without GC”,\nthen “with GC”"
     axis.plot(progress["epoch"], progress["train_loss"], "s--", color="#777777", markersize=4, label=label)
+    axis.plot(list(summary), list(summary.values()), "kx", ms=9, mew=2, zorder=4, label="published: its summary")
     axis.axvline(progress["epoch"].max() / 2 + 0.5, color="black", lw=1, ls=":")
     axis.set_xlabel("epoch (dotted: compile is called again)")
     axis.legend(loc="lower left")  # below the curves, which fall

@@ -14,7 +14,7 @@
 # **Five minutes to the point: what gradient centralization (GC) is, how to write it for Keras in about ten lines, how to prove that it
 # runs, and what is known about its use.**
 #
-# In the `standard` profile it takes less than half a minute on two processor cores; no GPU needed.
+# Reading takes about five minutes. Running it takes less than half a minute in the `standard` profile on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/00_start_here.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [日本語](ja/00_start_here.ipynb)
 #
@@ -100,15 +100,15 @@ class GCSGD(keras.optimizers.SGD):
 
 # %% [markdown]
 # On PyTorch, Keras has a faster (*fused*) version of its optimizers, and a class that you write yourself loses it. In our measurement a
-# training step of a small transformer with Adam then took 19% longer. The ready classes keep it
+# training step of a transformer block with Adam then took 19% longer. The ready-made classes of `gc_tutorial` keep it
 # ([frequently asked questions](../docs/faq.md)).
 #
-# If the code overrides a method that Keras never calls, training continues without a warning.
-# [Notebook 4](04_gradient_centralization.ipynb) shows this for published code. So we need a proof.
+# If your code overrides a method that Keras never calls, training carries on without a warning, as
+# [notebook 4](04_gradient_centralization.ipynb) shows for published code. So we need a proof.
 #
 # ## The proof that it runs
 #
-# SGD only adds multiples of gradients to the weights. With GC their means are zero. So **the mean of each weight vector stays constant**. We
+# SGD only ever adds multiples of gradients to the weights, and with GC the gradient of each weight vector has mean zero. So **the mean of each weight vector stays constant**. We
 # train the same network twice, from the same weights, on the same images in the same order, and record the means of the first layer's
 # 16 weight vectors after each step.
 
@@ -150,7 +150,7 @@ show(
 )
 
 # %% [markdown]
-# What is left with GC is rounding. The callback `gc_tutorial.WeightMeanDrift` measures the shift over all layers of any model.
+# The tiny shift that remains with GC is rounding. The callback `gc_tutorial.WeightMeanDrift` measures the shift over all layers of any model.
 #
 # ## What it does to training
 #
@@ -174,10 +174,11 @@ show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].tab
 
 # %% [markdown]
 # Each row is one network on one data set. The point is the average difference between training with GC and without it, and the bar is its 95%
-# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. The shaded band is the margin within which the plan calls a difference too small to matter. The training loss is measured without dropout
-# and augmentation.
+# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. The shaded band is the margin within which the plan calls a difference too small to matter. GC *helps* where the interval excludes zero and the
+# result survives a correction for several tests; *inconclusive* does not mean that there is no difference ([notebook 5](05_comparison.ipynb)). The training
+# loss is measured without dropout and augmentation.
 #
-# Other studies use the images of this tutorial only. Study D (with RMSprop) and study D2 (with SGD) train with and without GC at one rate, the one that
+# Other studies use the images of this tutorial only. Study D (with RMSprop) and study D2 (with SGD) use one rate for both methods, the one that
 # is best *without* GC. Study B (with RMSprop and Adam) trains each method at its own best rate. (Each percentage is an average over pairs of runs
 # with the same seed. So it can differ a little from the percentage between the means.)
 

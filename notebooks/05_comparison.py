@@ -12,7 +12,7 @@
 # %% [markdown]
 # # 5. The comparison
 #
-# **Learn how to compare training with and without gradient centralization (GC) so that the result can be believed: each method at its own
+# **Learn how to compare training with and without gradient centralization (GC) so that you can trust the result: each method at its own
 # best learning rate, several seeds, pictures that are not used for training. Read what the studies found. And see two ways in which a
 # comparison misleads.**
 #
@@ -93,8 +93,8 @@ show(
 # ## The study: each arm at its own best rate
 #
 # The study has two parts. **A** chooses the rates: every arm runs at seven learning rates, on five seeds, with pictures of 94 pixels. **B**
-# answers for RMSprop and Adam, with pictures of 150 pixels: it first tries the three rates around the best one again, on other seeds,
-# and then runs no GC and GC on the gradient on 60 fresh seeds, each at its best rate. The plans and the rules that decide were committed
+# answers for RMSprop and Adam, with pictures of 150 pixels: it first tunes again, on other seeds, over the three rates around A's best, and then
+# trains without GC and with GC on the gradient on 60 fresh seeds, each at its best rate and also at the other's. The plans and the rules that decide were committed
 # before the runs that they judge, with the exceptions that the [results](../gc_tutorial/study/results/README.md) list
 # ([plans](../gc_tutorial/study/plans)). Held-out pictures show other horses and humans than those trained on, in front of the same
 # backgrounds. A rule is applied only when all its runs are finished. Two other studies, D
@@ -122,12 +122,12 @@ else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
 # %% [markdown]
-# Each dot is a run, lines are means over seeds, and a star marks the best rate of an arm. The arms have the same rates; they are drawn a
-# little to the side of one another. One run in which the loss explodes can decide the mean at a high rate. *Clean* training loss is measured
-# without dropout and augmentation.
+# Each dot is a run, lines are means over seeds, and a star marks the best rate of an arm. All arms use the same rates; the
+# points are shifted a little so that they do not overlap. At a high rate, one run whose loss explodes can dominate the mean. *Clean* training loss is
+# measured without dropout and augmentation. Each outcome of a planned study is the mean of the last three epochs.
 #
-# The rules use four words. GC *helps* or *hurts* where the 95% interval of the difference excludes zero, also after a correction for
-# several tests, and even if the difference is small. There is *no practical difference* where the 90% interval lies within a margin. In A and B the margin is two points of
+# The rules use four words. GC *helps* or *hurts* where the 95% interval of the difference excludes zero and the result survives a correction for
+# several tests, however small the difference is. There is *no practical difference* where the 90% interval lies within a margin. In A and B the margin is two points of
 # accuracy or 0.02 of the loss. (The first study, below, uses the same words without the correction.) Everything else is *inconclusive*,
 # which does not mean that there is no difference.
 
@@ -184,7 +184,8 @@ pd.concat(tables)[columns].round(3) if tables else Markdown(text("There are no n
 # %% [markdown]
 # ## How one setting misleads
 #
-# The first study of this tutorial took **one learning rate for all arms, not tuned**. It ran in three settings: RMSprop, SGD with momentum,
+# The first study of this tutorial took **one learning rate for all arms, not tuned**, and the running training loss (with dropout and
+# augmentation) of the last epoch. It ran in three settings: RMSprop, SGD with momentum,
 # and the settings of the published example. (*Published* means here, as in notebook 4, the Keras example of GC as last
 # modified on 2023-07-25.)
 
@@ -263,10 +264,11 @@ Markdown(title + "\n\n" + "\n".join(lines))
 # ## How a gain like the published one arises without GC
 #
 # The [published example](https://keras.io/examples/vision/gradient_centralization/) reported: loss 0.53 without GC and 0.40 with it,
-# accuracy 0.76 and 0.82, 112 and 98 seconds. The progress lines that it prints, drawn below, end at 0.62 and 0.46; why they differ from
-# its summary is not known. (Its first version, of 2021, [pull request 497](https://github.com/keras-team/keras-io/pull/497), reported 0.55
-# and 0.41, and 76% and 82%.) All are measured on training images. Which version of Keras printed these numbers is not known. Under Keras 3
-# its GC never runs.
+# accuracy 0.76 and 0.82, 112 and 98 seconds. The progress lines that it prints, drawn below, end at 0.62 and 0.46. Their form is that of Keras 3, whose
+# progress bar took the mean of running means ([issue 20212](https://github.com/keras-team/keras/issues/20212), [pull request
+# 23030](https://github.com/keras-team/keras/pull/23030)). This would explain why they lie above its summary. (In 2021 [pull request
+# 497](https://github.com/keras-team/keras-io/pull/497) reported 0.55 and 0.41, and the page last modified on 2021-06-18 shows 0.58 and 0.44.) All are
+# measured on training images. The exact version of Keras is not known. Under Keras 3 its GC never runs.
 #
 # Others found this before us: in 2021 [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) said that the
 # GC of the package `gctf` never runs, and in 2025 [issue 2111](https://github.com/keras-team/keras-io/issues/2111) said that the comparison
@@ -284,59 +286,54 @@ changed = any((a != b).any() for a, b in zip(before, model.get_weights()))
 print(text("compile changed a weight: {changed}", changed=changed))
 
 # %% [markdown]
-# So the second training goes on where the first one stopped. We repeat that experiment without any GC: plain RMSprop for ten epochs,
-# `compile` again, plain RMSprop for ten more. The figure shows our one run beside the training loss that the published example printed.
+# So the second training continues where the first one stopped. Study E repeats that experiment without any GC, on five fresh seeds: plain RMSprop
+# for ten epochs, `compile` again, plain RMSprop for ten more. The figure shows these runs and their mean beside the training loss that the published
+# example printed.
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial import plotting
 
-control, progress = load_study("control"), load_study("published_progress")
-half = progress["epoch"].max() // 2
+recipe, progress = published("E_recipe"), load_study("published_progress")
+control = recipe.table[recipe.table["arm"] == "recompiled"]
+half, summary = progress["epoch"].max() // 2, {10: 0.5346, 20: 0.4014}
 figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-plotting.draw_control(axis, control, progress)
-axis.set_title("More training without GC lowers the loss, too (one run)")
+plotting.draw_control(axis, control, progress, summary)
+axis.set_title("More training without GC lowers the loss, too")
 show(
     figure,
-    alt="Two curves of the training loss over twenty epochs, one published and one ours without GC; both fall on after compile.",
+    alt="Training loss over twenty epochs: the published curve, and five runs without GC with their mean; all fall on after compile.",
 )
 
 # %%
 at = control[control["epoch"].isin([half, 2 * half])].groupby("epoch")[["train_loss", "train_accuracy"]].mean()
-last_five = control.assign(half=(control["epoch"] - 1) // half, place=(control["epoch"] - 1) % half).query(
-    f"place >= {half - 5}"
-)
-held_out = last_five.groupby("half")["test_accuracy"]
+by_seed = control.pivot(index="seed", columns="epoch", values="train_loss")
+fall = estimate(by_seed[half] - by_seed[2 * half])
 values = {
     "half": half,
+    "seeds": len(by_seed),
     "loss": at["train_loss"][half],
     "later_loss": at["train_loss"][2 * half],
     "accuracy": at["train_accuracy"][half],
     "later_accuracy": at["train_accuracy"][2 * half],
-    "median": held_out.median()[0],
-    "later_median": held_out.median()[1],
-    "low": held_out.min().min(),
-    "high": held_out.max().max(),
-    "seeds": control["seed"].nunique(),
+    "fall": amount(-fall["difference"], -fall["t_high"], -fall["t_low"]),
+    "published": summary[10] - summary[20],
 }
 Markdown(
     text(
-        "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile`: training loss "
-        "**{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. The published "
-        "example does not look at held-out accuracy. Here its median over the last five epochs of each half is **{median:.2f}** and "
-        "**{later_median:.2f}**; single ones of these epochs lie between {low:.2f} and {high:.2f}. Number of seeds: {seeds}, too few "
-        "for a statement about held-out pictures.",
+        "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile` (means of {seeds} seeds): "
+        "training loss **{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. "
+        "The loss gets {fall}. In the summary of the published example it gets lower by {published:.2f}.",
         **values,
     )
 )
 
 # %% [markdown]
-# One run is not enough to say how large such a "gain" is. Study E repeats it on five fresh seeds, and takes the mean loss of epochs 8 to 10 and of
-# epochs 18 to 20. It also trains by the published recipe without GC and with it, and compares the two after ten epochs and after 40. (The *running* loss is that
-# of the training steps themselves, with dropout and augmentation, as Keras prints it.)
+# This compares single epochs, and no rule asks for it. The rule of study E takes the mean loss of epochs 8 to 10 and of epochs 18 to 20, and
+# compares it with the published progress lines. E also trains by the published recipe without GC and with it, and compares the two after ten epochs
+# and after 40. (The *running* loss is that of the training steps themselves, with dropout and augmentation, as Keras prints it.)
 
 # %%
-recipe = published("E_recipe")
 asked = {
     "control": text("How much does a second training without GC gain?"),
     "ten_epochs": text("What does GC do in ten epochs?"),
@@ -355,7 +352,7 @@ Markdown("\n".join(lines))
 #   ImageNet, for instance, the top-1 error of ResNet-50 is 23.71% without and 23.21% with GC. Half a point would not show here.
 # - **Few rendered horses and humans.** The pictures show 50 horses and 17 humans, and those on white about 11 more. The intervals are
 #   over seeds; for other horses and humans the result could differ.
-# - **The first study** has one rate that was not tuned, takes the last epoch, and measures held-out accuracy on the pictures on white
+# - **The first study** has one rate that was not tuned, uses the last epoch only, and measures held-out accuracy on the pictures on white
 #   alone. So it says nothing about pictures of the same kind as the training pictures.
 # - **Small effects on held-out pictures.** 60 seeds give an interval of about two points to either side. A true effect of two points would still be missed in more than
 #   half of such studies (the exercise shows why).

@@ -73,10 +73,11 @@ def test_the_control_is_drawn_beside_the_published_progress():
     progress = pd.DataFrame({"epoch": [1, 2, 3, 4], "train_loss": [4.0, 3.0, 2.0, 1.0]})
     control = TABLE.query("arm == 'none'").assign(arm="recompiled")
     axis = plt.figure().subplots()
-    plotting.draw_control(axis, control, progress)
+    plotting.draw_control(axis, control, progress, {2: 2.5, 4: 0.5})
     lines = {line.get_label(): line for line in axis.lines}
     np.testing.assert_allclose(lines[plotting.LABELS["recompiled"]].get_ydata(), [1.5, 1.25])
     np.testing.assert_allclose(lines["published: “without GC”,\nthen “with GC”"].get_ydata(), [4, 3, 2, 1])
+    assert list(zip(*lines["published: its summary"].get_data(), strict=True)) == [(2, 2.5), (4, 0.5)]
     assert 2.5 in [line.get_xdata()[0] for line in axis.lines]  # where `compile` is called again
 
 
@@ -184,15 +185,20 @@ def test_a_phone_shows_every_text_of_a_figure_large_enough(kind):
 def test_the_control_in_words():
     progress = pd.DataFrame({"epoch": [1, 2, 3, 4], "train_loss": [4.0, 3.0, 2.0, 1.0]})
     axis = plt.figure().subplots()
-    plotting.draw_control(axis, TABLE.query("arm == 'none'").assign(arm="recompiled"), progress)
-    assert texts(axis) == ["no GC, compiled again", "published: “without GC”,\nthen “with GC”"]
+    plotting.draw_control(axis, TABLE.query("arm == 'none'").assign(arm="recompiled"), progress, {2: 2.5})
+    assert texts(axis) == [
+        "no GC, compiled again",
+        "published: “without GC”,\nthen “with GC”",
+        "published: its summary",
+    ]
     assert axis.get_xlabel() == "epoch (dotted: compile is called again)"
     assert axis.get_ylabel() == "training loss"
-    *_, control, published, again = axis.lines
+    *_, control, published, summary, again = axis.lines
     assert list(published.get_xdata()) == [1, 2, 3, 4]
     assert (published.get_linestyle(), published.get_marker()) == ("--", "s")
     assert (again.get_linestyle(), list(again.get_xdata())) == (":", [2.5, 2.5])
     assert published.get_markersize() < 5
+    assert (summary.get_linestyle(), summary.get_marker()) == ("None", "x")
     assert again.get_linewidth() < 1.5  # thinner than a curve
     assert to_rgba(again.get_color()) == (0, 0, 0, 1)
     assert len(set(to_rgba(published.get_color())[:3])) == 1  # grey: it is no arm of ours

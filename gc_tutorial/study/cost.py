@@ -48,12 +48,21 @@ def cost_rows(costs: pd.DataFrame) -> pd.DataFrame:
 
 def cost_finding(costs: pd.DataFrame) -> str:
     """The most that GC adds to a training step, in one sentence. Arguments as for `cost_rows`."""
-    first, second = (costs[costs["arm"] == arm].sort_values("ratio").iloc[-1] for arm in ARMS)
+    first, second = (_largest(costs[costs["arm"] == arm]) for arm in ARMS)
     return text(
-        "In the median over rounds, GC adds at most {gradient:.0%} to a training step (on {first}), and GC on the "
-        "update at most {update:.0%} (on {second}).",
-        gradient=first["ratio"] - 1,
-        first=BACKENDS.get(first["backend"], first["backend"]),
-        update=second["ratio"] - 1,
-        second=BACKENDS.get(second["backend"], second["backend"]),
+        "In the median over rounds, a training step takes at most {first} longer with GC ({first_where}), and at most "
+        "{second} longer with GC on the update ({second_where}).",
+        **{"first": first[0], "first_where": first[1], "second": second[0], "second_where": second[1]},
     )
+
+
+def _largest(costs):
+    row = costs.sort_values("ratio").iloc[-1]
+    said = {name: f"{100 * (row[name] - 1):.1f}%" for name in ("ratio", "ratio_low", "ratio_high")}
+    where = text(
+        "{backend}, {model}; 95% interval {ratio_low} to {ratio_high}",
+        backend=BACKENDS.get(row["backend"], row["backend"]),
+        model=MODELS.get(row["model"], row["model"]),
+        **said,
+    )
+    return said["ratio"], where

@@ -18,8 +18,8 @@ WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2",
 SHAPES = {HELPS: "^", HURTS: "v", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
 FORESTS = Words(  # what is drawn, by outcome
     {
-        "heldout_accuracy": "held-out accuracy, GC minus no GC\n(points, 95% interval)",
-        "clean_loss": "training loss, GC against no GC\n(percent, 95% interval)",
+        "heldout_accuracy": "held-out accuracy, GC minus no GC\n(points, 95% interval; better →)",
+        "clean_loss": "training loss, GC against no GC\n(percent, 95% interval; ← better)",
     }
 )
 FINDINGS = Words({"heldout_accuracy": "Held-out accuracy", "clean_loss": "Training loss"})
@@ -68,7 +68,7 @@ def draw_forest(axis: Axes, table: pd.DataFrame, *, fontsize: float = 8) -> None
     """
     margin = table["margin"].iloc[0]
     low, high = _shown(table, -margin), _shown(table, margin)
-    band = text("±{margin:g} points" if _in_points(table) else "±{margin:g}%", margin=100 * margin)
+    band = text("margin: ±{margin:g} points" if _in_points(table) else "margin: ±{margin:g}%", margin=100 * margin)
     axis.axvspan(low, high, color="#0072B2", alpha=0.12, lw=0, label=band)
     axis.axvline(0, color="black", lw=1, ls="--")
     for place, row in enumerate(table.itertuples()):
@@ -126,9 +126,7 @@ def forest_finding(table: pd.DataFrame) -> str:
         "rest": text(", ").join(rest),
     }
     if not parts:
-        return text(
-            "{outcome}: tuned GC neither helps nor hurts by the rules in any of {count} settings; {rest}", **values
-        )
+        return text("{outcome}: no effect of tuned GC is shown in any of {count} settings; {rest}", **values)
     return text(
         "{outcome}: tuned GC {parts} of {count} settings; {rest}"
         if rest
