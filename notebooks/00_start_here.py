@@ -76,7 +76,7 @@ show(
 # A Keras optimizer receives its gradients in one method, `apply`, on TensorFlow, JAX and PyTorch. So we centralize there. The weights of a
 # layer are called its *kernel*. The last axis of a kernel runs over the units, so the mean is taken over the other axes. A bias is left
 # alone: each unit has only one, so its gradient minus its mean would be zero, and the bias would never learn. This is right for dense and
-# ordinary convolution layers. In some other layers the units are on another axis. The ready classes of
+# ordinary convolution layers. In some other layers the units are on another axis. The ready-made classes of
 # [notebook 7](07_any_optimizer.ipynb) take care of that.
 
 # %%
@@ -187,17 +187,12 @@ from gc_tutorial.study.evidence.result_rows import counted_settings
 from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
-confirmation, mechanism = published("B_confirmation"), published("D_mechanism")
-answers = confirmation.findings()
-tuned = "*Horses or Humans*, each method at its own best rate (study B). {said}"
-found = [text(tuned, said=answers[name].found) for name in ("training", "heldout") if name in answers]
-lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
-waiting = "*Horses or Humans*, each method at its own best rate: no answer yet. {progress}"
-lines += found or [text(waiting, progress=confirmation.progress)]
+studies = {"B": published("B_confirmation").findings(), "C": elsewhere}
+lines = at_one_rate(published("D_mechanism").findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [
-    text("Study C: {said}", said=counted_settings(elsewhere[name]))
+    text("Study {letter}: {said}", letter=letter, said=counted_settings(found[name]))
+    for letter, found in studies.items()
     for name in ("training", "heldout")
-    if name in elsewhere
 ]
 Markdown("\n".join(f"- {line}" for line in lines))
 
@@ -207,7 +202,7 @@ Markdown("\n".join(f"- {line}" for line in lines))
 # - **Understand it.** [1. The images](01_data.ipynb), [2. Augmentation](02_augmentation.ipynb), [3. The CNN](03_cnn.ipynb),
 #   [4. Gradient centralization](04_gradient_centralization.ipynb), and then [8. Why it works](08_why_it_works.ipynb).
 # - **See the evidence.** [5. The comparison](05_comparison.ipynb) and [9. Should you use it?](09_should_you_use_it.ipynb)
-# - **Use it in your project.** [7. Any optimizer](07_any_optimizer.ipynb), with ready classes such as `gc_tutorial.GCAdam`, and
+# - **Use it in your project.** [7. Any optimizer](07_any_optimizer.ipynb), with ready-made classes such as `gc_tutorial.GCAdam`, and
 #   [6. Your own images](06_your_own_images.ipynb).
 
 # %% [markdown]

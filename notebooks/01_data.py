@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 1. The images
 #
-# **See the images that every later notebook trains on, and the one property of them that decides how to read the results.**
+# **See the images that every later notebook trains on, and the property that matters most for reading the results.**
 #
 # Takes about a minute; no GPU needed.
 #
@@ -180,8 +180,8 @@ Markdown(
 )
 
 # %% [markdown]
-# A model is trained on one kind of image and evaluated on another. This is called a **domain shift**. It has two consequences. You can see
-# neither in the published example, because it measures no held-out images.
+# A model is trained on one kind of image and evaluated on another. This is called a **domain shift**. It has two consequences. Neither
+# shows in the published example, which evaluates no held-out images.
 #
 # 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on images with these backgrounds, and badly
 #    on others. So every comparison here includes held-out images.
@@ -223,7 +223,7 @@ if most > 0.9 * total:
     print(text("White is a bright colour, so nearly all held-out images get the class that is brighter in training."))
     print(
         text(
-            "This is how a domain shift hurts: what was learnt from the backgrounds is of no use on other backgrounds."
+            "This is how a domain shift hurts: what was learned from the backgrounds is of no use on other backgrounds."
         )
     )
 

@@ -11,7 +11,8 @@
 # %% [markdown]
 # # 2. Augmentation
 #
-# **Flip, turn and zoom the training images at random, as the published example does, but get sharper pictures in less time.**
+# **Flip, turn and zoom the training images at random, as the published example does, but resample each
+# picture only once, and measure what that changes.**
 #
 # Takes about a minute; no GPU needed.
 #
@@ -130,7 +131,8 @@ once = resample(picture, fused)
 in_turn = resample(resample(resample(picture, flip), rotation), zoom * np.eye(2))
 
 # %% [markdown]
-# How sharp is each result? A common measure is the variance of the Laplacian. It is high where neighbouring pixels differ.
+# How sharp is each result? The difference is hard to see, so we measure it. A common measure is the variance of the Laplacian, which is high
+# where neighbouring pixels differ.
 
 # %%
 from IPython.display import Markdown
@@ -273,7 +275,7 @@ for name, values in speeds.items():
 # Training as a whole gains less than this factor, because the network's own work stays the same. The next table shows one epoch of
 # the published recipe (300×300 pixels, batches of 128) in three variants: the network alone, on images in memory; the network with the
 # published pipeline, which also decodes each picture again; and the network with our pipeline. The numbers come from a benchmark of the
-# package on two processor cores. The three variants took turns.
+# package on two processor cores. The three variants were timed in turn.
 
 # %%
 import pandas as pd
@@ -349,7 +351,7 @@ print(text("All of it is still one affine map, so each picture is still resample
 # ## What you have seen
 #
 # - Flip, rotation and zoom are affine maps, and so is their product. One resampling does all three.
-# - One resampling keeps pictures sharper than two. Done by OpenCV on bytes, it is also faster here.
-# - Order and augmentation follow from a seed, so two trainings can see exactly the same pixels.
+# - One resampling kept the measured picture sharper than two (one picture, one angle). Done by OpenCV on bytes, it is also faster here.
+# - Order and augmentation follow from a seed, so two training runs can see exactly the same pixels.
 #
 # Next: [3. The CNN](03_cnn.ipynb), which learns from these batches.

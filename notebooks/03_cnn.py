@@ -49,8 +49,8 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown]
 # ## The network
 #
-# The network has five blocks. Each has a 3×3 convolution and a 2×2 pooling. A convolution (without padding) takes one pixel off every
-# edge, and a pooling halves both sides of what is left. Dropout, in three places, switches off half of the activations at random during
+# The network has five blocks. Each has a 3×3 convolution and a 2×2 pooling. Without padding, such a convolution trims one pixel from
+# each edge, and the pooling halves both sides of what is left. Dropout, in three places, switches off half of the activations at random during
 # training. At the end there are a dense layer of 512 units and one output, the probability that the picture shows a human.
 #
 # The images arrive as whole numbers from 0 to 255. The first layer scales them to 0...1, on the processor or GPU that trains.
@@ -241,7 +241,7 @@ show(figure, alt=text(alt, right=right))
 # ## Exercise
 #
 # Train the same network again with another seed (weights *and* batches), and compare the last held-out accuracies. Suppose that you have
-# one run of each of two methods. How large must the difference be before you believe it? The table `repeats` can tell.
+# one run of each of two methods. How large must the difference be before you believe it? Use the table `repeats` to find out.
 #
 # The next cell is the solution. It is folded: try first, then open it.
 

@@ -12,8 +12,8 @@
 # %% [markdown]
 # # 4. Gradient centralization
 #
-# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In published code that other projects copied, it
-# does not.**
+# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In the published code, it
+# never does.**
 #
 # In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
 #
@@ -59,14 +59,14 @@ data = load_data(settings.data, settings.image_size)
 #
 # Two kinds of variables should be left alone. A unit has only one bias, so its gradient minus its mean would be zero, and the bias would
 # never learn. An embedding has a row for each token, and centralizing would move the rows of tokens that are not even in the
-# batch. (The short class below spares the biases only. The classes of the package spare both.)
-# (Depthwise and attention layers have other axes. [Notebook 7](07_any_optimizer.ipynb) shows them.)
+# batch. The short class below spares only the biases; the classes of the package spare both, and they use the right axes for depthwise and
+# attention layers, which [notebook 7](07_any_optimizer.ipynb) shows.
 #
 # Why would anyone do this? The paper gives two reasons.
 #
 # 1. With GC, plain gradient descent (SGD) cannot change the sum of a unit's weights. Suppose that all inputs of the unit shift by the
 #    same $c$. The output then changes by $w^{\mathsf T}(x + c\,\mathbf 1) - w^{\mathsf T}x = c\sum_i w_i$, and training cannot change this
-#    reaction. The paper calls this a regularization. Under RMSprop and Adam the sum does change
+#    sensitivity. The paper calls this a regularization. Under RMSprop and Adam the sum does change
 #    ([notebook 7](07_any_optimizer.ipynb)), so this reason does not apply to them directly.
 # 2. Along the remaining directions the loss is smoother, which should make training steadier.
 #
@@ -147,12 +147,14 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # would average over the wrong axes, and it would centralize the biases of GRU and attention layers, and embeddings. (On TensorFlow the
 # gradient of an embedding is sparse, and the class stops with an error.) For networks with such layers use `gc_tutorial.GCRMSprop`, or
 # copy the file `gc_tutorial/optimizers.py`. On PyTorch there is one more reason: a class that you write yourself loses Keras's faster
-# (*fused*) version of the optimizer, and the ready classes keep it ([frequently asked questions](../docs/faq.md)).
+# (*fused*) version of the optimizer, and the ready-made classes keep it ([frequently asked questions](../docs/faq.md)).
 #
 # ## The published optimizer
 #
 # *Published* means the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) as it was last modified on
 # 2023-07-25, and the code copied from it. It overrides another method, `get_gradients`. Keras 3 does not have this method.
+# If the published body were called, it would raise an error, because its `super().get_gradients()` lacks the arguments and `ops.mean` has no
+# argument `keep_dims`: one more sign that it never was.
 #
 # Other people found problems before us:
 #
@@ -257,8 +259,8 @@ Markdown(sentences(found))
 #
 # ## Proof 1: what reaches the update?
 #
-# Equal weights show that GC did not run. Different weights do not show that GC did run, because any mistake makes them differ. So we look
-# at the gradients themselves, just before the optimizer uses them. An optimizer changes each variable in its method `update_step`.
+# Identical weights prove that GC did not run. Different weights do not prove that it did: any other change would make them differ, too. So
+# we look at the gradients themselves, just before the optimizer uses them. An optimizer changes each variable in its method `update_step`.
 # (`run_eagerly` lets plain Python code read the gradients.)
 
 
@@ -290,7 +292,7 @@ pd.Series(means, name=text("largest mean of a gradient at the update")).to_frame
 # ## Proof 2: a mean that training cannot change
 #
 # Plain gradient descent (SGD), with or without momentum, only adds multiples of gradients to the weights. If every gradient has mean
-# zero, then the mean of each weight vector never moves. (The paper calls this an invariant.) You can see it from the weights alone. So it
+# zero, then the mean of each weight vector never moves. The mean is an *invariant*. You can see it from the weights alone. So it
 # is the best test of whether GC runs in a project that trains with SGD. The project must not use `weight_decay` or `clipvalue`, which act
 # after GC and move the mean. `WeightMeanDrift` records the largest shift.
 #

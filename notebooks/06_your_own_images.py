@@ -375,7 +375,12 @@ show(
 # ## Which part of an image does it use?
 #
 # Grad-CAM ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) makes a map for each image. For each channel of the last
-# convolution it computes how much the score of the answer would rise if the channel were stronger. With these numbers as weights it adds up the channels, and keeps what is positive. Bright places in the map raise the score of the answer. If no place is bright, this layer does not raise the score.
+# convolution it computes how much the score of the answer would rise if the channel were stronger. With these numbers as weights it adds
+# up the channels, and keeps what is positive. Bright places in the map raise the score of the answer. If no place is bright, this layer does
+# not raise the score.
+#
+# The upper row of the figure shows held-out images with their true class and the answer of the model. The lower row shows the map of the
+# evidence for that answer.
 
 # %%
 import tensorflow as tf
@@ -422,8 +427,8 @@ show(
 # %% [markdown]
 # Does the model use the subject, or the background? If the background is white, as in the held-out images of *Horses or Humans*, we can
 # measure it: what share of the brightness of a map is on white pixels? Compare it with an *even* map, which is equally bright everywhere.
-# If 80% of an image is white, then 80% of the brightness of an even map is on white. We call a difference of ten percentage points or more clear. The
-# next cells measure this in up to 32 images.
+# If 80% of an image is white, then 80% of the brightness of an even map is on white. We call a difference clear if it is at least
+# ten percentage points. The next cells measure this in up to 32 images.
 
 # %%
 bright = heat.any(axis=(1, 2))  # a map that is dark everywhere has no brightness to share out

@@ -63,8 +63,8 @@ optimizer = GCNadam(learning_rate=1e-3)
 # moving average. So the mean of their update is not zero, even if the mean of the gradient is. There are two ways to centralize:
 #
 # - `centralize="gradient"`, the default, is the way of the paper. The mean is subtracted from the *gradient*, before the optimizer uses it.
-# - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors write in the notes
-#   to their code that this usually works better for adaptive optimizers.
+# - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors suggest this for
+#   adaptive optimizers, in the notes to their code.
 #
 # The means matter for one practical reason: where they stay constant, you can prove from the weights alone that GC runs. Whether it helps
 # training to keep them constant is not known.
@@ -151,7 +151,8 @@ Markdown(
 # %% [markdown]
 # So the means show that GC runs under SGD, and under any of these optimizers with `centralize="update"`. Under Adam with GC on the
 # gradient the means move, although GC runs. The means do not show which of the two ways trains a *better* network. Study A, which chooses
-# the learning rates for [notebook 5](05_comparison.ipynb), trained with both ways at seven rates, with five seeds each:
+# the learning rates for [notebook 5](05_comparison.ipynb), trained with both ways at seven rates, with five seeds each.
+# These are its results for RMSprop and Adam, without those for SGD:
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.names import value_name
@@ -174,10 +175,10 @@ found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_"))
 Markdown("\n".join(f"- {one}" for one in found))
 
 # %% [markdown]
-# With SGD, use the default. With RMSprop and Adam, we cannot say which way is better. The authors prefer the update. The runs above only
-# choose learning rates, and no claim is made from them. Our first study, at one learning rate of RMSprop that was not tuned, could not tell
-# the two ways apart by the training loss ([frequently asked questions](../docs/faq.md)). The studies on fresh seeds at tuned rates train with GC on
-# the gradient only.
+# With SGD, use the default: without weight decay and clipping, both ways give the same steps up to rounding. With RMSprop and Adam, we
+# cannot say which way is better. The authors suggest the update. The runs above only choose learning rates, and no claim is made from them.
+# Our first study, at one learning rate of RMSprop that was not tuned, could not tell the two ways apart by the training loss
+# ([frequently asked questions](../docs/faq.md)). The studies on fresh seeds at tuned rates train with GC on the gradient only.
 #
 # ## Which axes are averaged
 #
@@ -267,9 +268,9 @@ print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
 # %% [markdown]
 # Without `axes`, neither change has mean zero, because GC left the filters alone. With `axes={"filters": (0, 1)}`, both have mean zero.
-# The key is a variable's path, or a regular expression that is searched for in the paths. `layer_axes(model)` shows the axes of every variable. To leave a variable alone, call
-# `optimizer.exclude_from_centralization(var_names=["stem"])` before training. `conv_only=True` limits GC to convolutions. The authors'
-# code has this option, too.
+# The key is a variable's path, or a regular expression to match against the paths (any part of a path may match). `layer_axes(model)` shows
+# the axes of every variable. To leave a variable alone, call `optimizer.exclude_from_centralization(var_names=["stem"])` before training.
+# `conv_only=True` limits GC to convolutions. The authors' code has this option, too.
 #
 # ## On another backend
 #

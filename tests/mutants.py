@@ -36,7 +36,6 @@ EVIDENCE = {
     ),
     "test_decisions.py": ("decisions", "result_rows", "mechanism_rows"),
     "test_study_figures.py": ("figures", "forest_figure", "mechanism_figure", "removed_figure", "budget_figure"),
-    "test_rates_figure.py": ("rates_figure",),
 }
 # The modules that run without training, and where their tests are.
 MODULES = {

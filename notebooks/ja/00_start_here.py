@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="a07c07882b98"
+# %% [markdown] translates="232515dc6ec7"
 # # 0. まずはここから
 #
 # **勾配中心化（Gradient Centralization、GC）とはどんな手法で、Keras ではどう書くのでしょうか（約 10 行です）。本当に実行されていることを、どう確かめるのでしょうか。使うと何が変わるのでしょうか。5 分で要点をつかみましょう。**
 #
-# `standard` プロファイルでは、CPU 2 コアで 30 秒もかかりません。GPU は要りません。
+# 読むのにかかる時間は約 5 分です。実行するときは、`standard` プロファイルなら、CPU 2 コアで 30 秒もかかりません。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/00_start_here.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [English](../00_start_here.ipynb)
 #
@@ -91,14 +91,14 @@ class GCSGD(keras.optimizers.SGD):
         return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
 
 
-# %% [markdown] translates="c854b01f1508"
-# バックエンドが PyTorch のとき、Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりません。測ったところ、Adam を使った小さなトランスフォーマーでは、訓練の 1 ステップにかかる時間が 19% 延びました。既製のクラスなら、速いものがそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
+# %% [markdown] translates="27841907030d"
+# バックエンドが PyTorch のとき、Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりません。測ったところ、Adam を使ったトランスフォーマーのブロックでは、訓練の 1 ステップにかかる時間が 19% 延びました。`gc_tutorial` の既製のクラスなら、速いものがそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # Keras が決して呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。そこで、実行されていることを確かめる方法が要ります。
 #
 # ## 実行されていることの証明
 #
-# SGD（確率的勾配降下法）は、重みに勾配の定数倍を足していくだけです。GC を使えば、その勾配の平均はゼロです。したがって、**どの重みベクトルの平均も一定のまま**です。同じネットワークを、GC ありと GC なしで 1 回ずつ訓練します。どちらも、同じ重みから始め、同じ画像を同じ順序で使います。そして、最初の層にある 16 個の重みベクトルの平均を、ステップごとに記録します。
+# SGD（確率的勾配降下法）は、重みに勾配の定数倍を足していくだけです。そして GC を使えば、重みベクトルごとの勾配の平均は、どれもゼロです。したがって、**どの重みベクトルの平均も一定のまま**です。同じネットワークを、GC ありと GC なしで 1 回ずつ訓練します。どちらも、同じ重みから始め、同じ画像を同じ順序で使います。そして、最初の層にある 16 個の重みベクトルの平均を、ステップごとに記録します。
 
 # %%
 from gc_tutorial import build_cnn, load_data, training_batches
@@ -137,8 +137,8 @@ show(
     alt="Shift of the mean of each weight vector by training step: lines that spread without GC, and flat lines with GC.",
 )
 
-# %% [markdown] translates="6bdbb5faa525"
-# GC ありで残っているずれは、丸め誤差です。コールバックの `gc_tutorial.WeightMeanDrift` を使うと、どんなモデルでも、すべての層にわたってこのずれを測れます。
+# %% [markdown] translates="b2ca69c62a29"
+# GC ありでもわずかに残っているずれは、丸め誤差です。コールバックの `gc_tutorial.WeightMeanDrift` を使うと、どんなモデルでも、すべての層にわたってこのずれを測れます。
 #
 # ## 訓練はどう変わるか
 #
@@ -156,10 +156,10 @@ show(forest(elsewhere["training"].table), alt=forest_alt(elsewhere["training"].t
 # %% tags=["hide-input"]
 show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].table))
 
-# %% [markdown] translates="888bab4ba79d"
-# 1 行が、1 つのデータセットを使う 1 つのネットワークを表します。点は GC ありと GC なしの差の平均、横棒はその 95% 信頼区間です。訓練損失は破線より左、正解率は右にあるほど、GC ありのほうがよい結果です。帯は、計画が実用上は意味がないとみなす差の範囲です。訓練損失は、ドロップアウトもデータ拡張もなしで測っています。
+# %% [markdown] translates="eca648f0c147"
+# 1 行が、1 つのデータセットを使う 1 つのネットワークを表します。点は GC ありと GC なしの差の平均、横棒はその 95% 信頼区間です。訓練損失は破線より左、正解率は右にあるほど、GC ありのほうがよい結果です。帯は、計画が実用上は意味がないとみなす差の範囲です。区間がゼロを含まず、多重検定の補正をしてもその結果が保たれるとき、GC は**役に立つ**と判定します。「結論が出ない」は、違いがないという意味ではありません（[ノートブック 5](05_comparison.ipynb)）。訓練損失は、ドロップアウトもデータ拡張もなしで測っています。
 #
-# このチュートリアルの画像だけを使う実験もあります。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**でいちばんよかった 1 つの学習率を、GC ありでもそのまま使います。実験 B（RMSprop と Adam）では、方法ごとにいちばんよい学習率を使います。（パーセントの値は、同じシードの訓練の組ごとに求めて平均したものです。そのため、平均どうしから求めた値とは少し違うことがあります。）
+# このチュートリアルの画像だけを使う実験もあります。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**でいちばんよかった 1 つの学習率を、どちらの方法にも使います。実験 B（RMSprop と Adam）では、方法ごとにいちばんよい学習率を使います。（パーセントの値は、同じシードの訓練の組ごとに求めて平均したものです。そのため、平均どうしから求めた値とは少し違うことがあります。）
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.result_rows import counted_settings

@@ -8,10 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="a932203f902d"
+# %% [markdown]
 # # 1. 画像
 #
-# **このあとのすべてのノートブックで訓練に使う画像を見て、結果の読み方を左右する性質を 1 つ確かめましょう。**
+# **このあとのすべてのノートブックで訓練に使う画像を見て、結果を読むうえでいちばん大切な性質を確かめましょう。**
 #
 # 所要時間は約 1 分です。GPU は要りません。
 #
@@ -171,8 +171,8 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="0f8fa5cdd917"
-# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**と呼びます。その影響は 2 つあります。公開例は評価用画像で測っていないので、そこにはどちらも現れません。
+# %% [markdown]
+# モデルは、ある種類の画像で訓練され、別の種類の画像で評価されるわけです。これを**ドメインシフト**と呼びます。その影響は 2 つあります。公開例は評価用画像での評価を行わないので、そこにはどちらも現れません。
 #
 # 1. **訓練正解率（training accuracy）からは、あまり多くは分かりません。** モデルは背景を覚えてしまうかもしれません。そうすると、その背景がある画像ではよく当たり、ほかの画像では外れます。そのため、このチュートリアルの比較には必ず評価用画像も含めます。
 # 2. **このデータでは、テスト正解率（held-out accuracy）が大きく揺れます。** ノートブック 3 で見るように、エポックが 1 つ進むだけで跳ね上がったり落ちたりすることがあります。ドメインシフトが、その理由の 1 つかもしれません。そのため、1 回の訓練ではほとんど何も証明できません。ノートブック 5 では、いくつものシード（乱数の出発点）で訓練を繰り返し、区間（interval）を示します。
@@ -209,7 +209,7 @@ if most > 0.9 * total:
     print(text("White is a bright colour, so nearly all held-out images get the class that is brighter in training."))
     print(
         text(
-            "This is how a domain shift hurts: what was learnt from the backgrounds is of no use on other backgrounds."
+            "This is how a domain shift hurts: what was learned from the backgrounds is of no use on other backgrounds."
         )
     )
 

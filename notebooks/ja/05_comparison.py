@@ -9,7 +9,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="0acc350d4647"
+# %% [markdown] translates="f4733bf03175"
 # # 5. 比較
 #
 # **勾配中心化（GC）を使う訓練と使わない訓練を、信頼できる結果が得られるように比べる方法を学びましょう。方法ごとにいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。実験から分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
@@ -80,12 +80,12 @@ show(
     alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="d4756be96255"
+# %% [markdown] translates="aa09bb7a9a71"
 # 何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
 #
-# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使い、RMSprop と Adam について、群ごとにいちばんよい学習率で比べます。まず、いちばんよい学習率とその両隣の 3 つを別のシードで試し直し、それから、GC なしと勾配への GC を、それぞれのいちばんよい学習率で、60 個の新しいシードを使って訓練します。計画と判定の規則は、判定の対象となる訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)）。例外は、[結果の README](../../gc_tutorial/study/results/README.md) に挙げてあります（どちらも英語）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人で、背景は訓練に使ったものと同じです。規則を適用するのは、必要な訓練がすべて終わってからです。ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよいと分かった学習率で、GC ありと GC なしの訓練を行います（[ノートブック 8](08_why_it_works.ipynb)）。
+# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使い、RMSprop と Adam について、群ごとにいちばんよい学習率で比べます。まず、A でいちばんよかった学習率とその両隣の 3 つを使って、別のシードで調整し直します。それから、60 個の新しいシードを使い、GC なしと勾配への GC を、それぞれのいちばんよい学習率と、もう一方のいちばんよい学習率の両方で訓練します。計画と判定の規則は、判定の対象となる訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)）。例外は、[結果の README](../../gc_tutorial/study/results/README.md) に挙げてあります（どちらも英語）。評価用画像に写っているのは、訓練に使ったものとは別の馬と人で、背景は訓練に使ったものと同じです。規則を適用するのは、必要な訓練がすべて終わってからです。ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよいと分かった学習率で、GC ありと GC なしの訓練を行います（[ノートブック 8](08_why_it_works.ipynb)）。
 #
 # 次の出力は、A と B がそれぞれどこまで進んだかを示します。
 
@@ -109,10 +109,10 @@ if "heldout" in answers:
 else:
     show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
 
-# %% [markdown] translates="7273edef6bfc"
-# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均で、星印はその群でいちばんよい学習率です。どの群も同じ学習率で訓練しています。図では、点が重ならないように、横に少しずらしました。学習率が高いところでは、損失が爆発した訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。
+# %% [markdown] translates="c5505a5298b1"
+# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均で、星印はその群でいちばんよい学習率です。どの群も同じ学習率で訓練しています。図では、点が重ならないように、横に少しずらしました。学習率が高いところでは、損失が爆発した訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
 #
-# 判定には 4 つの言葉を使います。差の 95% 信頼区間（confidence interval、もっと多くのシードで訓練したときの平均がありそうな範囲）が、多重検定の補正をしてもゼロを含まなければ、たとえ差が小さくても、その向きに応じて、GC は**役に立つ**（helps）、または**害になる**（hurts）と判定します。90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。実験 A と B では、許容幅は正解率なら 2 ポイント、損失なら 0.02 です。（あとで見る最初の実験でも同じ言葉を使いますが、補正はしていません。）そのほかはすべて**結論が出ない**（inconclusive）です。これは、違いがないという意味ではありません。
+# 判定には 4 つの言葉を使います。差の 95% 信頼区間（confidence interval、もっと多くのシードで訓練したときの平均がありそうな範囲）が、ゼロを含まず、多重検定の補正をしてもその結果が保たれるなら、差がどれほど小さくても、その向きに応じて、GC は**役に立つ**（helps）、または**害になる**（hurts）と判定します。90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。実験 A と B では、許容幅は正解率なら 2 ポイント、損失なら 0.02 です。（あとで見る最初の実験でも同じ言葉を使いますが、補正はしていません。）そのほかはすべて**結論が出ない**（inconclusive）です。これは、違いがないという意味ではありません。
 #
 # 次の出力では、規則が答える問いを太字で、答えをそのあとに示しています。
 
@@ -164,10 +164,10 @@ tables = [answers[name].table.assign(rule=name) for name in ("training", "heldou
 columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
 pd.concat(tables)[columns].round(3) if tables else Markdown(text("There are no numbers yet: study B is not complete."))
 
-# %% [markdown] translates="d80c09bfdd8a"
+# %% [markdown] translates="d613e2bf1849"
 # ## 設定を 1 つしか調べないと、どう誤るか
 #
-# このチュートリアルの最初の実験では、**調整していない 1 つの学習率を、すべての群に**使いました。設定は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。（「公開例」とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。）
+# このチュートリアルの最初の実験では、**調整していない 1 つの学習率を、すべての群に**使いました。訓練損失には、訓練中に（ドロップアウトとデータ拡張のある状態で）測ったものの、最終エポックの値を使いました。設定は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。（「公開例」とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。）
 #
 # 次の図の横に延びる線は信頼区間、縦の破線は GC なしです。
 
@@ -240,12 +240,12 @@ for one in by_rate.columns[max(0, best - 1) : best + 2]:
 title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
 Markdown(title + "\n\n" + "\n".join(lines))
 
-# %% [markdown] translates="f3405c005fc6"
+# %% [markdown] translates="e2122cacb58f"
 # これは調整のための訓練の様子を示したものにすぎず、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
 #
 # ## 公開例のような改善は、GC なしでどう生じるか
 #
-# [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。公開例が表示した途中経過は、あとの図に描くように、0.62 と 0.46 で終わっています。この値が報告のまとめと違う理由は、分かっていません。（2021 年の最初の版（[pull request 497](https://github.com/keras-team/keras-io/pull/497)）が報告したのは、0.55 と 0.41、76% と 82% でした。）どれも訓練用画像で測った値です。これらの数値がどのバージョンの Keras で出力されたのかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません。
+# [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。公開例が表示した途中経過は、あとの図に描くように、0.62 と 0.46 で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、以前は、そのバッチまでの平均を、さらに平均した値を表示していました（[issue 20212](https://github.com/keras-team/keras/issues/20212)、[pull request 23030](https://github.com/keras-team/keras/pull/23030)）。途中経過の値が公開例のまとめより高いことは、これで説明がつくでしょう。（2021 年の [pull request 497](https://github.com/keras-team/keras-io/pull/497) が報告したのは 0.55 と 0.41 で、最終更新日が 2021-06-18 の版のページには 0.58 と 0.44 とあります。）どれも訓練用画像で測った値です。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません。
 #
 # こうした問題は、このチュートリアルより前に指摘されています。2021 年には、パッケージ `gctf` の GC が決して実行されないことが、その [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) で指摘されました。2025 年には、公開例の比較が公平でないことが、[issue 2111](https://github.com/keras-team/keras-io/issues/2111) で指摘されました（くわしい経緯は[ノートブック 4](04_gradient_centralization.ipynb) にあります）。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。そして、`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
 
@@ -259,57 +259,51 @@ model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
 changed = any((a != b).any() for a, b in zip(before, model.get_weights()))
 print(text("compile changed a weight: {changed}", changed=changed))
 
-# %% [markdown] translates="d45eccdf0158"
-# つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。この実験を、GC をまったく使わずに繰り返します。素の RMSprop で 10 エポック訓練し、もう一度 `compile` を呼び、素の RMSprop でもう 10 エポック訓練します。図では、この 1 回の訓練を、公開例が表示した訓練損失と並べて描きます。
+# %% [markdown] translates="661db31c6d6f"
+# つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。実験 E では、同じことを、GC をまったく使わずに、5 個の新しいシードで繰り返します。素の RMSprop で 10 エポック訓練し、もう一度 `compile` を呼び、素の RMSprop でもう 10 エポック訓練します。図では、これらの訓練とその平均を、公開例が表示した訓練損失、公開例のまとめの訓練損失と並べて描きます。
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 from gc_tutorial import plotting
 
-control, progress = load_study("control"), load_study("published_progress")
-half = progress["epoch"].max() // 2
+recipe, progress = published("E_recipe"), load_study("published_progress")
+control = recipe.table[recipe.table["arm"] == "recompiled"]
+half, summary = progress["epoch"].max() // 2, {10: 0.5346, 20: 0.4014}
 figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-plotting.draw_control(axis, control, progress)
-axis.set_title("More training without GC lowers the loss, too (one run)")
+plotting.draw_control(axis, control, progress, summary)
+axis.set_title("More training without GC lowers the loss, too")
 show(
     figure,
-    alt="Two curves of the training loss over twenty epochs, one published and one ours without GC; both fall on after compile.",
+    alt="Training loss over twenty epochs: the published curve, and five runs without GC with their mean; all fall on after compile.",
 )
 
 # %%
 at = control[control["epoch"].isin([half, 2 * half])].groupby("epoch")[["train_loss", "train_accuracy"]].mean()
-last_five = control.assign(half=(control["epoch"] - 1) // half, place=(control["epoch"] - 1) % half).query(
-    f"place >= {half - 5}"
-)
-held_out = last_five.groupby("half")["test_accuracy"]
+by_seed = control.pivot(index="seed", columns="epoch", values="train_loss")
+fall = estimate(by_seed[half] - by_seed[2 * half])
 values = {
     "half": half,
+    "seeds": len(by_seed),
     "loss": at["train_loss"][half],
     "later_loss": at["train_loss"][2 * half],
     "accuracy": at["train_accuracy"][half],
     "later_accuracy": at["train_accuracy"][2 * half],
-    "median": held_out.median()[0],
-    "later_median": held_out.median()[1],
-    "low": held_out.min().min(),
-    "high": held_out.max().max(),
-    "seeds": control["seed"].nunique(),
+    "fall": amount(-fall["difference"], -fall["t_high"], -fall["t_low"]),
+    "published": summary[10] - summary[20],
 }
 Markdown(
     text(
-        "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile`: training loss "
-        "**{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. The published "
-        "example does not look at held-out accuracy. Here its median over the last five epochs of each half is **{median:.2f}** and "
-        "**{later_median:.2f}**; single ones of these epochs lie between {low:.2f} and {high:.2f}. Number of seeds: {seeds}, too few "
-        "for a statement about held-out pictures.",
+        "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile` (means of {seeds} seeds): "
+        "training loss **{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. "
+        "The loss gets {fall}. In the summary of the published example it gets lower by {published:.2f}.",
         **values,
     )
 )
 
-# %% [markdown] translates="6bcec3e62dfb"
-# 1 回の訓練だけでは、このような「改善」がどれだけの大きさなのかは分かりません。そこで実験 E では、5 個の新しいシードで同じことを繰り返し、エポック 8〜10 とエポック 18〜20 の損失の平均をとります。また、公開例の設定で、GC なしと GC ありの訓練を行い、10 エポックのあとと 40 エポックのあとに両者を比べます。（「訓練中に測った」訓練損失は、訓練のステップそのものでの損失です。Keras が表示する値と同じく、ドロップアウトとデータ拡張のある状態で測ります。）
+# %% [markdown] translates="af0e7e5c77da"
+# ここで比べているのは単独のエポックどうしで、これについて問う規則はありません。実験 E の規則では、エポック 8〜10 とエポック 18〜20 の損失の平均をとり、公開例が表示した途中経過と比べます。E では、また、公開例の設定で、GC なしと GC ありの訓練を行い、10 エポックのあとと 40 エポックのあとに両者を比べます。（「訓練中に測った」訓練損失は、訓練のステップそのものでの損失です。Keras が表示する値と同じく、ドロップアウトとデータ拡張のある状態で測ります。）
 
 # %%
-recipe = published("E_recipe")
 asked = {
     "control": text("How much does a second training without GC gain?"),
     "ten_epochs": text("What does GC do in ten epochs?"),
@@ -321,12 +315,12 @@ lines = [
 ]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="dd5fe7e40f08"
+# %% [markdown] translates="7d5b8f9ba2c6"
 # ## このノートブックからは言えないこと
 #
 # - **データセットは 1 つ、ネットワークも小さなものが 1 つだけです。** バッチ正規化はなく、訓練も数エポックだけです。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です。0.5 パーセントポイントの違いがあっても、ここでは見えません。
 # - **CG の馬と人の数が限られています。** 画像に写っているのは馬 50 頭と人 17 人で、背景が白い画像には、さらに約 11 体が写っています。区間が表すのは、シードによるばらつきだけです。ほかの馬や人なら、違う結果になるかもしれません。
-# - **最初の実験には限界があります。** 学習率は調整していないもの 1 つだけで、最終エポックの値を取り、テスト正解率は背景が白い画像だけで測っています。ですから、訓練用画像と同じ種類の画像については、何も言えません。
+# - **最初の実験には限界があります。** 学習率は調整していないもの 1 つだけで、最終エポックの値だけを使い、テスト正解率は背景が白い画像だけで測っています。ですから、訓練用画像と同じ種類の画像については、何も言えません。
 # - **評価用画像での小さな効果は分かりません。** 60 個のシードでは、区間は左右に約 2 ポイントずつ広がります。実際に 2 ポイントの効果があっても、このような実験の過半数が、それを見逃すことになります（理由は練習問題で分かります）。
 #
 # ほかのデータ、ほかのネットワーク、計算のコスト、そして自分のプロジェクトでどうすべきかは、[9. 使うべきか](09_should_you_use_it.ipynb) で扱います。

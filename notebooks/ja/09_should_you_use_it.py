@@ -60,29 +60,33 @@ found = {letter: study.findings() for letter, study in studies.items()}
 # %%
 from gc_tutorial import text
 from gc_tutorial.language import sentences
-from gc_tutorial.study.evidence.result_rows import counted_settings, general_claims
+from gc_tutorial.study.evidence.result_rows import counted_settings, counted_speed, general_claims
 from IPython.display import Markdown
 
+COUNTS = {"speed": counted_speed}
 groups = {
     ("C", "training"): text("Training loss, from new weights:"),
     ("C", "heldout"): text("Held-out accuracy, from new weights:"),
     ("C", "fine_tuning"): text("Held-out accuracy, fine-tuning:"),
+    ("C", "speed"): text("Speed, in epochs to the same training loss:"),
     ("B", "training"): text("Training loss on *Horses or Humans* (study B):"),
     ("B", "heldout"): text("Held-out accuracy on *Horses or Humans* (study B):"),
+    ("B", "speed"): text("Speed on *Horses or Humans* (study B):"),
 }
 lines = [
-    f"- **{group}** " + sentences([counted_settings(found[letter][rule]), *general_claims(found[letter][rule])])
+    f"- **{group}** "
+    + sentences([COUNTS.get(rule, counted_settings)(found[letter][rule]), *general_claims(found[letter][rule])])
     for (letter, rule), group in groups.items()
     if rule in found[letter]
 ]
 Markdown("\n".join(lines) or studies["C"].progress)
 
-# %% [markdown] translates="d224413a2892"
+# %% [markdown] translates="7c2703cdab05"
 # この結論には、4 つの限界があります。
 #
 # - **訓練が短い。** どの設定でも、オプティマイザは Adam か AdamW で、バッチは 32 枚、学習率は一定です。学習率は、12 エポック（ファインチューニングでは 20 エポック）の訓練に合わせて調整したものです。GC なしのネットワークには、12 エポック後でも、まだほとんど学習が始まっていないものもありました。ですから、いくつかの設定で示されているのは、訓練の初めの進みが速くなることです。長く訓練したあとによりよいネットワークになることは、どの設定でも示されていません。もっと長く訓練した結果は 2 つあり、シードは 5 個ずつです（あとで述べます）。36 エポック後の訓練損失は、SGD では GC ありのほうが低く、RMSprop と Adam では結論が出ませんでした。公開例の設定で 40 エポック訓練したあとの訓練損失は、GC ありのほうが少し高くなりました。
 # - **あまり学習していない。** 正解率が高くなることが示された 6 つの設定のうち 5 つは写真を使うもので、これらのネットワークは、写真についてあまり学習していません（数値は、あとの「ほかではどうか」にあります）。数字の画像と MNIST-1D では、答えのほとんどが正しく、GC による正解率の変化は 1 ポイント未満です。そのうちの 1 つの設定では、テスト**損失**は GC ありのほうが高くなっています（あとの「害になるところ」）。
-# - **バッチ正規化。** バッチ正規化を使うと、テスト正解率も、ドロップアウトなしで測った訓練損失も、過去のバッチについての平均を使って測ることになります。短い訓練では、この平均が遅れてついてきます（[ノートブック 8](08_why_it_works.ipynb)）。GC による改善の一部は、この遅れが小さくなったためかもしれません。訓練中に測った訓練損失は、この平均を使いません。そして 4 つの設定のどれでも、改善の幅は、ドロップアウトなしで測った訓練損失より小さくなっています。ただし、数字の画像と MNIST-1D では、バッチ正規化のない設定でもそうなっているので、そこでは、遅れだけが理由ではありえません。
+# - **バッチ正規化。** バッチ正規化を使うと、テスト正解率も、ドロップアウトなしで測った訓練損失も、過去のバッチについての平均を使って測ることになります。短い訓練では、この平均が遅れてついてきます（[ノートブック 8](08_why_it_works.ipynb)）。GC による改善の一部は、この遅れが小さくなったためかもしれません。訓練中に測った訓練損失は、この平均を使いません。そして 4 つの設定のどれでも、GC によって下がる幅は、ドロップアウトなしで測った訓練損失より小さくなっています。ただし、数字の画像と MNIST-1D では、バッチ正規化のない設定でもそうなっているので、そこでは、遅れだけが理由ではありえません。
 # - **シードとデータセットが少ない。** シードは設定ごとに 10 個で、学習率の調整には、それとは別の 3 個しか使っていません。調整で試した学習率は約 3.2 倍刻みです。12 個の設定は、5 つのデータセットと 10 個のシードを共有しているので、12 個の独立した結果ではありません。また、シードごとに変わるのは同じデータの分け方なので、訓練用のデータは互いに重なっています。区間は、シードを独立とみなして求めているため、新しいデータについての区間としては狭すぎます。実験 B にはシードが 60 個ありますが、画像は *Horses or Humans* だけです。
 #
 # 自分のデータで改善するかどうかは、**自分の**評価用データで、GC あり・なしのどちらも学習率を調整し、いくつものシードで比べて、はじめて分かります。そのやり方は、最後の節で説明します。ただし、その前に、学習率、入力のスケール、データ拡張、訓練の長さを調整してください。
@@ -91,7 +95,7 @@ Markdown("\n".join(lines) or studies["C"].progress)
 #
 # まず、言葉の説明をします。比べる方法の 1 つ 1 つを、**群**と呼びます。**評価用画像**は、訓練に使わない画像です。「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)のことです。
 #
-# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」「害になる」「実用上の違いはない」とするかの規則が書いてあります。規則は、判定の対象となる訓練より前に書いてあります。コミットの日付は、例外の一覧とともに[結果の README](../../gc_tutorial/study/results/README.md)（英語）にあります。規則を適用するのは、必要な訓練がすべて終わってからです。ですから、このノートブックは、終わっていない実験については「まだ分からない」と表示します。
+# 計画した実験は、それぞれ 1 つの問いに答えるためのものです。どの実験にも計画があり、学習率、シード、そして、どのような数値を「役に立つ」「害になる」「実用上の違いはない」とするかの規則が書いてあります。規則は、判定の対象となる訓練より前に書いてあります。コミットの日付は、例外の一覧とともに[結果の README](../../gc_tutorial/study/results/README.md)（英語）にあります。損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
 
 # %%
 lines = [f"- **{text(study.plan.title)}** {study.state[:1].upper()}{study.state[1:]}" for study in studies.values()]
@@ -207,7 +211,22 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
 # 訓練を長くしても、改善は続くのでしょうか。実験 A では、それぞれの群でいちばんよい学習率を使い、36 エポックの訓練も行いました。
 
 # %%
-Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")))
+from gc_tutorial.study.evidence.names import value_name
+from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
+from gc_tutorial.study.evidence.wording import amount
+
+longer = studies["A"].runs[studies["A"].runs["epochs"] == 36]
+longer = best_pairs(longer, by="heldout_loss", tuning=longer, stage="tuning")
+accuracies = [
+    text(
+        "{optimizer} {said}",
+        optimizer=value_name("optimizer", row.optimizer),
+        said=amount(row.difference, row.t_low, row.t_high, row.outcome),
+    )
+    for row in compare_pairs(longer, "heldout_accuracy", corrected=False).itertuples()
+]
+outside = text("Outside the rules: held-out accuracy with GC, {said}.", said=text("; ").join(accuracies))
+Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")) + "\n\n" + outside)
 
 # %% [markdown] translates="b5c8f0d6b1a1"
 # 実験 B では、RMSprop と Adam について、GC なしと勾配への GC を、それぞれのいちばんよい学習率で訓練します。シードは新しいものが 60 個、画像は 150 ピクセルです。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。B では、あと 2 つのことも調べます。GC を加えると、同じ訓練損失に達するまでのエポックは少なくなるのか。そして、GC なしでも、もっとよい学習率を使えば、同じように達するのか。
@@ -291,8 +310,8 @@ if "speed" in claims:
 lines = [text("- **{name}:** {said}", name=asked[rule], said=sentences(said)) for rule, said in claims.items()]
 Markdown("\n".join(lines) or text("Whether anything holds in general is not yet known."))
 
-# %% [markdown] translates="f7f4b94cec8e"
-# 規則には含まれませんが、もっと厳しい確認を 1 つ加えます。どの設定でも、シードごとの訓練用データは同じデータから選ばれ、互いに重なっています。そのため、シードについての区間は、新しいデータについての区間としては狭すぎます。Nadeau と Bengio の補正（2003 年、*Machine Learning* 52）は、この重なりのせいで見えなくなる分を分散に加えます。GC が役に立つと判定された設定のうち、補正のあとにも残るのはいくつでしょうか。
+# %% [markdown] translates="e1155b02d5ab"
+# 規則には含まれませんが、もっと厳しい確認を 1 つ加えます。どの設定でも、シードごとの訓練用データは同じデータから選ばれ、互いに重なっています。そのため、シードについての区間は、新しいデータについての区間としては狭すぎます。Nadeau と Bengio の補正（2003 年、*Machine Learning* 52）は、この重なりのせいで見えなくなる分を分散に加えます。GC が役に立つと判定された設定のうち、補正をしてもその結果が保たれるのはいくつでしょうか。
 
 # %%
 from gc_tutorial.study.evidence.result_rows import kept_for_new_examples
@@ -353,41 +372,47 @@ Markdown(cost_finding(costs))
 # %%
 cost_rows(costs)
 
-# %% [markdown] translates="4c8e46ab5992"
+# %% [markdown] translates="5ec902ddd6d9"
 # ## 害になるところ
 #
-# 計画した実験の規則から得られた結果のうち、GC が害になることを示すものを、すべて挙げます。（「エポック 40」は、公開例の設定で 40 エポック訓練した場合です。）そのあとの行は、規則の対象ではありません。示すのは、同じ訓練の終わりにドロップアウトなしで測った訓練損失と、実験 C のうち、差の区間（多重検定の補正なし）がゼロより上にある設定でのテスト**損失**です。
+# 計画した実験の規則から得られた結果のうち、GC が害になることを示すものを、すべて挙げます。（「エポック 40」は、公開例の設定で 40 エポック訓練した場合です。）そのあとの行は、規則の対象ではありません。示すのは、同じ訓練の終わりにドロップアウトなしで測った訓練損失と、背景が白い画像での正解率、そして、多重検定の補正をしていない、実験 C のテスト**損失**です。
 
 # %%
 from gc_tutorial.study.evidence.decisions import harms
 from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
-from gc_tutorial.study.evidence.wording import amount
 
 hurting = harms(found)
-last = studies["E"].table.query("epoch > 37").groupby(["arm", "seed"])["clean_loss"].mean()
-clean = estimate(last["gradient"] - last["none"])
-clean = amount(clean["difference"], clean["t_low"], clean["t_high"])
-pairs = best_pairs(studies["C"].runs, by="heldout_loss")
-losses = compare_pairs(pairs, "heldout_loss", scale="log", corrected=False)
+last = studies["E"].table.query("epoch > 37").groupby(["arm", "seed"])[["clean_loss", "shifted_accuracy"]].mean()
+late = {outcome: estimate(last.loc["gradient", outcome] - last.loc["none", outcome]) for outcome in last}
+late = {name: amount(one["difference"], one["t_low"], one["t_high"], name) for name, one in late.items()}
+losses = compare_pairs(best_pairs(studies["C"].runs, by="heldout_loss"), "heldout_loss", scale="log", corrected=False)
+counts = {"lower": (losses["t_high"] < 0).sum(), "higher": (losses["t_low"] > 0).sum(), "count": len(losses)}
 losses = losses.assign(name=short_names(losses)).query("t_low > 0")
-losses["said"] = [
-    amount(row.difference, row.t_low, row.t_high, "heldout_loss", scale="log") for row in losses.itertuples()
+higher = [
+    text("{name} {said}", name=row.name, said=amount(row.difference, row.t_low, row.t_high, row.outcome, scale="log"))
+    for row in losses.itertuples()
 ]
 complete = text(", ").join(letter for letter, study in studies.items() if study.complete) or text("none")
 Markdown(
     ("\n".join(f"- {sentence}" for sentence in hurting) or text("None is known yet."))
     + "\n\n"
-    + text("Outside the rules: study E, epochs 38 to 40, clean training loss {said}.", said=clean)
-    + "".join(
-        "\n\n" + text("Outside the rules: study C, {name}, held-out loss {said}.", name=name, said=said)
-        for name, said in zip(losses["name"], losses["said"])
+    + text(
+        "Outside the rules: study E, epochs 38 to 40, clean training loss {loss}, accuracy on the pictures on white {accuracy}.",
+        loss=late["clean_loss"],
+        accuracy=late["shifted_accuracy"],
+    )
+    + "\n\n"
+    + text(
+        "Outside the rules: study C, held-out loss shown to be higher in {higher} of {count} settings ({settings}), and lower in "
+        "{lower}.",
+        settings=text("; ").join(higher),
+        **counts,
     )
     + "\n\n"
     + text("Studies that are complete: {complete}.", complete=complete)
 )
 
-# %% [markdown] translates="5219a6bf1812"
+# %% [markdown] translates="9d9cf69f5e7d"
 # ## ほかの人の結果
 #
 # 以下に挙げる結果は、どれもこのチュートリアルで得たものではなく、追試もしていません。論文は、ImageNet と COCO、そして、もっと小さな細粒度分類（fine-grained）のデータセットでの改善を報告しています。第三者の報告も探しましたが（2026-11-24 に検索）、見つかったものは、数が少なく、規模も小さく、ほとんどはシードを変えて繰り返していません。
@@ -408,7 +433,7 @@ Markdown(
 #
 # ## 判断のための表
 #
-# それぞれの場合に、GC は訓練損失を下げるでしょうか。テスト正解率を上げるでしょうか。次のセルは、どの答えも規則から計算します。「はい」は、測ったすべての設定で役に立つという意味です。実験 C についての場合には、方法ごとに、調整した学習率を使っています。「示されていない」は、効果を示す設定が 1 つもなく、少なくとも 1 つの設定では結論が出ないという意味です。許容幅は、各実験の規則が、この中に収まる差には実用上の意味がないとみなす幅です。正解率なら 2 ポイント、損失なら 0.02 ナット（B）、5%（C）、0.03 ナット（E）です。どの答えも、これらの実験のネットワークと画像についてのものです。
+# それぞれの場合に、GC は訓練損失を下げるでしょうか。テスト正解率を上げるでしょうか。次のセルは、どの答えも規則から計算します。「はい」は、測ったすべての設定で役に立つという意味です。実験 C についての場合には、方法ごとに、調整した学習率を使っています。バッチ正規化を使う場合の訓練損失は、訓練中に測ったものです。ドロップアウトなしの訓練損失は、遅れてついてくる平均を使って測ることになるからです。「示されていない」は、効果を示す設定が 1 つもなく、少なくとも 1 つの設定では結論が出ないという意味です。許容幅は、各実験の規則が、この中に収まる差には実用上の意味がないとみなす幅です。正解率なら 2 ポイント、損失なら 0.02 ナット（A と B）、5%（C）、0.03 ナット（E）です。どの答えも、これらの実験のネットワークと画像についてのものです。大きなネットワーク、長い訓練、文章や表のデータでは測っていません。
 
 # %%
 from gc_tutorial.study.analysis import verdict_word
@@ -428,12 +453,12 @@ names = {
 }
 table[list(names)].rename(columns=names).set_index(names["case"])
 
-# %% [markdown] translates="213d30bd97ab"
+# %% [markdown] translates="02715cb2ba20"
 # 勾配への GC と更新量への GC の、どちらを使えばよいでしょうか。SGD なら、既定の、勾配への GC です。RMSprop と Adam でも、計画した実験で訓練に使うのは勾配への GC で、結果も勾配への GC についてのものです。論文の著者は、これらのオプティマイザでは更新量への GC を勧めています。どちらがよいかは、私たちには分かりません（[ノートブック 7](07_any_optimizer.ipynb)）。
 #
 # ## 同じ実験を自分の画像で
 #
-# 計画はテキストファイルです。次の計画では、群ごとに 3 通りの学習率を 5 個のシードで試し、次に、それぞれの群でいちばんよかった学習率で、10 個の新しいシードを使って訓練し、1 つの問いに答えます。10 個のシードで分かるのは、大きな効果だけです。ばらつきが実験 A と同じくらいなら、正解率の区間は左右に約 6 ポイントずつ広がります。2 ポイントの効果を調べるには、60 個以上のシードが必要です。いちばんよい学習率が、3 通りのうちでいちばん低いか、いちばん高いときは、学習率を 1 つ加えて、コマンドをもう一度実行します。`data` を `tfds:NAME` とすれば、[TensorFlow Datasets](https://www.tensorflow.org/datasets/catalog/overview) にある画像分類のデータセットなら、どれでも使えます。たとえば `tfds:beans` は、豆の葉の写真で、健康な葉と病気の葉があります。
+# 計画はテキストファイルです。次の計画では、群ごとに 3 通りの学習率を 5 個のシードで試し、次に、それぞれの群でいちばんよかった学習率で、10 個の新しいシードを使って訓練し、1 つの問いに答えます。10 個のシードで分かるのは、大きな効果だけです。ばらつきが実験 A と同じくらいなら、正解率の区間は左右に約 6 ポイントずつ広がります。いちばんよい学習率が、3 通りのうちでいちばん低いか、いちばん高いときは、学習率を 1 つ加えて、コマンドをもう一度実行します。`data` を `tfds:NAME` とすれば、[TensorFlow Datasets](https://www.tensorflow.org/datasets/catalog/overview) にある画像分類のデータセットなら、どれでも使えます。たとえば `tfds:beans` は、豆の葉の写真で、健康な葉と病気の葉があります。
 
 # %%
 from pathlib import Path
