@@ -49,7 +49,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # An *arm* is one of the methods compared. The *baseline* is the arm without GC. *GC on the gradient* is what
 # [notebook 4](04_gradient_centralization.ipynb) writes. *GC on the update* centralizes not the gradient but the step that the optimizer makes
-# of it. The paper's authors advise this for RMSprop and Adam, which rescale every number of the gradient.
+# of it. The paper's authors suggest this for adaptive optimizers, such as RMSprop and Adam, which rescale every number of the gradient.
 #
 # - **Paired.** Within a seed every arm starts from the same weights and sees the same batches, bit for bit. So the baseline can be
 #   subtracted from each arm, seed by seed.

@@ -489,7 +489,7 @@ table[list(names)].rename(columns=names).set_index(names["case"])
 
 # %% [markdown]
 # Which kind of GC? With SGD, use the default, GC on the gradient. With RMSprop and Adam the planned studies train GC on the gradient, too, and what they find
-# is about that. The paper's authors prefer the update there; which of the two is better we cannot say ([notebook 7](07_any_optimizer.ipynb)).
+# is about that. The paper's authors suggest the update there; which of the two is better we cannot say ([notebook 7](07_any_optimizer.ipynb)).
 #
 # ## The same study on your images
 #

@@ -65,7 +65,7 @@ show(
     alt="Two arrows from one point. The step with GC follows the dashed line of constant sum; a perpendicular joins the ends of both.",
 )
 
-# %% [markdown] translates="ca5d35925b8b"
+# %% [markdown] translates="368570804907"
 # 破線の上では、重みの和がどこでも同じです。GC は、ステップの先端からこの破線に垂線を下ろします。つまり、ステップのうち破線に沿った成分を残し、それ以外を取り除きます。重みがもっと多いユニットでは、この直線の代わりに（超）平面になります。
 #
 # ## 約 10 行で書く GC
@@ -166,21 +166,16 @@ from gc_tutorial.study.evidence.result_rows import counted_settings
 from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
-confirmation, mechanism = published("B_confirmation"), published("D_mechanism")
-answers = confirmation.findings()
-tuned = "*Horses or Humans*, each method at its own best rate (study B). {said}"
-found = [text(tuned, said=answers[name].found) for name in ("training", "heldout") if name in answers]
-lines = at_one_rate(mechanism.findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
-waiting = "*Horses or Humans*, each method at its own best rate: no answer yet. {progress}"
-lines += found or [text(waiting, progress=confirmation.progress)]
+studies = {"B": published("B_confirmation").findings(), "C": elsewhere}
+lines = at_one_rate(published("D_mechanism").findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [
-    text("Study C: {said}", said=counted_settings(elsewhere[name]))
+    text("Study {letter}: {said}", letter=letter, said=counted_settings(found[name]))
+    for letter, found in studies.items()
     for name in ("training", "heldout")
-    if name in elsewhere
 ]
 Markdown("\n".join(f"- {line}" for line in lines))
 
-# %% [markdown] translates="2a861b4e7bbe"
+# %% [markdown] translates="6cba23e48fc2"
 # ## 次に読むもの
 #
 # - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. なぜ効くのか](08_why_it_works.ipynb) を読みます。

@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="709359f77507"
 # # 2. データ拡張
 #
 # **公開例と同じように、訓練用画像をランダムに反転・回転・ズームしましょう。ただし、リサンプリングはどの画像でも一度だけにし、それで何が変わるかを測ります。**
@@ -123,7 +123,7 @@ def resample(picture, matrix):
 once = resample(picture, fused)
 in_turn = resample(resample(resample(picture, flip), rotation), zoom * np.eye(2))
 
-# %% [markdown]
+# %% [markdown] translates="6771d0339298"
 # それぞれの結果は、どのくらい鮮鋭でしょうか。違いは目では分かりにくいので、測ってみましょう。よく使われる尺度は、ラプラシアンの分散です。隣り合う画素の値が違うところで大きくなります。
 
 # %%
@@ -254,7 +254,7 @@ show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
     print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
-# %% [markdown]
+# %% [markdown] translates="3109ab584b7f"
 # 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です。どれも 5 回のうち最もよい値で、中央値は 124 枚、1,483 枚、370 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
 #
 # ## 訓練にとっての意味
@@ -329,7 +329,7 @@ show(
 print(text("Answer: pass AugmentationRanges(vertical_flip=False, rotation=0.05) to training_batches as `ranges`."))
 print(text("All of it is still one affine map, so each picture is still resampled once."))
 
-# %% [markdown]
+# %% [markdown] translates="f84fb3eee6b6"
 # ## このノートブックのまとめ
 #
 # - 反転、回転、ズームはアフィン変換で、その積もアフィン変換です。3 つすべてが、1 回のリサンプリングで済みます。

@@ -44,7 +44,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown]
+# %% [markdown] translates="1479ad82bf69"
 # ## ネットワーク
 #
 # ネットワークには 5 つのブロックがあり、どのブロックも 3×3 の畳み込み（convolution）と 2×2 のプーリングからなります。パディングを使わないので、畳み込みのたびに上下左右の端が 1 画素ずつ削られ、プーリングのたびに残りの縦横が半分になります。ドロップアウトは 3 か所にあり、訓練中に活性化値（activation）の半分をランダムにゼロにします。最後にあるのは、512 ユニットの全結合層（dense layer）と 1 つの出力です。出力は、画像に写っているのが人である確率を表します。
@@ -230,7 +230,7 @@ for axis, bad in zip(figure.axes, wrong):
 alt = "Twelve held-out pictures with their class and the answer of the model; {right} of the answers are right."
 show(figure, alt=text(alt, right=right))
 
-# %% [markdown]
+# %% [markdown] translates="f082c16468f7"
 # ## 練習問題
 #
 # 同じネットワークを、別のシードでもう一度訓練し（重みとバッチの**両方**を変えます）、最終エポックのテスト正解率を比べてください。では、2 つの方法で 1 回ずつ訓練したとしましょう。差がどのくらい大きければ、その差を信じてよいでしょうか。表 `repeats` を使って調べてください。

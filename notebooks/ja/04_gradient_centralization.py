@@ -9,7 +9,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="03301c940959"
 # # 4. 勾配中心化
 #
 # **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。公開例のコードでは、GC は決して実行されません。**
@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown]
+# %% [markdown] translates="fe9086c8e270"
 # ## 式
 #
 # 層の出力ユニットを 1 つ取り上げます。その重みベクトル $w$ は $M$ 個の数からなり、損失を $w$ で微分した勾配を $g$ とします。勾配中心化は、勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。
@@ -129,7 +129,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown]
+# %% [markdown] translates="4922381f0299"
 # この短いクラスが正しいのは、全結合層とふつうの畳み込み層に使う場合だけで、ほかの層では正しくありません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアスと、埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりませんが、既製のクラスなら切り替わります（[よくある質問](../../docs/faq.md)、英語）。
 #
 # ## 公開例のオプティマイザ
@@ -233,7 +233,7 @@ found = [
 ]
 Markdown(sentences(found))
 
-# %% [markdown]
+# %% [markdown] translates="6e9fec749b32"
 # パッケージそのものも実行しました。`gctf` 0.0.3 は Keras 2.4 を求めるので、依存パッケージなしでインストールしました。Keras 3.15.1（2026-11-24 に確認）では、その RMSprop で訓練した小さなネットワークの重みは、素の RMSprop の重みとまったく同じでした。テスト `tests/against_gctf.py` で、同じことを確かめられます。
 #
 # ## 証明 1「どんな勾配が更新に使われるか」
@@ -267,7 +267,7 @@ rows = {"RMSprop": keras.optimizers.RMSprop, PUBLISHED: PublishedGCRMSprop, OURS
 means = {name: f"{largest_mean_at_update(optimizer):.1e}" for name, optimizer in rows.items()}
 pd.Series(means, name=text("largest mean of a gradient at the update")).to_frame()
 
-# %% [markdown]
+# %% [markdown] translates="089210d0cb47"
 # ## 証明 2「訓練では変えられない平均」
 #
 # 素の確率的勾配降下法（SGD）は、モーメンタムがあってもなくても、重みに勾配の定数倍を足していくだけです。どの勾配も平均がゼロなら、それぞれの重みベクトルの平均は決して動きません。つまり、この平均は**不変量**（invariant）です。このことは、重みだけを見れば分かります。ですから、SGD で訓練するプロジェクトで GC が実行されているかどうかを調べるには、いちばんよい方法です。ただし、`weight_decay` と `clipvalue` を使っていないプロジェクトに限ります。どちらも GC のあとに働いて、平均を動かすからです。`WeightMeanDrift` は、平均のずれ（shift）の最大値を記録します。

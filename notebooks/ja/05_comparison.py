@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="bf4c27519e9a"
+# %% [markdown] translates="20859b61fcff"
 # ## 公平な比較とは
 #
 # 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配そのものではなく、オプティマイザが勾配から計算した更新量のほうを中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
@@ -99,17 +99,12 @@ print(tuning.progress, confirmation.progress, sep="\n")
 # %% tags=["hide-input"]
 import pandas as pd
 from gc_tutorial.study.evidence.figures import answer, answer_alt
-from gc_tutorial.study.evidence.rates_figure import rates_alt, rates_figure
 
-tables = [one["heldout"].table for one in (answers, published("C_generality").findings()) if "heldout" in one]
-if "heldout" in answers:
-    heldout = pd.concat(tables, ignore_index=True)
-    show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
-    print(text("Lowest panel: study B in the two uppermost rows, and study C (other data and networks) below them."))
-else:
-    show(rates_figure(tuning.runs), alt=rates_alt(tuning.runs))
+tables = [one["heldout"].table for one in (answers, published("C_generality").findings())]
+heldout = pd.concat(tables, ignore_index=True)
+show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
 
-# %% [markdown] translates="c5505a5298b1"
+# %% [markdown] translates="ae0bdbf78cce"
 # 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均で、星印はその群でいちばんよい学習率です。どの群も同じ学習率で訓練しています。図では、点が重ならないように、横に少しずらしました。学習率が高いところでは、損失が爆発した訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
 #
 # 判定には 4 つの言葉を使います。差の 95% 信頼区間（confidence interval、もっと多くのシードで訓練したときの平均がありそうな範囲）が、ゼロを含まず、多重検定の補正をしてもその結果が保たれるなら、差がどれほど小さくても、その向きに応じて、GC は**役に立つ**（helps）、または**害になる**（hurts）と判定します。90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。実験 A と B では、許容幅は正解率なら 2 ポイント、損失なら 0.02 です。（あとで見る最初の実験でも同じ言葉を使いますが、補正はしていません。）そのほかはすべて**結論が出ない**（inconclusive）です。これは、違いがないという意味ではありません。
@@ -118,7 +113,6 @@ else:
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
-from gc_tutorial.language import sentences
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 questions = {
@@ -129,13 +123,10 @@ questions = {
     "shifted": text("And on the pictures on white?"),
     "exchange": text("Does the answer depend on the choice of the rate?"),
 }
-lines = [answers[name].bullets(asked) for name, asked in questions.items() if name in answers]
+lines = [answers[name].bullets(asked) for name, asked in questions.items()]
 one_rate = at_one_rate(published("D_mechanism").findings())
 one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]
-waiting = sentences(asked for name, asked in questions.items() if name not in answers)
-if waiting:
-    lines.append(text("- Not answered yet, because runs are missing: {waiting}", waiting=waiting))
 Markdown("\n".join(lines))
 
 # %% [markdown] translates="2f1587d74ffd"
@@ -160,9 +151,9 @@ best.rename_axis([text("optimizer"), text("method")])
 # %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
 # @title The numbers behind the answers
 
-tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted") if name in answers]
+tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted")]
 columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
-pd.concat(tables)[columns].round(3) if tables else Markdown(text("There are no numbers yet: study B is not complete."))
+pd.concat(tables)[columns].round(3)
 
 # %% [markdown] translates="d613e2bf1849"
 # ## 設定を 1 つしか調べないと、どう誤るか
@@ -225,7 +216,7 @@ Markdown(
 
 # %%
 from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.rates_figure import tuning_runs
+from gc_tutorial.study.evidence.figures import tuning_runs
 from gc_tutorial.study.evidence.wording import amount
 
 runs = tuning_runs(tuning.runs, "rmsprop")
@@ -240,7 +231,7 @@ for one in by_rate.columns[max(0, best - 1) : best + 2]:
 title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
 Markdown(title + "\n\n" + "\n".join(lines))
 
-# %% [markdown] translates="e2122cacb58f"
+# %% [markdown] translates="3db65eab975a"
 # これは調整のための訓練の様子を示したものにすぎず、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
 #
 # ## 公開例のような改善は、GC なしでどう生じるか
@@ -259,7 +250,7 @@ model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
 changed = any((a != b).any() for a, b in zip(before, model.get_weights()))
 print(text("compile changed a weight: {changed}", changed=changed))
 
-# %% [markdown] translates="661db31c6d6f"
+# %% [markdown] translates="b4911d6c9beb"
 # つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。実験 E では、同じことを、GC をまったく使わずに、5 個の新しいシードで繰り返します。素の RMSprop で 10 エポック訓練し、もう一度 `compile` を呼び、素の RMSprop でもう 10 エポック訓練します。図では、これらの訓練とその平均を、公開例が表示した訓練損失、公開例のまとめの訓練損失と並べて描きます。
 
 # %% tags=["hide-input"]
@@ -310,9 +301,7 @@ asked = {
     "too_few_steps": text("And in 40?"),
 }
 found = recipe.findings()
-lines = [
-    f"- **{question}** {found[rule].found if rule in found else recipe.progress}" for rule, question in asked.items()
-]
+lines = [f"- **{question}** {found[rule].found}" for rule, question in asked.items()]
 Markdown("\n".join(lines))
 
 # %% [markdown] translates="7d5b8f9ba2c6"

@@ -361,7 +361,7 @@ show(
     alt="The held-out images whose true class gets the lowest probability, each with file name, true class and probability.",
 )
 
-# %% [markdown]
+# %% [markdown] translates="ad7780dd1882"
 # ## 画像のどこを使っているか
 #
 # Grad-CAM（[Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)）は、画像ごとに**ヒートマップ**（heat map）を作ります。まず、最後の畳み込み層のチャネルごとに、そのチャネルの値が大きくなると、答えのスコアがどれだけ上がるかを計算します。そして、その値を重みとしてチャネルを足し合わせ、正の部分だけを残します。ヒートマップの明るいところが、答えのスコアを上げるところです。明るいところがなければ、この層はスコアを上げていません。
@@ -410,7 +410,7 @@ show(
     alt="Four held-out images with their true class and the answer, and below each a map of the evidence for the answer.",
 )
 
-# %% [markdown]
+# %% [markdown] translates="7cd54f2cf908"
 # モデルが使っているのは、被写体（subject）でしょうか、それとも背景でしょうか。*Horses or Humans* の評価用画像のように背景が白ければ、測ることができます。ヒートマップの明るさのうち、どれだけの割合が白い画素の上にあるでしょうか。これを、**一様な明るさのヒートマップ**、つまり、どこも同じ明るさのヒートマップと比べます。画像の 80% が白なら、一様な明るさのヒートマップでは、明るさの 80% が白い画素の上にあります。違いが 10 パーセントポイント以上あれば、明らかな違いとします。次のセルでは、最大 32 枚の画像でこれを測ります。
 
 # %%

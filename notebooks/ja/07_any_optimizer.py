@@ -53,7 +53,7 @@ from gc_tutorial import centralized
 GCNadam = centralized(keras.optimizers.Nadam)
 optimizer = GCNadam(learning_rate=1e-3)
 
-# %% [markdown]
+# %% [markdown] translates="a4e664d7da58"
 # ## 勾配か、更新量か
 #
 # ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均は一定のままです。どのステップも、平均がゼロの勾配を定数倍して足し合わせたものだからです。一方、RMSprop や Adam は、勾配の成分をそれぞれ別のスケールで割ります。Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化のしかたは 2 つあります。
@@ -143,7 +143,7 @@ Markdown(
     )
 )
 
-# %% [markdown]
+# %% [markdown] translates="aada5a16a193"
 # ですから、SGD ではどちらの方法でも、ここに挙げたほかのオプティマイザでは `centralize="update"` を付けたときに、GC が実行されていることが平均から分かります。勾配への GC を加えた Adam では、GC が実行されていても平均は動きます。ただし、2 つの方法のどちらで**よりよい**ネットワークが得られるかは、平均からは分かりません。[ノートブック 5](05_comparison.ipynb) のために学習率を選ぶ実験 A では、どちらの方法も、7 通りの学習率で、5 個ずつのシードを使って訓練しました。SGD を除いた、RMSprop と Adam の結果は次のとおりです。
 
 # %% tags=["hide-input"]
@@ -166,7 +166,7 @@ found = [text(losses, name=value_name("optimizer", name), **row) for name, row i
 found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_")))
 Markdown("\n".join(f"- {one}" for one in found))
 
-# %% [markdown]
+# %% [markdown] translates="2a7ef7c61312"
 # SGD なら、既定の設定を使ってください。重み減衰もクリッピングもなければ、どちらの方法でも、ステップは丸め誤差を除いて同じになります。RMSprop と Adam では、どちらの方法がよいとも言えません。論文の著者は、更新量のほうを勧めています。上の訓練は学習率を選ぶためだけのもので、そこからは何も主張しません。調整していない 1 つの学習率で RMSprop を使った最初の実験では、訓練損失を見ても、2 つの方法に違いがあるとは言えませんでした（[よくある質問](../../docs/faq.md)、英語）。新しいシードと調整した学習率を使う実験で訓練するのは、勾配への GC だけです。
 #
 # ## どの軸で平均するのか
@@ -251,7 +251,7 @@ print(
 )
 print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
-# %% [markdown]
+# %% [markdown] translates="de54ff72adaf"
 # `axes` がなければ、変化の平均は、どちらのチャネルでもゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、パスと照合する正規表現です（パスの一部に一致すれば足ります）。`layer_axes(model)` は、すべての変数の軸を示します。変数に手を付けずにおきたいときは、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、GC を畳み込みだけに限ります。これは著者のコードにもあるオプションです。
 #
 # ## ほかのバックエンドで

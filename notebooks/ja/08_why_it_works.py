@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] translates="24cd2b9cf1a2"
 # # 8. なぜ効くのか
 #
 # **勾配中心化（GC）が何を変えるのかを見ましょう。どの層でも、重みの勾配は、入力を中心化したときの勾配になり、層の出力は元のままです。そして、手法のどの部分が効果を生んでいるのかを、これまでに測られた範囲で読み取ります。**
@@ -50,8 +50,7 @@ from IPython.display import Markdown
 
 studies = {"rmsprop": published("D_mechanism"), "sgd": published("D2_mechanism_sgd")}
 found = {optimizer: study.findings() for optimizer, study in studies.items()}
-NOT_KNOWN = text("not yet known, because the study is not complete.")
-Markdown(sentences(synthesis(found["rmsprop"], studies["rmsprop"].plan.rules)) or NOT_KNOWN)
+Markdown(sentences(synthesis(found["rmsprop"], studies["rmsprop"].plan.rules)))
 
 # %% [markdown] translates="f621953dc484"
 # 「大部分またはすべて」と「半分に満たない」は、95% 信頼区間から判断したものです。「GC（長さは元のまま）」は、中心化した勾配を、元の長さまで引き延ばすものです。「共通のずれ」とは、ユニットのすべての重みに共通する、まったく同じ勾配のことで、ユニットの入力がすべて正のときに生じます。ほかの言葉は、あとで説明します。その前に、GC で勾配がどう変わるのかを見ましょう。
@@ -84,7 +83,7 @@ with_centred_inputs = (x - x.mean(axis=1, keepdims=True)).T @ delta
 difference = np.abs(centralized_gradient - with_centred_inputs).max()
 print(text("largest difference: {difference:.0e}", difference=difference))
 
-# %% [markdown]
+# %% [markdown] translates="6438ba00092a"
 # どの平均なのかに注意してください。ここで引くのは、**1 つ**のサンプルの、入力にわたる平均で、たとえば画像の明るさです。バッチ正規化や、普通の標準化（standardization）で引くのは別の平均で、1 つの**特徴**の、全サンプルにわたる平均です。
 #
 # 入力が中心化されているとネットワークが速く学習することは、昔から知られています。[Schraudolph (1998)](https://doi.org/10.1007/3-540-49430-8_11) は、勾配のすべての因子を中心化することを提案しています。そこで引く平均も、1 つの特徴の、全サンプルにわたる平均です。
@@ -150,7 +149,7 @@ Markdown(
     )
 )
 
-# %% [markdown]
+# %% [markdown] translates="4cbe246c8798"
 # このように、GC には 2 通りの書き方があります。勾配を変えるものとして書くことも、逆伝播のときに中心化された入力が渡される層として書くこともできます。下の練習問題では、畳み込みで同じことを行います。
 #
 # ## 勾配のどれだけを取り除くのか
@@ -261,7 +260,7 @@ pd.set_option("display.max_colwidth", None)  # whole sentences
 rows = mechanism_rows(found["rmsprop"], studies["rmsprop"].plan.rules).rename(columns=names)
 rows.set_index(names["question"])
 
-# %% [markdown]
+# %% [markdown] translates="90b161a4b4f9"
 # - **群**は、比べる方法の 1 つ 1 つです。「平均の半分」と「平均の 2 倍」は、平均の 0.5 倍と 2 倍を引きます。「ランダムな向き」は、平均の代わりに、決まった 1 つのランダムな向きの成分を取り除きます。「最初の層だけ」「畳み込み層だけ」「全結合層だけ」「エポック 1〜2 だけ」は、そこでだけ GC を使います。発散した（diverged）訓練は、でたらめに答えるネットワークとみなし、損失を 0.69 とします。
 # - 判定の「効果のすべて」「効果の大部分」「効果のごく一部」「効果なし」は、割合の区間の全体が、それぞれ 80% より上、50% より上、50% より下、20% より下にあるという意味です。そのどれでもなければ、規則の判定は「結論が出ない」です。「害になる」という判定は、さらに、群の数に応じた補正をしても残るものに限ります。
 # - **勾配を元の長さに戻しても効果があるか**。GC を加えると、勾配は短くなります。この群では、それを元の長さまで引き延ばします。
@@ -274,9 +273,7 @@ from gc_tutorial.study.evidence import effects, mechanism_figure
 
 
 def draw_effects(study):
-    """The figure of a study of the mechanism, or one sentence where the study is not complete."""
-    if not study.complete:
-        return Markdown(sentences([study.progress, text("**Nothing is drawn from it before it is complete.**")]))
+    """The figure of a study of the mechanism."""
     factor = study.plan.rules["larger_step"]["factor"]
     arms, conditions = effects.split_settings(effects.ablations(study.runs, faster=factor))
     figure = mechanism_figure.mechanism(arms, conditions)
@@ -285,32 +282,24 @@ def draw_effects(study):
 
 draw_effects(studies["rmsprop"])
 
-# %% [markdown]
+# %% [markdown] translates="0225686cd21f"
 # モーメンタム 0.9 の **SGD** で、同じ問いを調べます。どの群（丸）の学習率も、実験 A で、GC なしのときにいちばんよいと分かった 0.032 です。D2 の調整用のシードで選ぶと、GC なしでは 0.01 のほうがよい結果でした。条件（ひし形）では、このシードで調整した学習率を使います。その中には、候補の端にあるものもあります。これらの学習率では、素のネットワークでの GC の効果はもっと小さくなります。損失は 17% 低くなりますが、0.032 では 21% 低くなります（図の帯）。ですから、丸の結果は慎重に読んでください。0.032 では、GC なしの訓練は、まだほとんど学習が始まっていません。学習率を 1.7 倍にしても、それが役に立つ見込みはほとんどなかったのです。バッチ正規化のひし形に使ったのは、ここでもドロップアウトなしで測った損失で、あてになりません。訓練のステップそのものでの損失は、GC ありのほうが 26% 低くなります。
 
 # %%
-if studies["sgd"].complete:
-    sgd_rows = mechanism_rows(found["sgd"], studies["sgd"].plan.rules, "sgd").rename(columns=names)
-    display(sgd_rows.set_index(names["question"]))
+sgd_rows = mechanism_rows(found["sgd"], studies["sgd"].plan.rules, "sgd").rename(columns=names)
+sgd_rows.set_index(names["question"])
 
 # %% tags=["hide-input"]
 draw_effects(studies["sgd"])
 
-# %% [markdown]
+# %% [markdown] translates="8134747e95d0"
 # 画素の値を中心化したり、バッチ正規化を使ったりすると、GC が取り除くものは減るのでしょうか。図は、実験 D の、RMSprop を使った GC なしの訓練での割合です。素のネットワークと、この 2 つの条件のそれぞれを示します。測り方は、実験 A の図と同じです。
 
 # %% tags=["hide-input"]
-if studies["rmsprop"].complete:
-    table = found["rmsprop"]["removed"].table
-    table = table[table["schedule"] == "constant"]
-    title = text("What GC would remove under three conditions, in training without GC")
-    show(removed_figure.shares(table, LAYERS, title=title), alt=removed_figure.removed_alt(table, LAYERS))
-else:
-    display(
-        Markdown(
-            sentences([studies["rmsprop"].progress, text("The shares in these conditions are **not yet known**.")])
-        )
-    )
+table = found["rmsprop"]["removed"].table
+table = table[table["schedule"] == "constant"]
+title = text("What GC would remove under three conditions, in training without GC (RMSprop)")
+show(removed_figure.shares(table, LAYERS, title=title), alt=removed_figure.removed_alt(table, LAYERS))
 
 # %% [markdown] translates="4e7cfc6a0e4b"
 # 画素の値を $[-1, 1]$ にすれば割合がゼロになる、とは期待しないでください。3 × 3 画素の窓の中は、ほぼ一様な灰色であることがよくあります。そのような窓の 27 個の数は、明るくても暗くても、ほぼ等しい値です。平均を引けば、ほとんど何も残りません。値の範囲を変えても、すべての画素が同じように変わるだけなので、このことは変わりません。
@@ -329,14 +318,13 @@ Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["tex
 # %%
 runs = studies["rmsprop"].runs
 guess = np.log(2)
-if studies["rmsprop"].complete:
-    normalized = runs[(runs["network"] == "cnn_bn") & (runs["arm"] == "none") & (runs["stage"] == "confirmation")]
-    said = (
-        "Batch normalization without GC, mean over {seeds} seeds: clean training loss {clean:.2f}, running training loss "
-        "{running:.2f}. A guess has {guess:.2f}."
-    )
-    means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
-    print(text(said, seeds=len(normalized), guess=guess, **means))
+normalized = runs[(runs["network"] == "cnn_bn") & (runs["arm"] == "none") & (runs["stage"] == "confirmation")]
+said = (
+    "Batch normalization without GC, mean over {seeds} seeds: clean training loss {clean:.2f}, running training loss "
+    "{running:.2f}. A guess has {guess:.2f}."
+)
+means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
+print(text(said, seeds=len(normalized), guess=guess, **means))
 
 # %% [markdown] translates="204b1bde634b"
 # **訓練中に測った訓練損失**（running loss）は、訓練のステップそのものでの損失です。訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。一方、ドロップアウトなしの損失を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、ドロップアウトなしの損失は、その遅れまで測ることになります。そこで、もう 1 つの規則を設け、訓練中に測った損失について同じことを調べます。この規則を書いたのは、実験 D では結果が分かったあと、実験 D2 では結果を 1 つも見ないうちです。これについても、確かめられる記録は残っていません。
@@ -358,11 +346,10 @@ conditions = {
     text("batch normalization"): ("cnn_bn", "0..1"),
 }
 said = "{name}: GC would remove {first:.0%} of the first layer's squared gradient norm, and {low:.0%} to {high:.0%} in convolutions 2 to 5."
-if studies["rmsprop"].complete:
-    for name, condition in conditions.items():
-        print(text(said, name=name, **removed_with(*condition)))
+for name, condition in conditions.items():
+    print(text(said, name=name, **removed_with(*condition)))
 
-# %% [markdown]
+# %% [markdown] translates="734fc2f45396"
 # ですから、画素の値が $[-1, 1]$ の条件では、この説明を検証したことになりません。取り除くものが、最初の層ではほぼ同じだけ残り（96% に対して 94%）、畳み込み 2〜5 ではもっと多く残っているからです。バッチ正規化を使う条件も、検証としては不十分です。畳み込み 2〜5 に残るものはずっと少なくなりますが、最初の層ではそうではありません。しかも、この条件では、規則のよりどころである、ドロップアウトなしで測った損失があてになりません。結局、どちらの条件も公平な検証にはなりませんでした。そのため、規則がどう判定しても、ここではこの問いを未解決のままにします。
 
 # %% [markdown] translates="9f96551dd9e3"
@@ -375,7 +362,7 @@ lines = []
 for optimizer, study in studies.items():
     letter = study.plan.name.split("_")[0]
     said = synthesis(found[optimizer], study.plan.rules, optimizer)
-    lines.append(f"- **{letter}:** " + (sentences(said) or NOT_KNOWN))
+    lines.append(f"- **{letter}:** " + sentences(said))
 Markdown("\n".join(lines))
 
 # %%
@@ -389,9 +376,7 @@ lines = []
 for rule, question in asked.items():
     for optimizer, study in studies.items():
         title = text("{question}, study {plan}:", question=question, plan=study.plan.name.split("_")[0])
-        lines.append(
-            found[optimizer][rule].bullets(title) if rule in found[optimizer] else f"- **{title}** {NOT_KNOWN}"
-        )
+        lines.append(found[optimizer][rule].bullets(title))
 Markdown("\n".join(lines))
 
 # %% [markdown] translates="925da59fcc57"
@@ -451,7 +436,7 @@ print(
     )
 )
 
-# %% [markdown]
+# %% [markdown] translates="fd873bae257f"
 # ## このノートブックのまとめ
 #
 # - GC は、逆伝播のときに各層の入力を中心化することと同じです。素のオプティマイザと、ゼロを足す層から、同じ重みが得られます。

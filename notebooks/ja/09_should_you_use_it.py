@@ -36,7 +36,7 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="ad8e15c989db"
+# %% [markdown] translates="0f9c35c9f57f"
 # ## まず結論から
 #
 # 小さなネットワークを最初から、短い時間だけ訓練するなら、GC を試してください。既製のクラスなら 1 行で済み、簡単に取り除けます。学習率は、GC ありと GC なしの両方で調整してください。同じ学習率がいちばんよいことも、よくあります。実験 C では、どの設定でも、12 エポック後の訓練損失は GC ありのほうが低くなりました。36 エポック後と 40 エポック後の結果は、場合によって違います（あとで述べます）。新しいデータでの正解率も上がるかもしれませんが、一般に上がると主張する実験は、ここにはありません。ほとんどの答えがすでに正しい場合には、期待しないでください。ファインチューニングでは、結論が出ていません。
@@ -77,11 +77,10 @@ lines = [
     f"- **{group}** "
     + sentences([COUNTS.get(rule, counted_settings)(found[letter][rule]), *general_claims(found[letter][rule])])
     for (letter, rule), group in groups.items()
-    if rule in found[letter]
 ]
-Markdown("\n".join(lines) or studies["C"].progress)
+Markdown("\n".join(lines))
 
-# %% [markdown] translates="7c2703cdab05"
+# %% [markdown] translates="931f9e7ea077"
 # この結論には、4 つの限界があります。
 #
 # - **訓練が短い。** どの設定でも、オプティマイザは Adam か AdamW で、バッチは 32 枚、学習率は一定です。学習率は、12 エポック（ファインチューニングでは 20 エポック）の訓練に合わせて調整したものです。GC なしのネットワークには、12 エポック後でも、まだほとんど学習が始まっていないものもありました。ですから、いくつかの設定で示されているのは、訓練の初めの進みが速くなることです。長く訓練したあとによりよいネットワークになることは、どの設定でも示されていません。もっと長く訓練した結果は 2 つあり、シードは 5 個ずつです（あとで述べます）。36 エポック後の訓練損失は、SGD では GC ありのほうが低く、RMSprop と Adam では結論が出ませんでした。公開例の設定で 40 エポック訓練したあとの訓練損失は、GC ありのほうが少し高くなりました。
@@ -118,24 +117,15 @@ from gc_tutorial.study.evidence.result_rows import result_rows
 
 
 def show_results(letter, rules):
-    """A row for each rule and setting; or one sentence while all rules wait for runs."""
-    if not found[letter].keys() & rules.keys():
-        return Markdown(
-            text(
-                "**Not yet known:** {names}. {progress}",
-                names=text("; ", "nouns").join(rules.values()),
-                progress=studies[letter].progress,
-            )
-        )
+    """A row for each rule and setting."""
     columns = [text("outcome"), text("setting"), text("GC minus no GC (95% interval)"), text("seeds"), text("word")]
     return result_rows(found[letter], rules).set_axis(columns, axis=1).set_index(columns[:2])
 
 
 def say_results(letter, rules):
-    """What the rules of a study found, in their own words; nothing while it is not complete."""
-    asked = {name: found[letter][rule] for rule, name in rules.items() if rule in found[letter]}
-    lines = [finding.bullets(text("{name}:", name=name)) for name, finding in asked.items()]
-    return Markdown("\n".join(lines)) if lines else None
+    """What the rules of a study found, in their own words."""
+    lines = [found[letter][rule].bullets(text("{name}:", name=name)) for rule, name in rules.items()]
+    return Markdown("\n".join(lines))
 
 
 # %% [markdown] translates="f7d85571cf8a"
@@ -257,12 +247,10 @@ from gc_tutorial.study.evidence.forest_figure import forest, forest_alt
 
 
 def show_forest(rule):
-    """Draw GC against no GC in each setting of study C; nothing before the rule has been applied."""
-    if rule in found["C"]:
-        show(forest(found["C"][rule].table), alt=forest_alt(found["C"][rule].table))
+    """Draw GC against no GC in each setting of study C."""
+    show(forest(found["C"][rule].table), alt=forest_alt(found["C"][rule].table))
 
 
-print(studies["C"].progress)
 show_forest("training")
 
 # %% tags=["hide-input"]
@@ -289,8 +277,7 @@ show_results(
 # %%
 from gc_tutorial.study.evidence.result_rows import short_names
 
-photographs = found["C"]["heldout"].table if "heldout" in found["C"] else pd.DataFrame({"data": []})
-photographs = photographs[photographs["data"].isin(["cats_and_dogs", "flowers"])]
+photographs = found["C"]["heldout"].table.query("data in ['cats_and_dogs', 'flowers']")
 lines = [
     text("- {name}: held-out accuracy {without:.0%} without GC, {gc:.0%} with it", name=name, without=without, gc=gc)
     for name, without, gc in zip(short_names(photographs), photographs["mean_baseline"], photographs["mean"])
@@ -304,13 +291,12 @@ Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dog
 from gc_tutorial.study.evidence.synthesis import faster_in_general
 
 asked = {"speed": text("Speed in general"), "heldout": text("Held-out accuracy in general")}
-claims = {rule: general_claims(found["C"][rule]) for rule in asked if rule in found["C"]}
-if "speed" in claims:
-    claims["speed"] += faster_in_general(found["B"], found["C"])
+claims = {rule: general_claims(found["C"][rule]) for rule in asked}
+claims["speed"] += faster_in_general(found["B"], found["C"])
 lines = [text("- **{name}:** {said}", name=asked[rule], said=sentences(said)) for rule, said in claims.items()]
-Markdown("\n".join(lines) or text("Whether anything holds in general is not yet known."))
+Markdown("\n".join(lines))
 
-# %% [markdown] translates="e1155b02d5ab"
+# %% [markdown] translates="65086ed0b7e7"
 # 規則には含まれませんが、もっと厳しい確認を 1 つ加えます。どの設定でも、シードごとの訓練用データは同じデータから選ばれ、互いに重なっています。そのため、シードについての区間は、新しいデータについての区間としては狭すぎます。Nadeau と Bengio の補正（2003 年、*Machine Learning* 52）は、この重なりのせいで見えなくなる分を分散に加えます。GC が役に立つと判定された設定のうち、補正をしてもその結果が保たれるのはいくつでしょうか。
 
 # %%
@@ -320,7 +306,6 @@ kept = [
     text("- Study {letter}: {said}", letter=letter, said=kept_for_new_examples(found[letter][rule]))
     for letter in ("C", "B")
     for rule in ("training", "heldout")
-    if rule in found[letter]
 ]
 Markdown("\n".join(kept))
 
@@ -392,9 +377,8 @@ higher = [
     text("{name} {said}", name=row.name, said=amount(row.difference, row.t_low, row.t_high, row.outcome, scale="log"))
     for row in losses.itertuples()
 ]
-complete = text(", ").join(letter for letter, study in studies.items() if study.complete) or text("none")
 Markdown(
-    ("\n".join(f"- {sentence}" for sentence in hurting) or text("None is known yet."))
+    "\n".join(f"- {sentence}" for sentence in hurting)
     + "\n\n"
     + text(
         "Outside the rules: study E, epochs 38 to 40, clean training loss {loss}, accuracy on the pictures on white {accuracy}.",
@@ -408,8 +392,6 @@ Markdown(
         settings=text("; ").join(higher),
         **counts,
     )
-    + "\n\n"
-    + text("Studies that are complete: {complete}.", complete=complete)
 )
 
 # %% [markdown] translates="9d9cf69f5e7d"
@@ -453,7 +435,7 @@ names = {
 }
 table[list(names)].rename(columns=names).set_index(names["case"])
 
-# %% [markdown] translates="02715cb2ba20"
+# %% [markdown] translates="9882578f908a"
 # 勾配への GC と更新量への GC の、どちらを使えばよいでしょうか。SGD なら、既定の、勾配への GC です。RMSprop と Adam でも、計画した実験で訓練に使うのは勾配への GC で、結果も勾配への GC についてのものです。論文の著者は、これらのオプティマイザでは更新量への GC を勧めています。どちらがよいかは、私たちには分かりません（[ノートブック 7](07_any_optimizer.ipynb)）。
 #
 # ## 同じ実験を自分の画像で
