@@ -294,7 +294,7 @@ rows.set_index(names["question"])
 # The figure shows the same arms. Each point is a mean over seeds, against training without GC in the same seed, and its bar is the 95%
 # interval. The hollow point is training without GC itself, and the coloured band is the interval of GC. A negative value means a higher loss
 # than without GC. Above the grey line one part of the method is changed (circles). Below it the network, its inputs or the schedule of the
-# learning rate are changed, with and without GC alike (diamonds). The diamond of batch normalization uses the clean loss, which is not reliable
+# learning rate are changed, with and without GC alike (diamonds). The hollow diamond, batch normalization, uses the clean loss, which is not reliable
 # there. The running loss, that of the training steps themselves, is lower by 13% with GC. *No GC, larger rate* is
 # *no GC at 1.7 times the rate* in the table. (The factor 1.7 comes from curves seen before, and one larger rate cannot
 # speak for all. Study B asks the same with tuned rates.)
@@ -318,7 +318,7 @@ draw_effects(studies["rmsprop"])
 # tuning seeds 0.01 was better without GC. The conditions (diamonds) use the rates tuned there, some of which lie at the edge of the grid. At
 # those rates GC's effect in the plain network is smaller: it lowers the loss by 17%, while at 0.032 (the band) it lowers it by 21%. So read
 # the circles with care: at 0.032 training without GC has hardly begun to learn, and a rate 1.7 times as large had little chance to help. The
-# diamond of batch normalization uses the clean loss, which is not reliable here, either. The running loss is lower by 26% with GC.
+# hollow diamond, batch normalization, uses the clean loss, which is not reliable here, either. The running loss is lower by 26% with GC.
 
 # %%
 sgd_rows = mechanism_rows(found["sgd"], studies["sgd"].plan.rules, "sgd").rename(columns=names)

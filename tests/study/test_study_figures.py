@@ -117,7 +117,7 @@ def test_the_forest_holds_losses_in_percent():
     assert "percent" in figure.axes[0].get_xlabel() and overlapping(figure) == []
     assert forest_figure.forest_finding(table) == "Training loss: tuned GC helps in 1 and hurts in 1 of 2 settings"
     assert figure._suptitle.get_text().split() == forest_figure.forest_finding(table).split()
-    assert figure.axes[0].get_legend_handles_labels()[1][0] == "±5%"
+    assert figure.axes[0].get_legend_handles_labels()[1][0] == "margin: ±5%"
     assert "; RMSprop -2" in forest_figure.forest_alt(table)
 
 

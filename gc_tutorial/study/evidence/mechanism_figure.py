@@ -4,6 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gc_tutorial.language import text
@@ -28,11 +30,13 @@ def mechanism(ablations: pd.DataFrame, conditions: pd.DataFrame | None = None, *
 
     Returns:
         `matplotlib.figure.Figure`. Points are by how many percent the clean training loss is lower than without GC,
-        bars 95% t intervals; the hollow point at 0 is no GC, the band is GC's own interval.
+        bars 95% t intervals; the hollow point at 0 is no GC, the band is GC's own interval. With batch normalization
+        the diamond is hollow, because the clean loss is not reliable there.
     """
     rows = _rows(ablations, conditions)
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.9 + 0.3 * len(rows)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(WIDTH, 2.6 + 0.3 * len(rows)), layout="constrained")
     _draw_effects(axis, rows)
+    figure.legend(handles=list(_keys(rows)), loc="outside lower center", fontsize=9)
     axis.set_xlabel("by how much the clean training loss is lower\nthan without GC (95% interval); right is better")
     figure.suptitle(wrapped(title or mechanism_finding(ablations), 60), fontsize=11)
     return figure
@@ -70,7 +74,8 @@ def _draw_effects(axis, rows):
             said = f"◀ {lower['difference'][place]:.0%}".replace("-", "−")
             axis.text(LIMITS[0] + 0.01, place + 1, said, color=colour, va="center")
         shape = "D" if row["kind"] == "condition" else "o"
-        axis.plot(lower["difference"][place], place + 1, shape, color=colour, markeredgecolor="white", markersize=8)
+        face, edge = ("white", colour) if _unreliable(row) else (colour, "white")
+        axis.plot(lower["difference"][place], place + 1, shape, color=face, markeredgecolor=edge, markersize=8)
     conditions = rows.index[rows["kind"] == "condition"]
     if len(conditions):
         axis.axhline(conditions[0] + 0.5, color="#BBBBBB", lw=1)
@@ -79,6 +84,22 @@ def _draw_effects(axis, rows):
     axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.grid(axis="x", alpha=0.3)
+
+
+def _unreliable(row):
+    return row["kind"] == "condition" and row["network"].endswith("_bn")
+
+
+def _keys(rows):
+    """What the marks mean, for a legend."""
+    grey = {"ls": "", "color": OTHER_ARM, "markersize": 8}
+    yield Line2D([], [], marker="o", label=text("one part of the method changed"), **grey)
+    if (rows["kind"] == "condition").any():
+        yield Line2D([], [], marker="D", label=text("GC, with network, inputs or schedule changed"), **grey)
+    if any(_unreliable(row) for _, row in rows.iterrows()):
+        label = text("the same, where the clean loss is not reliable")
+        yield Line2D([], [], marker="D", label=label, markerfacecolor="white", **grey)
+    yield Patch(color=COLOURS["gradient"], alpha=0.15, lw=0, label=text("GC itself, 95% interval"))
 
 
 def mechanism_finding(ablations: pd.DataFrame) -> str:
