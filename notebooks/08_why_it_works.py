@@ -297,7 +297,7 @@ rows.set_index(names["question"])
 # learning rate are changed, with and without GC alike (diamonds). The hollow diamond, batch normalization, uses the clean loss, which is not reliable
 # there. The running loss, that of the training steps themselves, is lower by 13% with GC. *No GC, larger rate* is
 # *no GC at 1.7 times the rate* in the table. (The factor 1.7 comes from curves seen before, and one larger rate cannot
-# speak for all. Study B asks the same with tuned rates.)
+# speak for all. By the rule of study B, where each method has its own tuned rate, GC is more than a larger step, too.)
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence import effects, mechanism_figure

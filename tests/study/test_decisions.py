@@ -342,21 +342,24 @@ def test_results_as_rows():
     [
         (
             [row("helps", difference=0.083), row("hurts"), row(NULL), row("helps", difference=0.02)],
-            "2 of 4 settings (by 2.0 to 8.3 points) and hurts in 1",
+            "2 of 4 settings (by 2.0 to 8.3 points) and hurts in 1 (by 5.0 points).",
         ),
         (
             [row("helps", difference=0.083), row("helps", difference=0.3, edge=True)],
-            "1 of 1 settings (by 8.3 to 8.3 points) and hurts in 0",
+            "2 of 2 settings (by 8.3 to 30 points) and hurts in 0.",
         ),
-        ([row("hurts"), row("inconclusive", seeds=7)], "0 of 2 settings and hurts in 1 (7 seeds"),
+        (
+            [row("hurts", new_figures=False), row("hurts", new_figures=True)],
+            "0 of 2 settings and hurts in 2 (by 5.0 points). On *Horses or Humans* this holds for the horses",
+        ),
         (
             [row("helps", outcome="clean_loss", scale="log", difference=-0.7)],
-            "1 of 1 settings (by 50 to 50%) and hurts in 0",
+            "1 of 1 settings (by 50%) and hurts in 0.",
         ),
     ],
 )
 def test_settings_in_which_it_helps_are_counted(rows, said):
-    assert f"GC helps in {said}" in counted_settings(finding(rows))
+    assert f"10 seeds in each setting, GC helps in {said}" in counted_settings(finding(rows))
 
 
 @pytest.mark.parametrize(("others", "primary", "kept"), [(6, True, 1), (7, True, 0), (7, False, 1)])
@@ -364,8 +367,9 @@ def test_a_setting_is_kept_for_new_examples_after_the_correction_in_its_family(o
     clear = row("helps", difference=0.036, sd=0.0174)  # a p-value of 0.0068, so that seven tests are one too few
     rest = [row("inconclusive", difference=0.0, sd=0.1, primary=primary)] * others
     hurts = row("hurts", difference=-0.5, sd=0.001)
-    assert f"{kept} of the 1 settings" in kept_for_new_examples(finding([clear, *rest, hurts][: others + 1]))
-    assert kept_for_new_examples(finding([hurts])).endswith("there is no setting in which GC helps.")
+    assert f"{kept} of the 1 settings in which GC helps" in kept_for_new_examples(finding([clear, *rest]))
+    assert "1 of the 1 settings in which GC hurts" in kept_for_new_examples(finding([hurts]))
+    assert kept_for_new_examples(finding(rest)) == "No setting in which GC helps or hurts."
 
 
 def test_claims_about_all_settings_are_found():

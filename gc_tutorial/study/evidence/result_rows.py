@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from gc_tutorial.language import text
+from gc_tutorial.language import sentences, text
 from gc_tutorial.study.evidence.answers import GENERAL
 from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.intervals import for_new_examples, holm, within_margin
@@ -61,26 +61,35 @@ def general_claims(finding: Finding) -> list[str]:
 
 
 def counted_settings(finding: Finding) -> str:
-    """Say in how many settings of a rule of the kind "difference" GC helps, and by how much, and in how many it hurts.
-
-    A setting in which a best rate lies at the edge of its grid is left out, since the rules make no claim from it.
-    """
-    table = finding.table[~finding.table["edge"]]
-    helps = table.loc[table["word"] == HELPS, "difference"].sort_values(key=abs)
-    by = ""
-    if len(helps):
-        values, unit = in_unit(helps, table["outcome"].iloc[0], table["scale"].iloc[0])
-        by = text(" (by {least} to {most}{unit})", least=digits(values[0]), most=digits(values[-1]), unit=unit)
-    return text(
-        "For the {outcome}, with each method at its own best rate, GC helps in {helps} of {count} settings{by} and "
-        "hurts in {hurts} ({seeds:.0f} seeds in each setting).",
-        outcome=OUTCOMES[finding.table["outcome"].iloc[0]],
-        helps=len(helps),
+    """Say in how many settings of a rule of the kind "difference" GC helps and hurts, and by how much."""
+    table = finding.table
+    said = text(
+        "For the {outcome}, with each method at its own best rate and {seeds:.0f} seeds in each setting, GC helps in "
+        "{helps} of {count} settings{by} and hurts in {hurts}{by_hurt}.",
+        outcome=OUTCOMES[table["outcome"].iloc[0]],
+        helps=int((table["word"] == HELPS).sum()),
         count=len(table),
-        by=by,
+        by=_by(table[table["word"] == HELPS]),
         hurts=int((table["word"] == HURTS).sum()),
-        seeds=finding.table["seeds"].min(),
+        by_hurt=_by(table[table["word"] == HURTS]),
+        seeds=table["seeds"].min(),
     )
+    known = table["new_figures"].astype(bool) if "new_figures" in table else pd.Series(True, table.index)
+    if (table["word"].isin([HELPS, HURTS]) & ~known).any():
+        return sentences([said, text("On *Horses or Humans* this holds for the horses and humans of the study only.")])
+    return said
+
+
+def _by(table):
+    """How large the differences are, such as " (by 0.83 to 11 points)"."""
+    if table.empty:
+        return ""
+    sizes = table["difference"].sort_values(key=abs)
+    values, unit = in_unit(sizes, table["outcome"].iloc[0], table["scale"].iloc[0])
+    least, most, unit = digits(values[0]), digits(values[-1]), unit or text(" nats")
+    if least == most:
+        return text(" (by {size}{unit})", size=most, unit=unit)
+    return text(" (by {least} to {most}{unit})", least=least, most=most, unit=unit)
 
 
 def counted_speed(finding: Finding) -> str:
@@ -102,18 +111,24 @@ def counted_speed(finding: Finding) -> str:
 
 
 def kept_for_new_examples(finding: Finding) -> str:
-    """Say how many settings of a rule of the kind "difference" in which GC helps are also shown for new examples.
+    """Say how many settings of a rule of the kind "difference" in which GC helps or hurts hold for new examples, too.
 
     The p-values are those of `for_new_examples`, with Holm's correction in the same families as in the rule.
     """
     table = finding.table
     p_values = pd.Series(for_new_examples(table), table.index).groupby(table["primary"]).transform(holm)
-    helps = table["word"] == HELPS
-    return text(
-        "For the {outcome}, {kept} of the {helps} settings in which GC helps stay significant."
-        if helps.any()
-        else "For the {outcome} there is no setting in which GC helps.",
-        outcome=OUTCOMES[table["outcome"].iloc[0]],
-        kept=int((helps & (p_values < 0.05)).sum()),
-        helps=int(helps.sum()),
-    )
+    said = []
+    for word in (HELPS, HURTS):
+        chosen = table["word"] == word
+        if chosen.any():
+            counts = {"kept": int((chosen & (p_values < 0.05)).sum()), "count": int(chosen.sum())}
+            said.append(
+                text(
+                    "For the {outcome}, {kept} of the {count} settings in which GC helps stay significant."
+                    if word == HELPS
+                    else "For the {outcome}, {kept} of the {count} settings in which GC hurts stay significant.",
+                    outcome=OUTCOMES[table["outcome"].iloc[0]],
+                    **counts,
+                )
+            )
+    return sentences(said) or text("No setting in which GC helps or hurts.")
