@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_tables import made_table
+from statsmodels.stats.power import TTestPower
 
 from gc_tutorial.study import datasets
 from gc_tutorial.study import published as module
@@ -14,6 +15,8 @@ from gc_tutorial.study.cost import measured_costs
 from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.pairs import best_pairs, compare_pairs
 from gc_tutorial.study.evidence.result_rows import kept_for_new_examples
+from gc_tutorial.study.evidence.synthesis import faster_in_general
+from gc_tutorial.study.evidence.wording import digits
 from gc_tutorial.study.plan import read_plan
 from gc_tutorial.study.published import published
 from gc_tutorial.study.tables import published_tables
@@ -123,6 +126,8 @@ def test_the_readme_says_what_was_found_elsewhere():
     assert (accuracy[photographs]["word"] == "helps").sum() == 5
     assert "GC helps in 1 and hurts in 0 of 5 data sets" in found["heldout"].found
     assert set(accuracy.nlargest(2, "difference")["network"]) == {"cnn_bn"}
+    without_bn = loss[~loss["network"].str.endswith("_bn")]["difference"]
+    plain = [f"{100 * (1 - np.exp(without_bn.agg(end))):.2g}%" for end in ("max", "min")]
     sets = estimate(accuracy.groupby("data")["difference"].mean())
     # As the rule "mixed" says, with the same signs.
     assert f"{100 * sets['t_low']:.1f} to {100 * sets['t_high']:+.1f} points" in found["mixed"].found
@@ -130,15 +135,17 @@ def test_the_readme_says_what_was_found_elsewhere():
     assert "6 of the 12 settings" in kept["training"] and "0 of the 6 settings" in kept["heldout"]
     for said in (
         "the training loss is still shown to be lower in 6 of the 12 settings, and a higher accuracy in none",
-        f"12 settings, 10 seeds each) | lower in 12 of 12 settings, by {lower[-1]} to {lower[0]} (",
+        f"10 seeds each) | lower in 12 of 12 settings, by {lower[-1]} to {lower[0]} ({plain[0]} to {plain[1]} without",
         f"higher in 6 of 12, by {points[0]} to {points[-1]} points; shown to be lower in none |",
         f"in {len(again)} of 12, by {again[-1]} to {again[0]}) |",
         "inconclusive: {} points lower (95% interval from {} lower to {} higher) and {} higher (from {} lower to {} "
         "higher) |".format(*after),
         f"from {-100 * sets['t_low']:.1f} points lower to {100 * sets['t_high']:.1f} higher",
         "in the plain network a higher accuracy is shown on one of them",
-        "without GC {} to {} of cats and dogs (a guess: 50%) and {} to {} of flowers".format(*without[0], *without[1]),
-        "where {} to {} are right, the accuracy changes by {} to {} points".format(*right, *changes),
+        "an accuracy of {} to {} on cats and dogs (a guess: 50%) and of {} to {} on flowers (20%)".format(
+            *without[0], *without[1]
+        ),
+        "where it reaches {} to {}, the accuracy changes by {} to {} points".format(*right, *changes),
         "The two largest gains are with batch normalization",
     ):
         assert said in readme
@@ -285,3 +292,49 @@ def test_the_figures_that_published_runs_held_out_are_those_of_the_split_today()
                 held[seed] = set(figures[datasets.fold(humans, figures, seed)[1]])
             assert {one.split(":")[0] for one in said.split()} == held[seed], (path, seed)
     assert len(held) > 30
+
+
+def test_the_readme_says_what_was_found_on_fresh_seeds():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    found = published("B").findings()
+    speed, loss, accuracy = (found[rule].table.set_index("optimizer") for rule in ("speed", "training", "heldout"))
+    assert speed["claimed"].all() and set(loss["word"]) == {"helps"} and set(accuracy["word"]) == {"hurts"}
+    assert not accuracy["new_figures"].any()
+    assert faster_in_general(found, published("C").findings())[0].endswith("GC trains faster in general.")
+    elsewhere = published("C").findings()["speed"].table.query("claimed")["ratio"]
+    lower = {name: [digits(-row[end]) for end in ("difference", "t_high", "t_low")] for name, row in loss.iterrows()}
+    points = {
+        name: [digits(-100 * row[end]) for end in ("difference", "t_high", "t_low")]
+        for name, row in accuracy.iterrows()
+    }
+    runs = published("B").runs.query("stage == 'confirmation'")
+    other = {}
+    for optimizer, group in runs[runs["learning_rate"] == runs["learning_rate"].max()].groupby("optimizer"):
+        by_seed = group.pivot(index="seed", columns="arm", values="heldout_accuracy")
+        row = estimate(by_seed["gradient"] - by_seed["none"])
+        other[optimizer] = [digits(100 * row[end]) for end in ("difference", "t_low", "t_high")]
+    at_chosen_rate = runs[runs["learning_rate"] == runs["learning_rate"].min()].groupby(["optimizer", "arm"])
+    clean = at_chosen_rate["clean_loss"].mean().unstack()
+    assert (clean["gradient"] > clean["none"] - 0.005).all()  # there GC does not lower it
+    for said in (
+        "needs {:.2g} to {:.2g} times as many epochs to reach the same".format(*sorted(speed["ratio"])),
+        f"{elsewhere.min():.2g} to {elsewhere.max():.2g} times as many in {len(elsewhere)} of the 12 settings",
+        "lower by {} to {} points in B".format(points["rmsprop"][0], points["adam"][0]),
+        "lower by {} (95% interval {} to {}, RMSprop)".format(*lower["rmsprop"]),
+        "and {} ({} to {}, Adam), where it is".format(*lower["adam"]),
+        f"where it is {loss.loc['rmsprop', 'mean_baseline']:.2f} and {loss.loc['adam', 'mean_baseline']:.2f} |",
+        "lower by {} points ({} to {}, RMSprop)".format(*points["rmsprop"]),
+        "and {} ({} to {}, Adam), for these horses".format(*points["adam"]),
+        "by {} points ({} to {}, RMSprop)".format(*other["rmsprop"]),
+        "and {} ({} to {}, Adam); this is outside".format(*other["adam"]),
+    ):
+        assert said in readme, said
+
+
+def test_notebook_5_says_what_60_seeds_can_show():
+    notebook = (ROOT / "notebooks" / "05_comparison.py").read_text(encoding="utf-8")
+    rows = published("B").findings()["heldout"].table.set_index("optimizer").loc[["rmsprop", "adam"]]
+    halves = [f"{50 * (row.t_high - row.t_low):.1f}" for row in rows.itertuples()]
+    assert "reach {} (RMSprop) and {} points (Adam) to either side".format(*halves) in notebook
+    missed = [1 - TTestPower().power(0.02 / row.sd, row.seeds, 0.05) for row in rows.itertuples()]
+    assert "missed in about {:.0%} and {:.0%} of such studies".format(*missed) in notebook
