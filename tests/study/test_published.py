@@ -338,3 +338,11 @@ def test_notebook_5_says_what_60_seeds_can_show():
     assert "reach {} (RMSprop) and {} points (Adam) to either side".format(*halves) in notebook
     missed = [1 - TTestPower().power(0.02 / row.sd, row.seeds, 0.05) for row in rows.itertuples()]
     assert "missed in about {:.0%} and {:.0%} of such studies".format(*missed) in notebook
+
+
+def test_notebook_9_says_which_rate_fresh_seeds_would_choose():
+    notebook = (ROOT / "notebooks" / "09_should_you_use_it.py").read_text(encoding="utf-8")
+    runs = published("B").runs.query("stage == 'confirmation' and optimizer == 'rmsprop' and arm == 'gradient'")
+    chosen, higher = runs.groupby("learning_rate")["heldout_loss"].mean().sort_index()
+    assert f"lower held-out loss at 1e-3 ({higher:.2f}) than at the chosen rate ({chosen:.2f})" in notebook
+    assert higher < chosen
