@@ -26,7 +26,7 @@ EVIDENCE = {
         "findings",
         "synthesis",
     ),
-    "test_evidence.py": ("across", "new_figures"),
+    "test_evidence.py": ("across", "new_figures", "same_rates"),
     "test_findings.py": (
         "answers",
         *(

@@ -129,29 +129,30 @@ one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="f21928219c23"
-# つまり、GC を使うと、訓練は速くなり、訓練用画像にもよりよく適合しますが、評価用に取り分けた馬と人に対する答えは悪くなります。ただし、この 2 つの結果は、別々の学習率で得られたものです。規則は、5 個の調整用のシードで選んだ学習率を使いますが、前者では訓練損失がいちばん低い学習率、後者ではテスト損失がいちばん低い学習率を選ぶからです。B では、どちらの方法も、3.2e-4 と 1e-3 の両方で訓練しました。次の結果について問う規則はありませんが、この結果から、後者の差の符号は学習率によって変わることが分かります。
+# %% [markdown] translates="4f91f4401ba3"
+# つまり、GC を使うと、訓練は速くなり、訓練用画像にもよりよく適合しますが、評価用に取り分けた馬と人に対する答えは悪くなります。ただし、この 2 つの結果は、別々の学習率で得られたものです。規則は、5 個の調整用のシードで選んだ学習率を使いますが、前者では訓練損失がいちばん低い学習率、後者ではテスト損失がいちばん低い学習率を選ぶからです。B では、どちらの方法も、3.2e-4 と 1e-3 の両方で訓練しました。次の結果について問う規則はありませんが、この結果から、答えが学習率によってどれほど変わるかが分かります。
 
-# %%
+# %% tags=["hide-input"]
 from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.names import arm_name, value_name
+from gc_tutorial.study.evidence.same_rates import same_rates
 from gc_tutorial.study.evidence.wording import amount, rate
 
-confirming = confirmation.runs[confirmation.runs["stage"] == "confirmation"]
+goals = answers["speed"].table.set_index("optimizer")["goal"]
 lines = []
-for (optimizer, one), runs in confirming.groupby(["optimizer", "learning_rate"]):
-    accuracy = runs.pivot(index="seed", columns="arm", values="heldout_accuracy")
-    found = estimate(accuracy["gradient"] - accuracy["none"])
-    values = {
-        "optimizer": value_name("optimizer", optimizer),
-        "rate": rate(one),
-        "without": accuracy["none"].mean(),
-        "difference": amount(found["difference"], found["t_low"], found["t_high"], "heldout_accuracy"),
-    }
-    lines.append(
-        text("- {optimizer}, both at the rate {rate}: {without:.0%} without GC; with GC {difference}", **values)
+for row in same_rates(confirmation.table, confirmation.runs, goals).to_dict("records"):
+    loss, accuracy = (
+        amount(*(row[f"{name}_{end}"] for end in ("difference", "t_low", "t_high")), name)
+        for name in ("clean_loss", "heldout_accuracy")
     )
-Markdown(text("Held-out accuracy in study B:") + "\n\n" + "\n".join(lines))
+    values = {"optimizer": value_name("optimizer", row["optimizer"]), "rate": rate(row["learning_rate"])}
+    said = (
+        "- {optimizer}, both at {rate}: without GC {ratio:.2f} times as many epochs ({ratio_low:.2f} to {ratio_high:.2f}); with GC "
+        "the clean training loss is {loss}, and the held-out accuracy is {accuracy}."
+    )
+    ratios = {name: row[name] for name in ("ratio", "ratio_low", "ratio_high")}
+    lines.append(text(said, loss=loss, accuracy=accuracy, **values, **ratios))
+Markdown("\n".join(lines))
 
 # %% [markdown] translates="851567ad855e"
 # 次の表は、実験 A でいちばんよかった学習率を示します。左の列は訓練損失で、右の列はテスト損失で選んだ値です。両者は違うことがあります。訓練用画像にいちばんよく適合する学習率が、新しい画像でもいちばんよいとは限らないからです。また、5 個のシードでは、どの学習率が選ばれるかも確実ではありません（[同じ学習率がまた選ばれる割合](../../gc_tutorial/study/results/A_tuning/findings.md)、英語）。

@@ -9,6 +9,7 @@ from made_tables import RATES, made_table
 
 from gc_tutorial.study.evidence import across, effects, intervals, new_figures, pairs, removed, speed, tuning
 from gc_tutorial.study.evidence.outcomes import epochs_to_goal, reduce_runs
+from gc_tutorial.study.evidence.same_rates import same_rates
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, amount, word
 
 SEEDS = range(200, 230)
@@ -316,3 +317,24 @@ def test_words(interval, inner, options, said):
 )
 def test_amounts(values, options, said):
     assert amount(*values, **options) == said
+
+
+def test_both_arms_are_compared_at_each_rate_of_the_confirming_runs():
+    rates = [1e-3, 1e-2]
+    table = pd.concat([confirming(rates=rates, gain=0.4), made_table(rates=rates), confirming(arms=("update",))])
+    runs = reduce_runs(table)
+    found = same_rates(table, runs, {"rmsprop": 0.5}).set_index("learning_rate")
+    assert list(found.index) == rates and set(found["seeds"]) == {len(SEEDS)}
+    low = found.loc[1e-3]
+    means = runs[(runs["stage"] == "confirmation") & np.isclose(runs["learning_rate"], 1e-3)].groupby("arm")
+    for outcome in ("clean_loss", "heldout_accuracy"):
+        none, gradient = (means[outcome].mean()[arm] for arm in ("none", "gradient"))
+        assert low[f"{outcome}_baseline"] == pytest.approx(none)
+        assert low[f"{outcome}_difference"] == pytest.approx(gradient - none)
+        assert low[f"{outcome}_t_low"] < gradient - none < low[f"{outcome}_t_high"]
+    assert 1 < low["ratio_low"] <= low["ratio"] <= low["ratio_high"]  # GC gets to the goal first
+
+
+def test_a_goal_that_no_run_reaches_says_nothing_of_speed():
+    table = confirming()
+    assert same_rates(table, reduce_runs(table), {"rmsprop": -1.0})["ratio"].tolist() == [1.0]
