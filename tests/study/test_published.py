@@ -337,9 +337,12 @@ def test_the_readme_says_what_was_found_on_fresh_seeds():
             *slow["adam"], *slow["rmsprop"]
         ),
         "but {} ({} to {}).".format(*fast["adam"]),
+        "In study B it keeps the lower training loss of both optimizers, and the lower accuracy of neither",
         "{} to {} times with both at the rate 1e-3".format(fast["adam"][0], fast["rmsprop"][0]),
     ):
         assert said in readme, said
+    kept = [kept_for_new_examples(found[rule]) for rule in ("training", "heldout")]
+    assert "2 of the 2 settings in which GC helps" in kept[0] and "0 of the 2 settings in which GC hurts" in kept[1]
     answers = " ".join((ROOT / "docs" / "faq.md").read_text(encoding="utf-8").split())
     for said in (
         "the factor for Adam is {} ({} to {})".format(*fast["adam"]),
