@@ -49,6 +49,7 @@ from gc_tutorial.study.published import published
 plans = {
     "A": "A_tuning",
     "B": "B_confirmation",
+    "B2": "B2_lower_rate",
     "C": "C_generality",
     "D": "D_mechanism",
     "D2": "D2_mechanism_sgd",
@@ -232,8 +233,8 @@ show_results(
     },
 )
 
-# %% [markdown] translates="fb62de496fae"
-# 短剣符（†）は、いちばんよい学習率が候補の端にある設定を示します。（計画 B2 では、その次に低い学習率 1e-4 は、どちらの方法でも、もっと悪い結果でした。）速さを測るための目標は、GC なしの訓練で決めてあります。調整用のシードで、GC なしをいちばんよい学習率で訓練し、エポックの 3 分の 2 が過ぎたときの、訓練中に測った訓練損失の平均です。
+# %% [markdown] translates="35c2f5fb6975"
+# 短剣符（†）は、いちばんよい学習率が候補の端にある設定を示します。（計画 B2 では、その次に低い学習率 1e-4 は、どちらの方法でも、もっと悪い結果でした。）GC なしの Adam では、調整で選ばれた学習率は、60 個のシードではよいほうの学習率ではありません。[ノートブック 5](05_comparison.ipynb) では、両方の方法を同じ学習率で比べています。速さを測るための目標は、GC なしの訓練で決めてあります。調整用のシードで、GC なしをいちばんよい学習率で訓練し、エポックの 3 分の 2 が過ぎたときの、訓練中に測った訓練損失の平均です。
 
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
