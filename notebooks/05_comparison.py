@@ -154,7 +154,7 @@ Markdown("\n".join(lines))
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.intervals import estimate
 from gc_tutorial.study.evidence.names import arm_name, value_name
-from gc_tutorial.study.evidence.same_rates import same_rates
+from gc_tutorial.study.evidence.same_rates import change_with_rate, same_rates
 from gc_tutorial.study.evidence.wording import amount, rate
 
 goals = answers["speed"].table.set_index("optimizer")["goal"]
@@ -171,6 +171,18 @@ for row in same_rates(confirmation.table, confirmation.runs, goals).to_dict("rec
     )
     ratios = {name: row[name] for name in ("ratio", "ratio_low", "ratio_high")}
     lines.append(text(said, loss=loss, accuracy=accuracy, **values, **ratios))
+for row in change_with_rate(confirmation.runs).to_dict("records"):
+    said = (
+        "- {optimizer}: at {high} the effect on the held-out accuracy is by {size:.1f} points higher than at {low} (95% interval "
+        "{t_low:.1f} to {t_high:.1f})."
+    )
+    values = {
+        "optimizer": value_name("optimizer", row["optimizer"]),
+        "low": rate(row["low"]),
+        "high": rate(row["high"]),
+    }
+    ends = {name: 100 * row[name] for name in ("t_low", "t_high")}
+    lines.append(text(said, size=100 * row["difference"], **values, **ends))
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -197,7 +209,7 @@ best.rename_axis([text("optimizer"), text("method")])
 
 tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted")]
 columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
-pd.concat(tables)[columns].round(3)
+pd.concat(tables)[columns].round(3).assign(learning_rate=pd.concat(tables)["learning_rate"].map(rate))
 
 # %% [markdown]
 # ## How one setting misleads

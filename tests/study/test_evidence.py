@@ -9,7 +9,7 @@ from made_tables import RATES, made_table
 
 from gc_tutorial.study.evidence import across, effects, intervals, new_figures, pairs, removed, speed, tuning
 from gc_tutorial.study.evidence.outcomes import epochs_to_goal, reduce_runs
-from gc_tutorial.study.evidence.same_rates import same_rates
+from gc_tutorial.study.evidence.same_rates import change_with_rate, same_rates
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, amount, word
 
 SEEDS = range(200, 230)
@@ -338,3 +338,13 @@ def test_both_arms_are_compared_at_each_rate_of_the_confirming_runs():
 def test_a_goal_that_no_run_reaches_says_nothing_of_speed():
     table = confirming()
     assert same_rates(table, reduce_runs(table), {"rmsprop": -1.0})["ratio"].tolist() == [1.0]
+
+
+def test_how_the_effect_changes_with_the_rate_is_compared_within_a_seed():
+    rates = [1e-3, 1e-2]
+    table = confirming(rates=rates)
+    higher = (table["arm"] == "gradient") & np.isclose(table["learning_rate"], 1e-2)
+    table.loc[higher, "heldout_accuracy"] += 0.01
+    plain, changed = (change_with_rate(reduce_runs(one)).iloc[0] for one in (confirming(rates=rates), table))
+    assert (plain["low_rate"], plain["high_rate"], plain["seeds"]) == (1e-3, 1e-2, len(SEEDS))
+    assert changed["difference"] - plain["difference"] == pytest.approx(0.01)

@@ -43,3 +43,25 @@ def same_rates(table: pd.DataFrame, runs: pd.DataFrame, goals: Mapping[str, floa
             row |= {f"{outcome}_{name}": compared[name] for name in LIMITS}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def change_with_rate(runs: pd.DataFrame, outcome: str = "heldout_accuracy") -> pd.DataFrame:
+    """By how much GC does more at the highest rate of the confirming runs than at the lowest, seed by seed.
+
+    Args:
+        runs: as for `same_rates`.
+        outcome: str, a column of `runs`.
+
+    Returns:
+        `pandas.DataFrame`, a row per optimizer: optimizer, low_rate, high_rate, and what `intervals.estimate` says of
+        the effect at the high rate minus that at the low one.
+    """
+    rows = []
+    for optimizer, group in runs[runs["stage"] == "confirmation"].groupby("optimizer"):
+        effects = group.pivot(index=["seed", "learning_rate"], columns="arm", values=outcome)
+        effects = (effects["gradient"] - effects["none"]).unstack("learning_rate").dropna()
+        low, high = effects.columns.min(), effects.columns.max()
+        rows.append(
+            {"optimizer": optimizer, **estimate(effects[high] - effects[low]), "low_rate": low, "high_rate": high}
+        )
+    return pd.DataFrame(rows)
