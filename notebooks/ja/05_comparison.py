@@ -159,8 +159,8 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
     )
     values = {
         "optimizer": value_name("optimizer", row["optimizer"]),
-        "low": rate(row["low"]),
-        "high": rate(row["high"]),
+        "low": rate(row["low_rate"]),
+        "high": rate(row["high_rate"]),
     }
     ends = {name: 100 * row[name] for name in ("t_low", "t_high")}
     lines.append(text(said, size=100 * row["difference"], **values, **ends))
