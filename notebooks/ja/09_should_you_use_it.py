@@ -175,7 +175,7 @@ print(studies["A"].progress)
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import show
 
-title = text("Expected training loss after so many learning rates, drawn at random (5 tuning seeds)")
+title = text("Expected best training loss, by the number of learning rates tried (5 tuning seeds)")
 show(budget_figure.budget(expected, title=title), alt=budget_figure.budget_alt(expected))
 
 # %%
