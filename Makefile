@@ -4,9 +4,12 @@ PYTHON ?= python3
 PROFILE ?= $(or $(value GC_TUTORIAL_PROFILE),standard)
 # The tested versions. REQUIREMENTS=requirements.txt installs the newest ones instead.
 REQUIREMENTS ?= requirements.lock
-# Recipes take these two from the environment, so that the shell never reads them as code.
-tutorial profile: export PROFILE := $(if $(filter file,$(origin PROFILE)),$(PROFILE),$(value PROFILE))
-address: export ADDRESS := $(value ADDRESS)
+# Recipes take these two from the environment, so that the shell never reads them as code; `override`, so that make does
+# not either where they are given on the command line.
+override PROFILE := $(if $(filter file,$(origin PROFILE)),$(PROFILE),$(value PROFILE))
+override ADDRESS := $(value ADDRESS)
+tutorial profile: export PROFILE := $(PROFILE)
+address: export ADDRESS := $(ADDRESS)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 

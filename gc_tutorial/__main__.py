@@ -19,6 +19,11 @@ def _positive(text):
 
 
 class _Parser(argparse.ArgumentParser):
+    """Also of the commands. An option has one name: `--seed 7` must not be taken for seven seeds."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message):
         super().error(cut(message))
 

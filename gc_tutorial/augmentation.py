@@ -12,11 +12,19 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from gc_tutorial.checks import check_whole, is_number
+from gc_tutorial.checks import LARGEST_SEED, Shown, check_whole, is_number
 from gc_tutorial.errors import value_error
 from gc_tutorial.pipeline import THREADS, without_autotune
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
+LARGEST_RANGE = 100  # turns, or sides of an image: beyond any use, and far from where floats overflow
+
+MOST_CHANNELS = 128  # that OpenCV takes
+
+
+def _check_fill(fill: object) -> None:
+    if fill not in tuple(FILLS):
+        raise value_error("fill={fill!r} is unknown. Choose from: {fills}.", fill=fill, fills=", ".join(FILLS))
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class AugmentationRanges:
         fill: what is shown beyond the edge: `"reflect"`, the image mirrored, or `"nearest"`, its outermost pixels.
 
     Raises:
-        ValueError: for an unknown `fill`, or a range that is not a number of 0 or more (of `zoom`, below 1).
+        ValueError: for an unknown `fill`, a flip that is not True or False, or a range that is not a number from 0 to
+            `LARGEST_RANGE` (of `zoom`, below 1).
     """
 
     horizontal_flip: bool = True
@@ -46,13 +55,25 @@ class AugmentationRanges:
     fill: str = "reflect"
 
     def __post_init__(self) -> None:
-        if self.fill not in tuple(FILLS):
-            raise value_error("fill={fill!r} is unknown. Choose from: {fills}.", fill=self.fill, fills=", ".join(FILLS))
+        _check_fill(self.fill)
+        for name in ("horizontal_flip", "vertical_flip"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise value_error("{name}={value!r} is not valid. Give True or False.", name=name, value=Shown(value))
         for name in ("rotation", "zoom", "shear", "shift"):
             value = getattr(self, name)
             if not is_number(value) or value < 0:
                 raise value_error(
-                    "{name}={value!r} is not valid. Give a number of 0 or more, such as 0.2.", name=name, value=value
+                    "{name}={value!r} is not valid. Give a number of 0 or more, such as 0.2.",
+                    name=name,
+                    value=Shown(value),
+                )
+            if value > LARGEST_RANGE:
+                raise value_error(
+                    "{key}={value!r} is too large. Give a number of at most {most}.",
+                    key=name,
+                    value=Shown(value),
+                    most=LARGEST_RANGE,
                 )
         if self.zoom >= 1:
             raise value_error(
@@ -113,8 +134,9 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, matrices: np.ndarray, fill: 
         uint8 array of shape (count, height, width, channels).
 
     Raises:
-        ValueError: for images that are not uint8.
+        ValueError: for images that are not uint8, or an unknown `fill`.
     """
+    _check_fill(fill)
     if len(images) and images[0].dtype != np.uint8:  # OpenCV would silently write to a new array instead of `dst`
         raise value_error(
             "The images have the dtype {kind}. It must be uint8, with values from 0 to 255.", kind=images[0].dtype
@@ -145,7 +167,7 @@ def training_batches(
         images: uint8 array of shape (count, size, size, 3).
         labels: integer array of shape (count,).
         batch_size: images in a batch; the last batch of an epoch may be smaller.
-        seed: int, 0 or more.
+        seed: int, from 0 to 2**32 - 1.
         ranges: `AugmentationRanges`, by default the published ones; `STRONG_AUGMENTATION` has those of
             notebook 6.
 
@@ -153,11 +175,11 @@ def training_batches(
         `tf.data.Dataset` of (uint8 images of shape (batch, size, size, 3), labels of shape (batch,)).
 
     Raises:
-        ValueError: for images that are not such an array, no images, another number of labels, or a batch size or seed
-            that is not valid.
+        ValueError: for images that are not such an array, no images, another number of labels or labels that are not
+            numbers, or a batch size, seed or `ranges` that are not valid.
     """
     labels = np.asarray(labels)
-    _check(images, labels, batch_size, seed)
+    _check(images, labels, batch_size, seed, ranges)
     size = images.shape[1]
     ranges = ranges or AugmentationRanges()
     epochs = itertools.count()
@@ -186,11 +208,11 @@ def training_batches(
     )
 
 
-def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -> None:
+def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, ranges: object) -> None:
     """Check before training: an error inside the pipeline would surface as a long TensorFlow traceback."""
     kind, shape = getattr(images, "dtype", type(images).__name__), tuple(getattr(images, "shape", ()))
-    square = len(shape) == 4 and shape[1] == shape[2]
-    if not isinstance(images, np.ndarray) or kind != np.uint8 or not square or not len(images):
+    square = len(shape) == 4 and shape[1] == shape[2] and 0 not in shape and shape[3] <= MOST_CHANNELS
+    if not isinstance(images, np.ndarray) or kind != np.uint8 or not square:
         raise value_error(
             "The images are {kind} of shape {shape}. Give a uint8 array of shape (count, size, size, 3), such as "
             "load_data(...).train_images.",
@@ -203,5 +225,14 @@ def _check(images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int) -
             count=len(images),
             shape=labels.shape,
         )
+    if labels.dtype.kind not in "biuf":
+        raise value_error(
+            "The labels are {kind}. Give a number for each image, such as load_data(...).train_labels.",
+            kind=labels.dtype,
+        )
     check_whole("batch_size", batch_size, 1)
-    check_whole("seed", seed, 0)
+    check_whole("seed", seed, 0, LARGEST_SEED)
+    if not isinstance(ranges, (AugmentationRanges, type(None))):
+        raise value_error(
+            "ranges={ranges!r} is not valid. Give an AugmentationRanges, such as STRONG_AUGMENTATION.", ranges=ranges
+        )

@@ -11,6 +11,24 @@ LARGEST_SEED = 2**32 - 1  # of Keras and scikit-learn
 LARGEST_NUMBER = 10**6  # of epochs, or images in a batch: beyond any use
 
 
+class Shown:
+    """A value in a message; "..." stands for one of more digits than Python writes, for which `repr` raises an error.
+
+    Example:
+        >>> Shown("1"), Shown(10**5000)
+        ('1', ...)
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        try:
+            return repr(self.value)
+        except ValueError:
+            return "..."
+
+
 def is_whole(value: Any, smallest: int = 0, largest: float = math.inf) -> bool:
     """Whether a value is a whole number within limits, of Python or of NumPy; `True` and `1.0` are not.
 
@@ -46,7 +64,7 @@ def check_whole(
             if largest == math.inf
             else "{name}={value!r} is not valid. Give a whole number from {smallest} to {largest}.",
             name=name,
-            value=value,
+            value=Shown(value),
             smallest=smallest,
             largest=largest,
         )
@@ -57,7 +75,12 @@ def is_number(value: Any) -> bool:
     """Whether a value is a finite real number, of Python or of NumPy; `True` and `"1"` are not.
 
     Example:
-        >>> is_number(0.5), is_number("0.5"), is_number(float("nan"))
-        (True, False, False)
+        >>> is_number(0.5), is_number("0.5"), is_number(float("nan")), is_number(10**400)
+        (True, False, False, False)
     """
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number or a fraction beyond the largest float
+        return False

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from gc_tutorial.checks import is_number, is_whole
+from gc_tutorial.checks import LARGEST_NUMBER, Shown, is_number, is_whole
 from gc_tutorial.errors import value_error
 from gc_tutorial.language import text
 
@@ -86,9 +86,10 @@ def loss_for(model: keras.Model) -> str:
 
 
 def _check_size(image_size: int, blocks: str, smallest: int) -> None:
-    if not is_whole(image_size):
+    if not is_whole(image_size, 0, LARGEST_NUMBER):
         raise value_error(
-            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.", image_size=image_size
+            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.",
+            image_size=Shown(image_size),
         )
     if image_size < smallest:
         raise value_error(
@@ -103,7 +104,7 @@ def _check_size(image_size: int, blocks: str, smallest: int) -> None:
 def _three_blocks(image_size: int, dropout: float) -> list[keras.layers.Layer]:
     if not is_number(dropout) or not 0 <= dropout < 1:
         raise value_error(
-            "dropout={dropout!r} is not valid. Give a number from 0 to below 1, such as 0.5.", dropout=dropout
+            "dropout={dropout!r} is not valid. Give a number from 0 to below 1, such as 0.5.", dropout=Shown(dropout)
         )
     return [
         keras.Input((image_size, image_size, 3)),

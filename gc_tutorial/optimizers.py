@@ -62,7 +62,7 @@ def _with_mean(tensor, axes):
 
 def _checked_axes(axis, shape):
     axes, rank = tuple(axis) if hasattr(axis, "__iter__") else (axis,), len(shape)
-    if not axes or any(not hasattr(one, "__index__") or not -rank <= one < rank for one in axes):
+    if not axes or any(type(one) is bool or not hasattr(one, "__index__") or not -rank <= one < rank for one in axes):
         raise ValueError(f"`axis` must name axes of a tensor of shape {tuple(shape)}. Received: axis={axis}")
     return tuple(sorted({one % rank for one in axes}))
 
@@ -136,7 +136,7 @@ def layer_axes(model):
     Returns a dict from the path of each trainable variable of a model or layer to a list of axes, or None for what is
     left alone. Raises a ValueError if the model is not built, or its paths are not unique.
     """
-    if not getattr(model, "built", False):
+    if not getattr(model, "built", False) or not hasattr(model, "trainable_variables"):
         raise ValueError(f"`layer_axes` expects a built model: call it on data first. Received: {model}")
     found = list(zip(map(_path, model.trainable_variables), variable_axes(model.trainable_variables), strict=True))
     if any(dict(found)[path] != axes for path, axes in found):
@@ -184,7 +184,7 @@ class GradientCentralization:
 
     def exclude_from_centralization(self, var_list=None, var_names=None):
         """Exclude variables, and paths or regular expressions as in `axes`. A ValueError says if it is too late."""
-        if self.built or isinstance(var_names, str):
+        if self.built or isinstance(var_names, str) or not hasattr(var_names or (), "__iter__"):
             raise ValueError(f"Give `var_names` in a list, and before the optimizer is built. Received: {var_names!r}")
         held = [] if var_list is None else list(var_list) if hasattr(var_list, "__iter__") else [None]
         if not all(hasattr(one, "assign") for one in held):
@@ -267,9 +267,11 @@ class GradientCentralization:
 def _plain(axes):
     """A dict of axes as a configuration can hold it: of str to list of int, or None."""
     try:
-        axes = {re.compile(n).pattern: a for n, a in dict(axes).items()}
-        lists = {n: a if a is None or hasattr(a, "__iter__") else [a] for n, a in axes.items()}
-        return {n: a if a is None or str(a) == UNKNOWN else [operator.index(i) for i in a] for n, a in lists.items()}
+        named = [("" + re.compile(n).pattern, a) for n, a in dict(axes).items()]  # not of bytes
+        told = {n: a if a is None or str(a) == UNKNOWN else [*a] if hasattr(a, "__iter__") else [a] for n, a in named}
+        if any(type(i) is bool for a in told.values() for i in a or ()):
+            raise TypeError("True and False are no axes")
+        return {n: [operator.index(i) for i in a] if isinstance(a, list) else a for n, a in told.items()}
     except (TypeError, ValueError, re.error) as error:
         expected = "a dict from a path or regular expression to an int, several, or None"
         raise ValueError(f"`axes` must be {expected}. Received: axes={axes!r} ({error})") from None

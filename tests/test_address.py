@@ -154,7 +154,9 @@ def test_an_address_that_is_none_changes_nothing(project, arguments):
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-@pytest.mark.parametrize("end", ["", "?tab=readme&x=1", "; touch run", "'s", '"', "`touch run`", "(a)", " -o"])
+@pytest.mark.parametrize(
+    "end", ["", "?tab=readme&x=1", "; touch run", "'s", '"', "`touch run`", "(a)", " -o", "$(shell touch run)"]
+)
 def test_make_hands_an_address_on_as_it_is(project, end):
     (project / "tools").mkdir()
     for name in ("Makefile", "requirements.lock", "requirements.txt", "tools/address.py", "tools/digests.py"):
@@ -204,8 +206,73 @@ def test_outside_a_clone_it_says_so(project, monkeypatch):
         address.main(["https://github.com/owner/name"])
 
 
-def test_a_file_that_cannot_be_written_is_named(project):
-    (project / "README.md").unlink()  # what root meets as well: a file that is no file
-    (project / "README.md").mkdir()
-    with pytest.raises(SystemExit, match=r"README\.md.*Make the files writable"):
+@pytest.mark.parametrize("again", ["https://github.com/jane/gc", "https://github.com/joe/gc"])
+def test_a_second_call_finds_what_the_first_wrote_and_nobody_added(project, again):
+    for given in ("https://github.com/jane/gc", again):
+        address.main([given])
+    for path in project.glob("**/*.*"):
+        if ".git" not in path.parts:
+            assert again in path.read_text(encoding="utf-8")
+
+
+def damaged(path, content):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    subprocess.run("git add .", shell=True, cwd=path.parent, check=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda folder: (folder / "README.md").unlink(), r"README\.md cannot be read: No such file or directory\. Not"),
+        (
+            lambda folder: ((folder / "README.md").unlink(), (folder / "README.md").mkdir()),
+            r"README\.md cannot be read: Is a directory\. Nothing was changed",
+        ),
+        (
+            lambda folder: damaged(folder / "notes.md", f"caf\xe9 https://github.com/{SLUG}".encode("latin-1")),
+            r"notes\.md holds the address and is not UTF-8\. Nothing was changed",
+        ),
+        (
+            lambda folder: damaged(folder / "other.ipynb", f"https://github.com/{SLUG}".encode()),
+            r"other\.ipynb is not a notebook that Python can read .*Nothing was changed",
+        ),
+        (
+            lambda folder: subprocess.run("git rm -rq --cached .", shell=True, cwd=folder, check=True),
+            f"No file under version control holds the address before, {SLUG}",
+        ),
+    ],
+    ids=["missing", "a folder", "not UTF-8", "no notebook", "not under version control"],
+)
+def test_what_cannot_be_read_is_told_before_anything_is_written(project, change, told):
+    change(project)
+    before = {path: path.read_bytes() for path in project.glob("**/*.*") if path.is_file()}
+    with pytest.raises(SystemExit, match=told):
         address.main(["https://github.com/owner/name"])
+    assert before == {path: path.read_bytes() for path in project.glob("**/*.*") if path.is_file()}
+
+
+def test_files_without_the_address_may_be_anything(project):
+    damaged(project / "notes.txt", "caf\xe9".encode("latin-1"))
+    damaged(project / "picture.png", b"\0" + f"https://github.com/{SLUG}".encode())
+    (project / "link").symlink_to("nowhere")
+    subprocess.run("git add .", shell=True, cwd=project, check=True)
+    address.main(["https://github.com/owner/name"])
+    assert (project / "picture.png").read_bytes()[1:].decode() == f"https://github.com/{SLUG}"
+
+
+def test_a_file_that_cannot_be_written_is_named_and_the_next_call_goes_on(project, monkeypatch):
+    write = Path.write_bytes
+
+    def refuse(path, content):
+        if path.name == "README.md":
+            raise PermissionError(13, "Permission denied", str(path))
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(SystemExit, match=r"Permission denied: .*README\.md.*Make the files writable"):
+            address.main(["https://github.com/owner/name"])
+    address.main(["https://github.com/owner/name"])
+    for path in project.glob("**/*.*"):
+        assert ".git" in path.parts or SLUG not in path.read_text(encoding="utf-8")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from fractions import Fraction
 
 import keras
 import numpy as np
@@ -291,9 +292,43 @@ def test_an_unknown_fill_is_told_in_full():
 
 
 @pytest.mark.parametrize("name", ["rotation", "zoom", "shear", "shift"])
-@pytest.mark.parametrize("value", ["0.1", None, float("nan"), float("inf"), -0.1, [1, 2], True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0.1",
+        None,
+        float("nan"),
+        float("inf"),
+        -0.1,
+        [1, 2],
+        True,
+        pytest.param(10**400, id="large"),
+        pytest.param(10**5000, id="long"),
+    ],
+)
 def test_a_range_that_is_no_number_is_told(name, value):
     with pytest.raises(ValueError, match=f"^{name}=.* is not valid. Give a number of 0 or more"):
+        AugmentationRanges(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["rotation", "shear", "shift"])
+@pytest.mark.parametrize("value", [101, 1e308, pytest.param(10**300, id="large")])
+def test_a_range_beyond_any_use_is_told(name, value):
+    with pytest.raises(ValueError, match=f"^{name}=.* is too large. Give a number of at most 100"):
+        AugmentationRanges(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["rotation", "shear", "shift"])
+@pytest.mark.parametrize("value", [100, np.float32(0.5), Fraction(1, 3)])
+def test_a_range_may_be_any_number(name, value):
+    images, _ = collect(training_batches(IMAGES, LABELS, 4, seed=0, ranges=replace(STILL, **{name: value})))
+    assert images.shape == IMAGES.shape
+
+
+@pytest.mark.parametrize("name", ["horizontal_flip", "vertical_flip"])
+@pytest.mark.parametrize("value", ["no", None, 0, 0.5, [True]])
+def test_a_flip_that_is_not_true_or_false_is_told(name, value):
+    with pytest.raises(ValueError, match=f"^{name}=.* is not valid. Give True or False"):
         AugmentationRanges(**{name: value})
 
 
@@ -302,10 +337,12 @@ def test_a_zoom_that_leaves_nothing_in_view_is_told():
         AugmentationRanges(zoom=1)
 
 
-@pytest.mark.parametrize("fill", [None, ["reflect"], 5])
+@pytest.mark.parametrize("fill", [None, ["reflect"], 5, "wrap"])
 def test_a_fill_of_any_kind_is_told(fill):
     with pytest.raises(ValueError, match=r"is unknown. Choose from: reflect, nearest"):
         AugmentationRanges(fill=fill)
+    with pytest.raises(ValueError, match=r"is unknown. Choose from: reflect, nearest"):
+        warp(IMAGES, draw_matrices(np.random.default_rng(0), len(IMAGES), SIZE), fill)
 
 
 @pytest.mark.parametrize(
@@ -320,13 +357,23 @@ def test_a_fill_of_any_kind_is_told(fill):
         ({"images": IMAGES[:, :20]}, r"uint8 of shape \(10, 20, 40, 3\)"),
         ({"images": IMAGES[0]}, r"uint8 of shape \(40, 40, 3\)"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, r"uint8 of shape \(0, 40, 40, 3\)"),
+        ({"images": IMAGES[:, :0, :0]}, r"uint8 of shape \(10, 0, 0, 3\)"),
+        ({"images": np.zeros((10, 4, 4, 129), np.uint8)}, r"uint8 of shape \(10, 4, 4, 129\)"),
+        ({"images": IMAGES[..., :0]}, r"uint8 of shape \(10, 40, 40, 0\)"),
         ({"images": None}, r"The images are NoneType"),
         ({"labels": LABELS[:9]}, r"There are 10 images, and labels of shape \(9,\)"),
         ({"labels": None}, r"There are 10 images, and labels of shape \(\)"),
+        ({"labels": ["cat"] * 10}, r"The labels are <U3. Give a number for each image"),
+        ({"labels": [None] * 10}, r"The labels are object. Give a number for each image"),
         ({"batch_size": 0}, "batch_size=0 is not valid. Give a whole number of at least 1"),
         ({"batch_size": 1.5}, "batch_size=1.5 is not valid"),
-        ({"seed": -1}, "seed=-1 is not valid. Give a whole number of at least 0"),
+        ({"seed": -1}, "seed=-1 is not valid. Give a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, "seed=4294967296 is not valid"),
+        ({"seed": 10**400}, "seed=10+ is not valid"),
         ({"seed": None}, "seed=None is not valid"),
+        ({"ranges": 0.3}, "ranges=0.3 is not valid. Give an AugmentationRanges"),
+        ({"ranges": {}}, "ranges={} is not valid"),
+        ({"ranges": AugmentationRanges}, "ranges=<class .* is not valid"),
     ],
 )
 def test_what_no_batches_can_be_made_of_is_told_at_once(changed, told):

@@ -86,7 +86,9 @@ def test_an_image_is_resized_by_the_average_of_its_areas_and_rounded():
     assert labels.shape == (2,)
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, 150.0, "150", None, True])
+@pytest.mark.parametrize(
+    "size", [0, -1, 1.5, 150.0, "150", None, True, pytest.param(10**400, id="large"), pytest.param(10**5000, id="long")]
+)
 def test_a_size_that_is_no_whole_number_is_refused(size):
     with pytest.raises(DataError, match=r"image_size=.* is not valid. Give a whole number of pixels, such as 150"):
         load_data("synthetic_small", size)
@@ -95,6 +97,23 @@ def test_a_size_that_is_no_whole_number_is_refused(size):
 def test_a_size_may_be_a_number_of_numpy(synthetic):
     data = load_data("synthetic_small", np.int64(94))
     np.testing.assert_array_equal(data.train_images, synthetic.train_images)
+
+
+@pytest.mark.parametrize("source", ["tfds:/beans", "tfds://beans", "TFDS://beans"])
+def test_a_set_of_tfds_is_no_web_address(source):
+    with pytest.raises(DataError, match=f"^'{source}' is not valid. Give tfds:NAME or tfds:NAME/CONFIG, such as"):
+        load_data(source)
+
+
+def test_a_folder_wrapped_too_deep_says_how_deep_is_read(tmp_path):
+    for name in ("cats", "dogs"):
+        folder = tmp_path.joinpath(*"12345678", name)
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(b"a picture")
+    with pytest.raises(DataError, match=r"holds its files more than 6 folders deep.*Give the folder that holds the cl"):
+        load_data(tmp_path)
+    with pytest.raises(DataError, match="2 of 2 files"):  # near enough to be read, and found damaged
+        load_data(tmp_path.joinpath(*"123"), on_error="raise")
 
 
 # ----- the real images
@@ -149,6 +168,12 @@ def test_a_download_is_prepared_by_tfds(tmp_path):
     ]
     assert download.run_watched(command, [tmp_path], 10**7) == ""
     assert list(tmp_path.glob("synthetic_horses_or_humans/small/*/dataset_info.json"))
+
+
+def test_the_line_that_names_the_error_is_the_reason(tmp_path):
+    """TFDS tells a wrong hash in several lines, the last of which is a link."""
+    code = "class WrongError(Exception): pass\nraise WrongError('x.zip has wrong checksum:\\n* Got: 1\\nSee: http://x')"
+    assert download.run_watched([sys.executable, "-c", code], [tmp_path], 1) == "WrongError: x.zip has wrong checksum"
 
 
 def test_a_download_that_stalls_is_ended(tmp_path):
@@ -334,6 +359,14 @@ def test_a_bucket_as_the_tfds_folder_is_told(monkeypatch, tmp_path, no_network, 
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", "gs://bucket/x")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"^TFDS_DATA_DIR='gs://bucket/x' is not a folder of this machine\. Set it"):
+        load_data(source, 20)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("source", ["auto", "horses_or_humans", "synthetic_small", "tfds:mnist"])
+def test_a_tfds_folder_with_stars_is_told(monkeypatch, tmp_path, no_network, source):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "a**b"))
+    with pytest.raises(DataError, match=r"^TFDS_DATA_DIR='.*a\*\*b' has \*\* in its name.* Set it to another folder"):
         load_data(source, 20)
     assert not list(tmp_path.iterdir())
 

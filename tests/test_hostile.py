@@ -1,6 +1,7 @@
 """Unlucky situations of the shell commands and the first cell: each ends soon, and in one sentence."""
 
 import io
+import json
 import logging
 import os
 import re
@@ -18,6 +19,7 @@ from PIL import Image
 from gc_tutorial import console, lesson
 from gc_tutorial.__main__ import main
 from gc_tutorial.study.runs import Run
+from gc_tutorial.study.store import write_run
 from gc_tutorial.study.tables import write_tables
 
 ROOT = Path(__file__).parent.parent
@@ -236,6 +238,23 @@ def test_make_tutorial_adds_no_line_of_its_own_after_ctrl_c(tmp_path, does, code
     _, errors = process.communicate(timeout=300)
     assert process.returncode == code
     assert [re.sub(r":\d+:", ":LINE:", line) for line in errors.splitlines() if line] == said
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize("way", ["on the command line", "in the environment"])
+@pytest.mark.parametrize("profile", ["$(shell touch run)", "$(info run)", "`touch run`"])
+def test_make_does_not_run_what_stands_in_a_profile(tmp_path, profile, way):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    command = ["make", "profile"]
+    if way == "on the command line":
+        command.append(f"PROFILE={profile}")
+    else:
+        environment["PROFILE"] = profile
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stderr.startswith(f"PROFILE={profile} is not a profile.")
+    assert not done.stdout
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
@@ -693,7 +712,7 @@ def test_tables_of_another_plan_are_told(tables, capsys):
         (["tables", "no plan", "runs", "new"], "There is no plan 'no plan'"),
         (["restore", "PLAN", "old", "digits.toml"], "Results cannot be written to"),
         (["restore", "PLAN", "old", ""], "has no name"),
-        (["restore", "PLAN", "", "new"], "has no tables of a study"),
+        (["restore", "PLAN", "", "new"], "The folder of the tables has no name"),
         (["restore", "no plan", "old", "new"], "There is no plan 'no plan'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -704,6 +723,89 @@ def test_wrong_arguments_of_tables_and_restore_are_told(tables, capsys, monkeypa
     capsys.readouterr()
     assert main([str(tables / "digits.toml") if one == "PLAN" else one for one in arguments]) == 1
     assert told in one_sentence(capsys)
+
+
+def test_an_empty_name_is_not_the_tables_of_the_current_folder(tables, capsys, monkeypatch):
+    monkeypatch.chdir(tables / "old")
+    assert main(["restore", str(tables / "digits.toml"), "", str(tables / "runs")]) == 1
+    assert "The folder of the tables has no name" in one_sentence(capsys)
+    assert not (tables / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["tables", "study"])
+@pytest.mark.parametrize("there", ["another plan", "more runs", "something else"])
+def test_tables_that_hold_more_are_kept(tables, capsys, monkeypatch, command, there):
+    monkeypatch.setattr("gc_tutorial.study.planned_study.run_study", lambda *_, **__: pytest.fail("trained"))
+    plan = tables / "digits.toml"
+    lost = "holds 1 run that the new tables would lack"
+    if there == "another plan":
+        plan = tables / "other.toml"
+        plan.write_text((tables / "digits.toml").read_text().replace("0.001", "0.002"))
+        lost = "holds 2 runs that the new tables would lack"
+    assert restore(tables) == 0
+    if there == "more runs":
+        plan.write_text(plan.read_text().replace("100, 101", "100"))
+        (more,) = (tables / "runs").glob("*seed101*")
+        more.unlink()
+    elif there == "another plan":
+        run = Run(data="digits", network="small_cnn", augmentation="none", learning_rate=0.002, epochs=2, seed=100)
+        for path in (tables / "runs").glob("*.json"):
+            path.unlink()
+        common = {"train_loss": 0.5, "seconds": 1.0, "status": "finished", "ended": "today", "machine": "here"}
+        rows = [{"epoch": epoch, **common} for epoch in (1, 2)]
+        write_run(tables / "runs", run.name, {"plan": "other"}, {"rows": rows})
+    else:
+        (tables / "old" / "epochs.csv").write_text("a person's own table\n")
+        lost = "epochs.csv is not a table of runs"
+    before = {path: path.read_bytes() for path in (tables / "old").iterdir()}
+    capsys.readouterr()
+    arguments = [str(plan), str(tables / "runs"), *(["--tables"] if command == "study" else []), str(tables / "old")]
+    assert main([command, *arguments]) == 1
+    assert lost in one_sentence(capsys)
+    assert before == {path: path.read_bytes() for path in (tables / "old").iterdir()}
+
+
+def test_tables_grow_with_the_study(tables, capsys):
+    assert restore(tables) == 0
+    (later,) = (tables / "runs").glob("*seed101*")
+    later.rename(tables / "later")
+    arguments = ["tables", str(tables / "digits.toml"), str(tables / "runs"), str(tables / "new")]
+    for count in ("1 run is", "1 run is", "2 runs are", "2 runs are"):
+        if count == "2 runs are" and not later.exists():
+            (tables / "later").rename(later)
+        assert main(arguments) == 0
+        assert count in capsys.readouterr().out
+
+
+def test_a_run_without_its_seconds_is_told(tables, capsys):
+    assert restore(tables) == 0
+    capsys.readouterr()
+    path = sorted((tables / "runs").glob("*.json"))[0]
+    found = json.loads(path.read_text())
+    rows = [{**row, "seconds": None} for row in found["rows"]]
+    (tables / "runs" / path.name).unlink()
+    write_run(tables / "runs", path.stem, found["configuration"], {"rows": rows})
+    (tables / "digits.toml").write_text((tables / "digits.toml").read_text().replace("100, 101", "100, 101, 102"))
+    assert main(["study", str(tables / "digits.toml"), str(tables / "runs"), "--dry-run"]) == 1
+    assert "its column seconds is missing or of another kind" in one_sentence(capsys)
+
+
+@pytest.mark.parametrize("images", ["", "nowhere", "digits.toml"])
+@pytest.mark.parametrize("further", [[], ["--dry-run"]])
+def test_images_that_are_not_in_a_folder_are_told(tables, capsys, monkeypatch, images, further):
+    monkeypatch.chdir(tables)
+    assert main(["study", "digits.toml", "runs", "--images", images, *further]) == 1
+    assert f"--images {images!r} is not a folder. Name the one" in one_sentence(capsys)
+
+
+@POSIX
+@pytest.mark.parametrize("option", [["--tables", "t"], ["--images", "i"]], ids=" ".join)
+def test_without_a_current_folder_it_is_told(tmp_path, capsys, monkeypatch, option):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["study", "A", "x", *option]) == 1
+    assert f"{option[1]!r} lies in the current folder, which was removed. Change to" in one_sentence(capsys)
 
 
 def test_a_full_disk_keeps_the_tables_before_it(tables, capsys, monkeypatch):

@@ -193,10 +193,15 @@ def test_a_fraction_lies_between_0_and_1(fraction):
     assert check_split(fraction, 0) is None
 
 
-@pytest.mark.parametrize("fraction", [0, 0.0, 1, 1.0, -0.2, 20, float("nan")])
+@pytest.mark.parametrize("fraction", [0, 0.0, 1, 1.0, -0.2, 20, float("nan"), pytest.param(10**400, id="large")])
 def test_a_fraction_that_leaves_nothing_is_refused(fraction):
     with pytest.raises(DataError, match=f"test_fraction={fraction} is not valid"):
         check_split(fraction, 0)
+
+
+def test_a_fraction_of_more_digits_than_python_writes_is_refused():
+    with pytest.raises(DataError, match=r"^test_fraction=\.\.\. is not valid"):
+        check_split(10**5000, 0)
 
 
 def held_out(labels, **options):

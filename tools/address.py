@@ -6,6 +6,7 @@ stands, writes the tag into the first cells, and in each notebook the line that 
 change of the tag alone, call it with the same address. Tests check that all places agree.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -50,9 +51,12 @@ def main(arguments):
         sys.exit(
             f"{' '.join(arguments)[:200] or 'Nothing'} is not an address. Give one such as https://github.com/owner/name."
         )
+    # All is read before anything is written, and the file that tells the address before it is written last: whatever
+    # stops this command, the next call finds what is left.
+    contents = {path: rewritten(path, text, before, after, package(after, tag)) for path, text in holding(before)}
     try:
-        for path in files_with(before):
-            rewrite(path, before, after, package(after, tag))
+        for path in sorted(contents, key=lambda path: path == ROOT / "pyproject.toml"):
+            path.write_bytes(contents[path].encode())
             print(path.relative_to(ROOT))
     except OSError as error:
         sys.exit(f"The address could not be written everywhere: {error}. Make the files writable, and run this again.")
@@ -72,22 +76,47 @@ def package(repository, tag):
     return f"gc-tutorial[tutorial] @ git+https://github.com/{repository}" + (f"@{tag}" if tag else "")
 
 
-def files_with(text):
-    """The files under version control that hold a text, as paths."""
-    command = ["git", "grep", "--cached", "-lIF", "-e", text]
+def holding(repository):
+    """The files under version control that hold the address now, committed or not: pairs of path and text."""
+    sought = repository.encode(), site(repository).encode()
+    found = []
+    for path in tracked():
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            sys.exit(
+                f"{path.relative_to(ROOT)} cannot be read: {error.strerror}. Nothing was changed. Put it back "
+                "(`git restore`) or remove it for good (`git rm`), and run this again."
+            )
+        if b"\0" in content or not any(one in content for one in sought):  # pictures, and what is about something else
+            continue
+        try:
+            found.append((path, content.decode()))
+        except UnicodeDecodeError:
+            sys.exit(
+                f"{path.relative_to(ROOT)} holds the address and is not UTF-8. Nothing was changed. Save it as UTF-8, "
+                "and run this again."
+            )
+    if not found:
+        sys.exit(f"No file under version control holds the address before, {repository}. Work in a clone of the whole.")
+    return found
+
+
+def tracked():
+    """The files under version control, without links."""
     try:
-        found = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+        found = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
     except FileNotFoundError:
         sys.exit("The files are found with git, and git is not installed here. Install it, and run this again.")
-    if found.returncode > 1:  # 1: no file holds it
-        reason = found.stderr.strip().splitlines()[-1:] or ["git grep failed"]
+    if found.returncode:
+        reason = os.fsdecode(found.stderr).strip().splitlines()[-1:] or ["git ls-files failed"]
         sys.exit(f"The files are found with git, which says: {reason[0]}. Work in a clone made by `git clone`.")
-    return [ROOT / name for name in found.stdout.splitlines()]
+    paths = [ROOT / name for name in dict.fromkeys(os.fsdecode(found.stdout).split("\0")) if name]
+    return [path for path in paths if not path.is_symlink()]
 
 
-def rewrite(path, before, after, installed):
-    """Replace the address in one file; outputs of a notebook that were those of its code remain so."""
-    text = path.read_text(encoding="utf-8")
+def rewritten(path, text, before, after, installed):
+    """The text of one file with the address replaced; outputs of a notebook that were those of its code remain so."""
     changed = with_address(text, before, after)
     if "notebooks" in path.parts:
         changed = INSTALLED.sub(installed, changed)
@@ -95,9 +124,15 @@ def rewrite(path, before, after, installed):
         changed = DOOR_LINE.sub(lambda _: doors(after, f"notebooks/{path.stem}.ipynb"), changed)
     if path.suffix == ".ipynb":
         language = path.parent.name if path.parent.name != "notebooks" else ""
-        digests = [outputs_digest(nbformat.reads(version, as_version=4), language) for version in (text, changed)]
+        try:
+            digests = [outputs_digest(nbformat.reads(version, as_version=4), language) for version in (text, changed)]
+        except (ValueError, SyntaxError) as error:
+            sys.exit(
+                f"{path.relative_to(ROOT)} is not a notebook that Python can read ({error}). Nothing was changed. Mend "
+                "it, and run this again."
+            )
         changed = changed.replace(*digests)
-    path.write_text(changed, encoding="utf-8")
+    return changed
 
 
 def with_address(text, before, after):

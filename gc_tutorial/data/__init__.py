@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from gc_tutorial.checks import is_whole
+from gc_tutorial.checks import LARGEST_NUMBER, Shown, is_whole
 from gc_tutorial.console import say
 from gc_tutorial.data import horses_or_humans, image_folder, synthetic
 from gc_tutorial.data.image_folder import load_folder
@@ -85,9 +85,10 @@ def load_data(
         (128, 94, 94, 3)
     """
     _check_source(source)
-    if not is_whole(image_size, 1):
+    if not is_whole(image_size, 1, LARGEST_NUMBER):
         raise DataError(
-            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.", image_size=image_size
+            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.",
+            image_size=Shown(image_size),
         )
     image_size = operator.index(image_size)
     files: tuple[str, ...] = ()
@@ -111,6 +112,10 @@ def _check_source(source: object) -> None:
     if not isinstance(source, (str, os.PathLike)) or not str(source):
         raise DataError("source={source} is not valid. Give {choices}.", source=reprlib.repr(source), choices=choices)
     address = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+", str(source))
+    if address and f"{address[1].lower()}:" == PREFIX:
+        raise DataError(
+            "{source!r} is not valid. Give tfds:NAME or tfds:NAME/CONFIG, such as tfds:beans.", source=str(source)
+        )
     if address and address[1].lower() == "file":
         raise DataError(
             "{source} is a path written as an address. Give the path alone: {quoted}.",

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from gc_tutorial.language import text
 PROBE_SECONDS = 3
 STALL_TIMEOUT = 60  # seconds without a further byte on the disk
 REFUSING_HEAD = (403, 405, 501)  # status codes of servers that refuse HEAD but serve GET
+EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)  # the line in a traceback that says what it was
 PREPARE = """
 import sys, tensorflow_datasets as tfds
 tfds.disable_progress_bar()
@@ -97,8 +99,10 @@ def run_watched(command: list[str], folders: list[Path], expected: int, stalled:
         if process.returncode == 0:
             return ""
         said.seek(0)
-        lines = said.read().decode(errors="replace").strip().splitlines()
-        return (lines or [text("exit code {returncode}", returncode=process.returncode)])[-1]
+        written = said.read().decode(errors="replace").strip()
+        # The last line alone may be a part of a long message: of a wrong hash, TFDS ends in a link to its advice.
+        lines = EXCEPTION.findall(written) or written.splitlines()
+        return (lines or [text("exit code {returncode}", returncode=process.returncode)])[-1].rstrip(":")
 
 
 def _size(folders: list[Path]) -> int:

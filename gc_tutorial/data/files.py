@@ -126,6 +126,7 @@ def _list_folder(folder: Path) -> dict[str, File]:
         )
 
     found: list[tuple[tuple[str, ...], File]] = []
+    too_deep = False
     # The real paths of a folder's parents and, last, of itself.
     reached: dict[str, tuple[str, ...]] = {str(folder): (os.path.realpath(folder),)}
     for count, (place, subfolders, names) in enumerate(os.walk(folder, onerror=stop, followlinks=True)):
@@ -137,7 +138,10 @@ def _list_folder(folder: Path) -> dict[str, File]:
             )
         within = Path(place).relative_to(folder).parts
         known = reached.pop(place)
-        subfolders[:] = [name for name in subfolders if len(within) < _DEEPEST and not is_hidden(name)]
+        subfolders[:] = [name for name in subfolders if not is_hidden(name)]
+        if len(within) == _DEEPEST and subfolders:
+            too_deep = True
+            subfolders.clear()
         for name in list(subfolders):
             path = os.path.join(place, name)
             real = os.path.realpath(path) if os.path.islink(path) else os.path.join(known[-1], name)
@@ -146,6 +150,14 @@ def _list_folder(folder: Path) -> dict[str, File]:
             reached[path] = (*known, real)
         found += [((*within, name, ""), FOLDER) for name in subfolders]
         found += [((*within, name), _file(Path(place, name))) for name in names]
+    if too_deep and len({parts[:-1] for parts, file in found if file is not FOLDER}) < 2:  # no two classes can be here
+        raise DataError(
+            "{folder} holds its files more than {deepest} folders deep, and what lies deeper is not read. Give the "
+            "folder that holds the classes: {layout}.",
+            folder=folder,
+            deepest=_DEEPEST,
+            layout=text(LAYOUT),
+        )
     printable = _printable({part for parts, _ in found for part in parts})
     return _by_name((("/".join(printable[part] for part in parts), file) for parts, file in found), folder)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from gc_tutorial.checks import LARGEST_SEED, check_whole, is_number
+from gc_tutorial.checks import LARGEST_SEED, Shown, check_whole, is_number
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 
@@ -87,7 +87,7 @@ def check_split(test_fraction: float, seed: int) -> None:
     if not is_number(test_fraction) or not 0 < test_fraction < 1:
         raise DataError(
             "test_fraction={test_fraction} is not valid. Give a number between 0 and 1, such as 0.2.",
-            test_fraction=test_fraction,
+            test_fraction=Shown(test_fraction),
         )
     check_whole("seed", seed, 0, LARGEST_SEED, DataError)
 

@@ -25,12 +25,18 @@ def named_folder() -> Path:
     """The folder that TFDS_DATA_DIR names, or without it that of TFDS in the home folder.
 
     Raises:
-        DataError: for the address of a store, such as gs://bucket.
+        DataError: for the address of a store, such as gs://bucket, or a name that TFDS takes for a pattern.
     """
     named = os.fspath(tfds.core.constants.DATA_DIR)
     if "://" in named:
         raise DataError(
             "TFDS_DATA_DIR={named!r} is not a folder of this machine. Set it to one, or remove the variable.",
+            named=named,
+        )
+    if "**" in named:
+        raise DataError(
+            "TFDS_DATA_DIR={named!r} has ** in its name, which TFDS cannot use. Set it to another folder, or remove "
+            "the variable.",
             named=named,
         )
     return Path(os.path.expanduser(named or "~/tensorflow_datasets"))

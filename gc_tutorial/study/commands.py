@@ -14,6 +14,7 @@ from gc_tutorial.study.factors import IMAGE_SETS
 from gc_tutorial.study.plan import read_plan
 
 TABLES = ("runs.csv", "epochs.csv")
+OF_TABLES = "The folder of the tables"
 PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp")
 
 
@@ -21,7 +22,7 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
     """Compare arms at one learning rate, and print means and intervals."""
     store.check_named(folder)
     if csv is not None:
-        _check_file("--csv", csv, results=folder)
+        _check_file("--csv", csv, results=folder, data=os.path.expanduser(data))
     arguments.checked_arms(options["arms"], options["optimizer"])
     arguments.check_settings(options["learning_rate"], options["batch_size"], options["epochs"])
     import_quietly()
@@ -42,16 +43,21 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
     store.check_named(folder)
     _check_tables(tables)
     engine.check_workers(options["workers"], options["threads"], options["scheduler"])
-    if images:
-        os.environ[IMAGE_SETS] = str(store.expanded(images).absolute())
+    if images is not None:
+        folder_of_images = store.absolute(images)
+        if not images or not os.path.isdir(folder_of_images):
+            raise StoreError(f"--images {images!r} is not a folder. Name the one that holds the further image sets.")
+        os.environ[IMAGE_SETS] = str(folder_of_images)
     import_quietly()
+    from gc_tutorial.study.planned_study import check_target, run_study
+
+    if tables:
+        check_target(planned, folder, tables)
     if dry_run:
         from gc_tutorial.study.overview import overview
 
         say(overview(planned, folder))
         return
-    from gc_tutorial.study.planned_study import run_study
-
     run_study(planned, folder, **options)
     if tables:
         _write_tables(planned, folder, tables)
@@ -59,8 +65,8 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
 
 def tables(*, plan: str, folder: str, target: str) -> None:
     """Write the tables of a study as far as it has come."""
-    for one in (folder, target):
-        store.check_named(one)
+    store.check_named(folder)
+    store.check_named(target, OF_TABLES)
     import_quietly()
     _write_tables(read_plan(plan), folder, target)
 
@@ -74,6 +80,8 @@ def _write_tables(planned, folder, target):
 
 def restore(*, plan: str, source: str, folder: str) -> None:
     """Put the runs of a study's tables back into a folder."""
+    store.check_named(source, OF_TABLES)
+    store.check_named(folder)
     import_quietly()
     from gc_tutorial.study.planned_study import restore
 
@@ -104,8 +112,11 @@ def _write(path, content):
         raise StoreError(f"{str(path)!r} cannot be written: {error.strerror}. Choose another file.") from error
 
 
-def _check_file(what, name, results=None, endings=()):
-    """Fail before hours of training, or a drawing, and not after; `results` is a folder that the command creates."""
+def _check_file(what, name, results=None, endings=(), data=""):
+    """Fail before hours of training, or a drawing, and not after.
+
+    `results` is a folder that the command creates, and `data` the source of the images, perhaps a path.
+    """
     path = store.expanded(name)
     try:
         if not name or path.is_dir():
@@ -114,6 +125,8 @@ def _check_file(what, name, results=None, endings=()):
             raise OSError(0, "it is not a regular file")
         if endings and path.suffix.lower() not in endings:
             raise OSError(0, f"it ends in none of {', '.join(endings)}")
+        if os.path.exists(data) and _is_of(path, data):
+            raise OSError(0, "it belongs to the images of --data")
         parent = Path(os.path.realpath(path)).parent  # `Path.resolve` raises an error for a link to itself
         runs = Path(os.path.realpath(store.expanded(results))) if results else None
         if Path(os.path.realpath(path.parent)) == runs and path.suffix in ("", store.ENDING):
@@ -133,11 +146,19 @@ def _check_file(what, name, results=None, endings=()):
         raise StoreError(f"{what} {name!r} cannot be written: {error.strerror}. Choose another file.") from None
 
 
+def _is_of(path, data):
+    """Whether a file is the zip of images, or could be one of those in the folder."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and os.path.samefile(path, data):
+        return True
+    return path.suffix.lower() != ".csv" and Path(os.path.realpath(data)) in path.parents
+
+
 def _check_tables(target):
     """Check before hours of training, too, without creating anything."""
     if target is None:
         return
-    path = store.expanded(target).absolute()
+    path = store.absolute(target)
     try:
         if not target:
             raise IsADirectoryError(0, "it is not a folder name")

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from gc_tutorial.augmentation import training_batches
+from gc_tutorial.console import say
 from gc_tutorial.data import Data, load_data
 from gc_tutorial.errors import DataError
 from gc_tutorial.models import build_cnn, loss_for
@@ -73,7 +74,7 @@ def compare(
         [['none', 0, 1, 'finished']]
     """
     arms, seeds = checked_arms(arms, optimizer), checked_seeds(seeds)
-    check_settings(learning_rate, batch_size, epochs)
+    learning_rate, batch_size, epochs = check_settings(learning_rate, batch_size, epochs)
     if folder is not None:
         store.check_named(folder)
     data = _load(source, image_size)
@@ -130,7 +131,7 @@ def _kept(folder, names, configuration):
     with store.locked(folder) as path:
         results = store.read_results(path)
         for said in store.said_of_damaged(results, names):
-            tqdm.write(said)
+            say(said)
         store.check_rows(results, KEPT, path)
         _check_names(results, path)
         # Where there is nothing to train, the versions need not be those of today.

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from gc_tutorial.console import say
 from gc_tutorial.errors import StoreError
 from gc_tutorial.study import datasets, engine, store
 from gc_tutorial.study.plan import Plan
-from gc_tutorial.study.tables import KEPT_BY_RUN, restore_runs, study_table, write_tables
+from gc_tutorial.study.tables import KEPT_BY_RUN, check_kept, restore_runs, study_table, write_tables
 from gc_tutorial.study.tuned import known_runs
 
 KINDS = (("kernels", list, str), ("chance", list, (int, float)), ("counts", list, int), ("figures", dict, (int, float)))
@@ -55,7 +56,7 @@ def run_study(
         results = store.read_results(path)
         check_plan(results, plan, path)
         for said in store.said_of_damaged(results, (run.name for run in known_runs(plan, results))):
-            tqdm.write(said)
+            say(said)
         _make_room_for_logits(path)
         while todo := [run for run in known_runs(plan, results) if run.name not in results.runs]:
             configuration = {"plan": plan.name, **engine.versions()}
@@ -134,6 +135,21 @@ def check_plan(results: store.Results, plan: Plan, folder: str | os.PathLike) ->
             )
 
 
+def check_target(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Raise an error, before training, for a target whose tables hold runs that those of the plan would lack.
+
+    Runs whose learning rates the tuning has yet to choose have no names: `tables` looks at those in the end.
+
+    Raises:
+        StoreError: naming the table.
+    """
+    results = store.read_results(store.expanded(folder))
+    check_plan(results, plan, folder)
+    known = known_runs(plan, results)
+    more = bool(plan.tuned) and len(known) == len(plan.runs)
+    check_kept(store.expanded(target), [run.name for run in known], more)
+
+
 def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> int:
     """Write the two tables of the runs that have ended, also while a command is at work in the folder.
 
@@ -141,15 +157,16 @@ def tables(plan: Plan, folder: str | os.PathLike, target: str | os.PathLike) -> 
         int, the number of runs in the tables.
 
     Raises:
-        StoreError: if there are no finished runs.
+        StoreError: if there are no finished runs, or the tables in the target hold runs that these would lack.
     """
     results = store.read_results(store.expanded(folder))
     check_plan(results, plan, folder)
     finished = [run for run in known_runs(plan, results) if run.name in results.runs]
     if not finished:
         raise StoreError(f"{folder} has no finished runs of the plan {plan.name!r}.")
+    check_kept(store.expanded(target), [run.name for run in finished])
     for name in results.damaged:
-        tqdm.write(f"{name} is damaged, and is not in the tables.")
+        say(f"{name} is damaged, and is not in the tables.")
     write_tables(
         {run: results.runs[run.name] for run in finished},
         {run: results.configurations[run.name] for run in finished},

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import unicodedata
 from collections.abc import Container, Iterable, Iterator
@@ -38,7 +39,7 @@ class Results:
     damaged: list[str] = field(default_factory=list)
 
 
-def check_named(folder: str | os.PathLike) -> None:
+def check_named(folder: str | os.PathLike, what: str = "The results folder") -> None:
     """Raise an error for an empty name, which `Path` takes for the current folder, and for what is no path.
 
     Raises:
@@ -47,7 +48,7 @@ def check_named(folder: str | os.PathLike) -> None:
     if not isinstance(folder, (str, os.PathLike)) or "\0" in str(folder):
         raise StoreError(f"{folder!r} is not the name of a folder. Give a str or a path.")
     if not os.fspath(folder):
-        raise StoreError("The results folder has no name. Give one; perhaps a shell variable is not set.")
+        raise StoreError(f"{what} has no name. Give one; perhaps a shell variable is not set.")
 
 
 def expanded(path: str | os.PathLike) -> Path:
@@ -60,6 +61,21 @@ def expanded(path: str | os.PathLike) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise StoreError(f"{str(path)!r} begins with ~, and there is no home folder. Give a full path.") from None
+
+
+def absolute(path: str | os.PathLike) -> Path:
+    """An expanded path from the root of the file system on.
+
+    Raises:
+        StoreError: where there is no current folder, as after another program has removed it.
+    """
+    try:
+        return expanded(path).absolute()
+    except FileNotFoundError:
+        raise StoreError(
+            f"{str(path)!r} lies in the current folder, which was removed. Change to another folder, or give a full "
+            "path."
+        ) from None
 
 
 def probe(folder: Path) -> None:
@@ -194,7 +210,10 @@ def _is_kind(column, value):
         return isinstance(value, str) and (column != "status" or value in STATUSES)
     if column == "epoch":
         return isinstance(value, int)
-    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST)
+    number = isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST)
+    if column == "seconds":  # measured also where the loss was no number
+        return number and math.isfinite(value)
+    return number or value is None
 
 
 def check_same(

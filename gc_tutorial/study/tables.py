@@ -5,6 +5,7 @@ import importlib.resources
 import io
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
@@ -95,6 +96,41 @@ def write_tables(runs: dict[Run, dict], configurations: dict[Run, dict], folder:
         raise StoreError(f"Tables cannot be written to {folder}: {error.strerror}. Choose another folder.") from None
 
 
+def check_kept(folder: str | os.PathLike, names: Iterable[str], more: bool = False) -> None:
+    """Raise an error where the tables in a folder hold runs that new ones would lack, such as those of another study.
+
+    Args:
+        folder: path, which need not exist.
+        names: of the runs that the new tables will hold.
+        more: whether they will hold others, too, that have no names yet; then one run in common is enough.
+
+    Raises:
+        StoreError: saying how many runs there are, or that a file there is something else than a table of runs.
+    """
+    ends = {_digest(name) for name in names}
+    tables = {path: _names(path) for path in (Path(folder) / name for name in NEEDED)}
+    for path, there in tables.items():
+        lost = [name for name in there if _digest(name) not in ends]
+        if lost and (not more or len(lost) == len(there)):
+            raise StoreError(
+                f"{path} holds {len(lost)} {'run' if len(lost) == 1 else 'runs'} that the new tables would lack, such "
+                f"as {lost[0]}. Nothing was changed. Choose another folder, or remove the tables there."
+            )
+
+
+def _names(path):
+    """The runs that a table holds; damage elsewhere in it does not count."""
+    if not path.is_file():  # writing the tables tells what is wrong with it
+        return []
+    try:
+        return pd.read_csv(path, usecols=["run"], dtype=str)["run"].dropna().unique().tolist()
+    except (OSError, ValueError) as error:  # also of pandas
+        raise StoreError(
+            f"{path} is not a table of runs ({' '.join(str(error).split())}), and is not replaced. Choose another "
+            "folder, or remove it."
+        ) from None
+
+
 def load_table(folder: str | os.PathLike) -> pd.DataFrame:
     """Read the two tables of a study as one.
 
@@ -147,7 +183,7 @@ def _restored(run, rows):
         {
             "rows": found,
             "kernels": run["kernels"].split(),
-            "classes": run["classes"],
+            "classes": int(run["classes"]),
             "chance": [float(share) for share in run["chance"].split()],
             "figures": {name: float(value) for name, value in (one.split(":") for one in run["figures"].split())},
         },
@@ -160,6 +196,7 @@ def _digest(name):
 
 
 def _read_tables(folder):
+    store.check_named(folder, "The folder of the tables")
     if str(folder) in published_tables() and not os.path.exists(Path(folder) / "runs.csv"):
         folder = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
     else:
@@ -179,6 +216,8 @@ def _read_tables(folder):
     ended = by_run.loc[by_run["status"] == "finished", "run"]
     if not np.isfinite(epochs.loc[epochs["run"].isin(ended), ["train_loss", "seconds"]]).all(axis=None):
         raise _damaged(folder / "epochs.csv", "a finished run has an epoch without a number")
+    if not np.isfinite(epochs["seconds"]).all():
+        raise _damaged(folder / "epochs.csv", "an epoch has no seconds")
     return by_run, epochs
 
 
@@ -191,6 +230,9 @@ def _check_values(folder, by_run, epochs):
         for column in table:
             if not pd.api.types.is_numeric_dtype(table[column]):
                 raise _damaged(folder / name, f"its column {column} has a value that is not a number")
+    classes = by_run["classes"].astype(float)
+    if ((classes % 1 != 0) | (classes < 0) | (classes == 1)).any():  # 0: not known
+        raise _damaged(folder / "runs.csv", "its column classes has a value that is not a number of classes")
     wrong = by_run.loc[~by_run["status"].isin(store.STATUSES), "run"].tolist()
     if set(FACTORS) <= set(by_run):
         wrong += [run["run"] for run in by_run.to_dict("records") if _name(run) != run["run"]]

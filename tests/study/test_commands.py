@@ -96,6 +96,9 @@ def test_a_folder_in_the_way_is_told_in_one_line(tmp_path, capsys):
         ([], "required"),
         (["train"], "invalid choice"),
         (["compare"], "folder"),
+        (["compare", "x", "--seed", "7"], "unrecognized arguments: --seed 7"),
+        (["study", "A", "x", "--dry"], "unrecognized arguments: --dry"),
+        (["--hel"], "required"),
         (["compare", "x", "--seeds", "0"], "'0' is not a whole number of at least 1"),
         (["compare", "x", "--epochs", "many"], "'many' is not a whole number"),
         (["compare", "x", "--seeds", "²"], "'²' is not a whole number of at least 1"),
@@ -131,6 +134,44 @@ def test_a_csv_that_cannot_be_written_is_told_before_training(tmp_path, monkeypa
     assert main(["compare", "runs", *SMALL, "--csv", csv]) == 1
     assert capsys.readouterr().err == f"error: --csv {csv!r} cannot be written: {told}. Choose another file.\n"
     assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("data", "csv"),
+    [
+        ("pics.zip", "pics.zip"),
+        ("pics.zip", "runs/../pics.zip"),
+        ("pics.zip", "link"),
+        ("link", "pics.zip"),
+        ("~/pics.zip", "pics.zip"),
+        ("pics", "pics/cats/1.png"),
+        ("pics", "pics/cats/new.png"),
+        ("link_to_pics", "pics/cats/1.png"),
+        ("pics", "into_pics"),
+    ],
+)
+def test_a_csv_never_replaces_the_images(tmp_path, monkeypatch, capsys, data, csv):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(commands, "import_quietly", lambda: pytest.fail("imported"))
+    (tmp_path / "pics" / "cats").mkdir(parents=True)
+    for name in ("pics.zip", "pics/cats/1.png"):
+        (tmp_path / name).write_text("a picture")
+    for link, target in (("link", "pics.zip"), ("link_to_pics", "pics"), ("into_pics", "pics/cats/1.png")):
+        (tmp_path / link).symlink_to(target)
+    assert main(["compare", "runs", "--data", data, "--csv", csv]) == 1
+    told = f"error: --csv {csv!r} cannot be written: it belongs to the images of --data. Choose another file.\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_csv_may_lie_beside_the_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("table.csv", "pics/table.csv", "pics.txt"):
+        commands._check_file("--csv", "table.csv", results="runs", data=".")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        commands._check_file("--csv", name, results="runs", data="pics")
+        (tmp_path / name).touch()
+        commands._check_file("--csv", name, results="runs", data="pics")
 
 
 def test_a_csv_may_lie_beside_the_runs(tmp_path):

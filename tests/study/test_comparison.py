@@ -1,6 +1,8 @@
+import io
 import itertools
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,8 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
         ({"arms": []}, r"arms=\[\] is not valid. Give a list of at least one of: none, gradient"),
         ({"arms": None}, "arms=None is not valid"),
         ({"arms": "none"}, "arms='none' is not valid. Give a list"),
+        ({"arms": itertools.cycle(["none"])}, "arms=<itertools.cycle .* is not valid. Give a list"),
+        ({"arms": ["none"] * 101}, "arms=.* is not valid. Give a list"),
         ({"arms": (arm for arm in ["weights"])}, "no arm 'weights'"),
         ({"arms": ["none", "weights"]}, r"no arm 'weights'. Choose from: none, gradient, update, recompiled"),
         ({"optimizer": "lion"}, r"no optimizer 'lion'. Choose from: rmsprop, sgd, adam"),
@@ -110,6 +114,12 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
         ({"seeds": 0}, "at least one"),
         ({"seeds": "3"}, "seeds='3' is not valid"),
         ({"seeds": None}, "seeds=None is not valid"),
+        ({"seeds": b"10"}, "seeds=b'10' is not valid"),
+        ({"seeds": 10**30}, "seeds are too many. Choose at most 10000"),
+        ({"seeds": 10**5000}, "seeds are too many. Choose at most 10000"),
+        ({"seeds": -(10**5000)}, r"seeds=\.\.\. is not valid"),
+        ({"seeds": [10**5000]}, r"seeds=\[\.\.\.\]: a seed is a whole number"),
+        ({"seeds": range(10**30)}, "seeds are too many. Choose at most 10000"),
         ({"seeds": 1.5}, "seeds=1.5 is not valid"),
         ({"seeds": True}, "seeds=True is not valid"),
         ({"seeds": ["0"]}, r"seeds=\['0'\]: a seed is a whole number"),
@@ -123,10 +133,14 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
         ({"learning_rate": "0.001"}, "learning_rate='0.001' is not valid"),
         ({"learning_rate": None}, "learning_rate=None is not valid"),
         ({"learning_rate": True}, "learning_rate=True is not valid"),
+        ({"learning_rate": 10**400}, "learning_rate=10+ is not valid"),
+        ({"learning_rate": 10**5000}, r"learning_rate=\.\.\. is not valid"),
+        ({"learning_rate": Fraction(1, 10**400)}, "learning_rate=Fraction.* is not valid"),
         ({"epochs": 0}, "epochs=0"),
         ({"epochs": "1"}, "epochs='1' is not valid. Give a whole number from 1 to"),
         ({"epochs": 1.5}, "epochs=1.5 is not valid"),
         ({"epochs": 10**18}, "epochs=10+ is not valid"),
+        ({"epochs": 10**5000}, r"epochs=\.\.\. is not valid"),
         ({"batch_size": -1}, "batch_size=-1"),
         ({"batch_size": None}, "batch_size=None is not valid"),
         ({"source": "nowhere"}, "no data source 'nowhere'"),
@@ -258,6 +272,18 @@ def test_a_copied_run_is_no_further_seed(pretended, tmp_path, older, copy):
         compare(pretended, arms=["none", "update"], seeds=2, progress=False, folder=tmp_path)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("name", ["update-seed001.json", "\u6a21\u578b.json", "\udcff.json"])
+def test_a_damaged_run_is_named_in_any_encoding(pretended, tmp_path, monkeypatch, encoding, name):
+    (tmp_path / name).write_text("{half a file")
+    output = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", output)
+    compare(pretended, seeds=2, progress=False, folder=tmp_path)
+    output.flush()
+    assert b".json is " in output.buffer.getvalue()
+    assert len(pretended.begun) == 6
+
+
 def test_another_configuration_is_refused(pretended, tmp_path):
     compare(pretended, seeds=1, epochs=2, progress=False, folder=tmp_path)
     with pytest.raises(StoreError, match="epochs is 2 there, 3 here"):
@@ -300,3 +326,22 @@ def test_the_size_is_that_of_the_data(pretended, tmp_path):
 def test_seeds_may_be_numbers_of_numpy(pretended, tmp_path):
     table = compare(pretended, seeds=np.int64(2), progress=False, folder=tmp_path)
     assert sorted(set(table["seed"])) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["batch_size", "epochs"])
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_whole_numbers_of_numpy_are_kept_as_those_of_python(pretended, tmp_path, name, kind):
+    first = compare(pretended, seeds=1, progress=False, folder=tmp_path, **{name: 3})
+    again = compare(pretended, seeds=1, progress=False, folder=tmp_path / "f", **{name: kind(3)})
+    pd.testing.assert_frame_equal(again, first)
+    assert {json.loads(path.read_text())["configuration"][name] for path in tmp_path.glob("f/*.json")} == {3}
+
+
+@pytest.mark.parametrize("rate", [1, np.float32(0.5), np.int64(1), Fraction(1, 2)], ids=repr)
+def test_a_learning_rate_of_any_kind_is_kept_as_a_float(few, pretended, tmp_path, rate):
+    table = compare(pretended, arms=["none"], seeds=1, learning_rate=rate, progress=False, folder=tmp_path)
+    assert type(table["learning_rate"].tolist()[0]) is float
+    (path,) = tmp_path.glob("*.json")
+    configuration = json.loads(path.read_text())["configuration"]
+    assert type(configuration["learning_rate"]) is float
+    comparison.prepare_run(few, {**configuration, "image_size": 94}, "gradient", 0)

@@ -495,6 +495,8 @@ def test_a_folder_that_was_removed_during_training_is_told(tmp_path):
     [
         ("epoch", 1.5),
         ("epoch", None),
+        ("seconds", None),
+        ("seconds", float("nan")),
         ("train_loss", "0.5"),
         ("train_loss", 10**400),
         ("train_loss", [0.5]),
@@ -505,7 +507,7 @@ def test_a_folder_that_was_removed_during_training_is_told(tmp_path):
     ],
 )
 def test_a_row_of_another_kind_is_told(column, value):
-    row = {"epoch": 1, "train_loss": 0.5, "status": "finished", "ended": "2026-11-29"}
+    row = {"epoch": 1, "train_loss": 0.5, "seconds": 1.5, "status": "finished", "ended": "2026-11-29"}
     store.check_rows(store.Results({"run": {"rows": [row]}}), row, "folder")
     with pytest.raises(
         store.StoreError, match=f"run.json is not a run of this package: its column {column} is missing or"

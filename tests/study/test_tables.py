@@ -14,7 +14,7 @@ from gc_tutorial.study import store
 from gc_tutorial.study.plan import read_plan
 from gc_tutorial.study.planned_study import check_plan
 from gc_tutorial.study.runs import Run
-from gc_tutorial.study.tables import load_table, published_tables, restore_runs, study_table, write_tables
+from gc_tutorial.study.tables import check_kept, load_table, published_tables, restore_runs, study_table, write_tables
 
 FIRST = Run(data="digits", learning_rate=1e-3, epochs=2, seed=100, network="small_cnn", train_examples=50)
 SECOND = Run(data="digits", learning_rate=1e-2, epochs=2, seed=200, stage="confirmation", pretrained="mnist1d")
@@ -218,6 +218,14 @@ def cut(name, lines):
         (cell("runs.csv", "arm", "weights"), "/runs.csv", no_run_of_this_name(SECOND)),
         (cell("runs.csv", "seed", "x"), "/runs.csv", "its column seed has a value that is not a number"),
         (cell("runs.csv", "classes", "x"), "/runs.csv", "its column classes has a value that is not a number"),
+        *(
+            (
+                cell("runs.csv", "classes", value),
+                "/runs.csv",
+                "its column classes has a value that is not a number of classes",
+            )
+            for value in ("-5", "1", "2.5", "", "inf")
+        ),
         (cell("epochs.csv", "epoch", "x"), "/epochs.csv", "its column epoch has a value that is not a number"),
         (
             cell("epochs.csv", "train_loss", "0,5"),
@@ -253,6 +261,63 @@ def test_a_run_that_diverged_may_have_fewer_epochs_and_the_control_has_twice_as_
     assert set(restore_runs(tmp_path)) == {FIRST.name, control.name}
 
 
+def test_every_epoch_has_its_seconds(tmp_path):
+    """Also one that diverged: from the seconds the time of other runs is estimated."""
+    lost = {"rows": [{**row(1), "status": "diverged", "seconds": math.nan}]}
+    write_tables({FIRST: lost}, {FIRST: {}}, tmp_path)
+    with pytest.raises(StoreError, match=r"epochs\.csv is damaged: an epoch has no seconds"):
+        restore_runs(tmp_path)
+
+
+def test_a_number_of_classes_may_be_written_with_a_point(folder):
+    cell("runs.csv", "classes", "10.0")(folder)
+    assert [run["classes"] for _, run in restore_runs(folder).values()] == [10, 0]
+    assert {type(run["classes"]) for _, run in restore_runs(folder).values()} == {int}
+
+
+@pytest.mark.parametrize(
+    ("new", "more", "lost"),
+    [
+        ([FIRST, SECOND], False, None),
+        ([FIRST, SECOND, replace(FIRST, seed=101)], False, None),
+        ([FIRST], False, f"1 run that the new tables would lack, such as {SECOND.name}"),
+        ([FIRST], True, None),
+        ([replace(FIRST, seed=101)], False, f"2 runs that the new tables would lack, such as {SECOND.name}"),
+        ([replace(FIRST, seed=101)], True, f"2 runs that the new tables would lack, such as {SECOND.name}"),
+    ],
+)
+def test_runs_that_new_tables_would_lack_are_told(folder, new, more, lost):
+    names = [run.name for run in new]
+    if lost is None:
+        check_kept(folder, names, more)
+        return
+    told = (
+        f"{folder / 'runs.csv'} holds {lost}. Nothing was changed. Choose another folder, or remove the tables there."
+    )
+    with pytest.raises(StoreError, match=f"^{re.escape(told)}$"):
+        check_kept(folder, names, more)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda folder: (folder / "runs.csv").unlink(), r"epochs\.csv holds 2 runs that the new tables would lack"),
+        (lambda folder: (folder / "epochs.csv").write_text("a,b\n1,2\n"), r"epochs\.csv is not a table of runs \("),
+        (lambda folder: (folder / "runs.csv").write_text(""), r"runs\.csv is not a table of runs \(No columns"),
+        (lambda folder: (folder / "runs.csv").write_bytes(b"\xff\xfe\x00"), r"runs\.csv is not a table of runs \("),
+    ],
+    ids=["one of two", "another table", "nothing", "no text"],
+)
+def test_what_is_no_whole_table_is_not_replaced_either(folder, change, told):
+    """Damage in other columns is no reason: to write the tables again is what its message advises."""
+    check_kept(folder, [FIRST.name, SECOND.name])
+    cell("runs.csv", "status", "done")(folder)
+    check_kept(folder, [FIRST.name, SECOND.name])
+    change(folder)
+    with pytest.raises(StoreError, match=told):
+        check_kept(folder, [])
+
+
 def test_tables_without_a_factor_that_is_newer_than_they_are_can_be_read(folder):
     by_run = pd.read_csv(folder / "runs.csv").drop(columns=["split", "pretrained", "arm"])
     by_run.to_csv(folder / "runs.csv", index=False)
@@ -267,7 +332,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
 
 
 def test_an_empty_name_is_no_folder_of_the_package():
-    with pytest.raises(StoreError, match="has no tables"):
+    with pytest.raises(StoreError, match="The folder of the tables has no name"):
         load_table("")
 
 

@@ -1,5 +1,7 @@
 """The figure of the mechanism: what is left of GC's effect without each of its parts."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -92,7 +94,7 @@ def _unreliable(row):
 
 def _keys(rows):
     """What the marks mean, for a legend."""
-    grey = {"ls": "", "color": OTHER_ARM, "markersize": 8}
+    grey: dict[str, Any] = {"ls": "", "color": OTHER_ARM, "markersize": 8}
     yield Line2D([], [], marker="o", label=text("one part of the method changed"), **grey)
     if (rows["kind"] == "condition").any():
         yield Line2D([], [], marker="D", label=text("GC, with network, inputs or schedule changed"), **grey)
