@@ -140,7 +140,7 @@ def test_a_translation_keeps_code_and_begins_and_ends_as_the_message_does(path):
 @on_each_catalogue
 def test_what_is_bold_is_bold_also_where_a_sentence_follows_without_a_space(path):
     for one in catalogue(path):
-        if "**" in one.string:
+        if one.string.count("**") > 1:  # a single one stands for itself
             assert "**" not in MarkdownIt().render(f"{one.string}次の文。"), one.string
 
 
