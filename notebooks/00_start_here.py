@@ -239,7 +239,7 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 # - It takes about ten lines in a Keras optimizer, and its place is `apply`.
 # - The proof under SGD: with GC the means of the weight vectors stay constant, and without GC they move.
 # - After 12 epochs the training loss was lower with GC in all settings of studies B and C, each method at its own best rate. The accuracy on held-out
-#   examples is shown to be higher in half of the settings of C and lower in none, but lower in both settings of B, for its horses and humans. So no
-#   general claim is made about accuracy. [Notebook 9](09_should_you_use_it.ipynb) says more, and what longer trainings showed.
+#   examples is shown to be higher in half of the settings of C and lower in none, but lower in both settings of B at its best rate by held-out loss,
+#   for its horses and humans only. At a higher rate of B it was higher (outside the rules). So no general claim is made about accuracy. [Notebook 9](09_should_you_use_it.ipynb) says more, and what longer trainings showed.
 #
 # Next: [1. The images](01_data.ipynb), or another of the notebooks above.

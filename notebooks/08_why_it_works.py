@@ -338,7 +338,7 @@ title = text("What GC would remove under three conditions, in training without G
 show(removed_figure.shares(table, LAYERS, title=title), alt=removed_figure.removed_alt(table, LAYERS))
 
 # %% [markdown]
-# Do not expect the shares to vanish with pixels in $[-1, 1]$. A window of 3 × 3 pixels is often nearly of one grey. Then its 27 numbers are
+# Do not expect the shares to vanish with pixels in $[-1, 1]$. The pixels in a 3 × 3 window often have nearly the same grey value. Then its 27 numbers are
 # nearly equal, at whatever level, and little is left of them once their mean is gone. A scale moves all pixels alike, and cannot change
 # that.
 
@@ -427,7 +427,8 @@ Markdown("\n".join(lines))
 
 # %% [markdown]
 # What does GC as a whole do to the held-out accuracy, the accuracy on pictures that are not used for training? This is a secondary outcome:
-# the plans give its sign and its interval, and make no claim from it.
+# the plans give its sign and its interval, and make no claim from it. [Notebook 5](05_comparison.ipynb) has study B, whose rules do ask about it:
+# there the answer depends on the learning rate.
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate

@@ -512,7 +512,7 @@ BAD = {
     # the other arguments
     "an unknown way with errors": bad("on_error='ignore' is unknown", "'skip'", on_error="ignore"),
     "a fraction of everything": bad("test_fraction=1 is not valid", test_fraction=1),
-    "a fraction in letters": bad("test_fraction=0.2 is not valid", test_fraction="0.2"),
+    "a fraction in letters": bad("test_fraction='0.2' is not valid", test_fraction="0.2"),
     "no fraction": bad("test_fraction=None is not valid", test_fraction=None),
     "a seed in letters": bad("seed='a' is not valid. Give a whole number from 0 to 4294967295", seed="a"),
     "a negative seed": bad("seed=-1 is not valid", seed=-1),

@@ -125,8 +125,7 @@ def test_titles_say_the_finding(heldout, ablations):
     finding = forest_figure.forest_finding(heldout)
     assert "helps in 1 and hurts in 1 of 5 settings" in finding
     assert forest_figure.forest_finding(heldout[heldout["data"] == "cats_and_dogs"]) == (
-        "Held-out accuracy: tuned GC neither helps nor hurts by the rules in any of 1 settings; "
-        "no practical difference in 1"
+        "Held-out accuracy: no effect of tuned GC is shown in any of 1 settings; no practical difference in 1"
     )
     assert mechanism_figure.mechanism_finding(ablations[0]).startswith("RMSprop: GC lowers the training loss by 3")
     null = reduce_runs(made_table(**CONFIRMING))
@@ -230,7 +229,7 @@ def test_forests_side_by_side_share_their_rows_and_their_key(heldout):
     assert len(named[0]) == len(heldout) and not named[1]
     (key,) = figure.legends
     said = [one.get_text() for one in key.get_texts()]
-    assert len(said) == len(set(said)) and {"±2%", "±2 points"} < set(said)
+    assert len(said) == len(set(said)) and {"margin: ±2%", "margin: ±2 points"} < set(said)
     points = [line for line in figure.axes[1].lines if line.get_marker() in forest_figure.SHAPES.values()]
     shown = [line.get_xdata()[0] for line in points if len(line.get_xdata())]  # those of the key have no data
     assert shown == pytest.approx(list(100 * heldout["difference"]))
@@ -248,7 +247,7 @@ def test_a_row_of_the_forest_is_a_point_and_its_t_interval(heldout):
     assert len(found) == len(heldout)
     assert axis.get_ylim() == (len(heldout) - 0.5, -0.5)  # the first on top
     (band,) = axis.patches
-    assert (band.get_x(), band.get_width(), band.get_label()) == (-3, 6, "±3 points")
+    assert (band.get_x(), band.get_width(), band.get_label()) == (-3, 6, "margin: ±3 points")
     assert list(axis.lines[0].get_xdata()) == [0, 0]
 
 
@@ -262,9 +261,9 @@ def test_the_forest_says_what_its_rows_and_marks_are(heldout):
         "Horses or Humans, 100 examples\nfine-tuned, RMSprop, plain CNN",
         "Horses or Humans\nRMSprop, batch norm",
     ]
-    assert axis.get_xlabel().endswith("(points, 95% interval)\n† a best rate lies at the edge of its grid")
+    assert axis.get_xlabel().endswith("(points, 95% interval; better →)\n† a best rate lies at the edge of its grid")
     names = axis.get_legend_handles_labels()[1]
-    assert names == ["±2 points", *(word for word in forest_figure.WORDS if word in set(heldout["word"]))]
+    assert names == ["margin: ±2 points", *(word for word in forest_figure.WORDS if word in set(heldout["word"]))]
     forest_figure.draw_forest(plt.subplots()[1], heldout.assign(edge=False))
     assert "†" not in plt.gca().get_xlabel() and "†" not in "".join(
         one.get_text() for one in plt.gca().get_yticklabels()
