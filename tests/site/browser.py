@@ -38,6 +38,7 @@ HOSTS = {
 # Where others found, reported or corrected what the pages speak of.
 CREDITED = (
     "https://github.com/keras-team/keras-io/",
+    "https://github.com/keras-team/keras/",
     "https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/",
     "https://github.com/Yonghongwei/Gradient-Centralization/",
     "https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/",
