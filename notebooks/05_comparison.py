@@ -295,8 +295,8 @@ Markdown(title + "\n\n" + "\n".join(lines))
 #
 # The [published example](https://keras.io/examples/vision/gradient_centralization/) reported: loss 0.53 without GC and 0.40 with it,
 # accuracy 0.76 and 0.82, 112 and 98 seconds. The progress lines that it prints, drawn below, end at 0.62 and 0.46. Their form is that of Keras 3, whose
-# progress bar took the mean of running means ([issue 20212](https://github.com/keras-team/keras/issues/20212), [pull request
-# 23030](https://github.com/keras-team/keras/pull/23030)). This would explain why they lie above its summary. (In 2021 [pull request
+# progress bar took the mean of running means ([issue 20212](https://github.com/keras-team/keras/issues/20212) of 2024, [pull request
+# 23030](https://github.com/keras-team/keras/pull/23030) of 2026). This would explain why they lie above its summary. (In 2021 [pull request
 # 497](https://github.com/keras-team/keras-io/pull/497) reported 0.55 and 0.41, and the page last modified on 2021-06-18 shows 0.58 and 0.44.) All are
 # measured on training images. Which version of Keras 3 printed the lines is not known. Under Keras 3 the GC of the example never runs.
 #

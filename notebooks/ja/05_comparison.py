@@ -264,12 +264,12 @@ for one in by_rate.columns[max(0, best - 1) : best + 2]:
 title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
 Markdown(title + "\n\n" + "\n".join(lines))
 
-# %% [markdown] translates="3db65eab975a"
+# %% [markdown] translates="10857998440d"
 # これは調整のための訓練の様子を示したものにすぎず、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
 #
 # ## 公開例のような改善は、GC なしでどう生じるか
 #
-# [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。公開例が表示した途中経過は、あとの図に描くように、0.62 と 0.46 で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、かつて、各バッチまでの平均をさらに平均した値を表示していました（[issue 20212](https://github.com/keras-team/keras/issues/20212)、[pull request 23030](https://github.com/keras-team/keras/pull/23030)）。途中経過の値が公開例のまとめより高いことは、これで説明がつくでしょう。（2021 年の [pull request 497](https://github.com/keras-team/keras-io/pull/497) が報告したのは 0.55 と 0.41 で、最終更新日が 2021-06-18 の版のページには 0.58 と 0.44 とあります。）どれも訓練用画像で測った値です。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません。
+# [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。公開例が表示した途中経過は、あとの図に描くように、0.62 と 0.46 で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、かつて、各バッチまでの平均をさらに平均した値を表示していました（2024 年の [issue 20212](https://github.com/keras-team/keras/issues/20212)、2026 年の [pull request 23030](https://github.com/keras-team/keras/pull/23030)）。途中経過の値が公開例のまとめより高いことは、これで説明がつくでしょう。（2021 年の [pull request 497](https://github.com/keras-team/keras-io/pull/497) が報告したのは 0.55 と 0.41 で、最終更新日が 2021-06-18 の版のページには 0.58 と 0.44 とあります。）どれも訓練用画像で測った値です。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません。
 #
 # こうした問題は、このチュートリアルより前に指摘されています。2021 年には、パッケージ `gctf` の GC が決して実行されないことが、その [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) で指摘されました。2025 年には、公開例の比較が公平でないことが、[issue 2111](https://github.com/keras-team/keras-io/issues/2111) で指摘されました（くわしい経緯は[ノートブック 4](04_gradient_centralization.ipynb) にあります）。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。そして、`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
 
