@@ -3,9 +3,8 @@
 Gradient centralization (GC) subtracts the mean from the gradient of each weight vector (Yong, Huang, Hua and Zhang,
 "Gradient Centralization: A New Optimization Technique for Deep Neural Networks", ECCV 2020, arXiv 2004.01461, eq. 1).
 
-A weight vector holds the weights of one output unit: the mean is over the axes of a kernel that its layer sums over.
-An optimizer is given variables, not layers. When it is built, it looks among all layers in memory for the one that has
-the variable as an attribute (less than a second). The first rule that applies decides:
+A weight vector holds the weights of one output unit: the mean is over the axes of a kernel that its layer sums over. An
+optimizer finds this layer when it is built, among all layers in memory. The first rule that applies decides:
 1. Float8 scales, sparse gradients, and weight vectors of one element (they would never learn) are left alone.
 2. `axes` and `exclude_from_centralization`. `layer_axes(model)` shows for each variable what follows without them.
 3. Left alone: rank 0 and 1; and names that end in bias, gamma, beta, scale, alpha or embedding(s).
@@ -102,10 +101,10 @@ def _axes_of(variable, axes, owners):
     if axes is None or getattr(variable, "overwrite_with_gradient", False) or (axes == UNKNOWN and alone):
         return None
     if axes == UNKNOWN:
-        answers = [_kernel_axes(owner, name, rank) for owner in owners or [None]] if kernel else []
+        by_layer = [_kernel_axes(owner, name, rank) for owner in owners or [None]] if kernel else []
         by_name = [0] if kernel and rank == 2 and not re.search("lora|conv|depthwise", name) else UNKNOWN
-        answers = [answer for answer in answers if answer != UNKNOWN] or [by_name]
-        axes = answers[0] if all(answer == answers[0] for answer in answers) else UNKNOWN  # layers can share a variable
+        known = [answer for answer in by_layer if answer != UNKNOWN] or [by_name]
+        axes = known[0] if all(answer == known[0] for answer in known) else UNKNOWN  # layers can share a variable
     if axes in (None, UNKNOWN):
         return axes
     axes = _checked_axes(axes, variable.shape)
@@ -121,9 +120,8 @@ def variable_axes(variables, told=None):
     unknown = [f"{_path(v)} {tuple(v.shape)}" for v, axes in zip(variables, found, strict=True) if axes == UNKNOWN]
     if unknown:
         names = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        why = f"Gradient centralization leaves {names} alone: it is not known which axes make up a weight vector."
-        advice = "Pass them, as in `axes={'its/path': (0, 1)}`, or pass `axes={'its/path': None}` to leave it alone."
-        warnings.warn(f"{why} {advice}", stacklevel=2)
+        why = f"Gradient centralization leaves {names} alone: it is not known which axes make up a weight vector. "
+        warnings.warn(why + "Pass them, as in `axes={'its/path': (0, 1)}`, or None to leave it alone.", stacklevel=2)
     return [None if axes == UNKNOWN else axes for axes in found]
 
 
@@ -190,7 +188,7 @@ class GradientCentralization:
         if not all(hasattr(one, "assign") for one in held):
             raise ValueError(f"`var_list` must be a list of variables. Received: {var_list!r}")
         excluded = _plain(dict.fromkeys(var_names or ()))
-        self.axes = {**excluded, **{name: axes for name, axes in (self.axes or {}).items() if name not in excluded}}
+        self.axes = {**excluded, **(self.axes or {}), **excluded}
         self._excluded += tuple((self._var_key(one), _path(one)) for one in held)
 
     def build(self, variables):
@@ -212,16 +210,14 @@ class GradientCentralization:
         missing = [name for name in named if not full[name] and not re.search(name, everything, re.MULTILINE)]
         if missing:
             raise ValueError(f"No variable has a path for {missing}. The paths are {paths[:5]} and so on.")
-        told = []
-        for variable, path in zip(variables, paths, strict=True):
-            found = [axes for n, axes in named.items() if (full[n] == path if full[n] else re.search(n, path))]
-            told.append(None if self._var_key(variable) in excluded else [*found, UNKNOWN][0])
-        return told
+        found = [[n for n in named if (full[n] == path if full[n] else re.search(n, path))] for path in paths]
+        told = [named[names[0]] if names else UNKNOWN for names in found]
+        return [None if self._var_key(v) in excluded else axes for v, axes in zip(variables, told, strict=True)]
 
     def apply(self, grads, trainable_variables=None):
         """Centralize, and update the variables. See `keras.optimizers.Optimizer.apply`."""
-        grads = list(grads)
-        variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
+        given = self._trainable_variables if trainable_variables is None else trainable_variables
+        grads, variables = list(grads), list(given)
         if not grads or len(grads) != len(variables) or not self.centralize:
             return super().apply(grads, trainable_variables)  # nothing to do, or Keras says what is wrong
         if not self.built:
@@ -234,8 +230,8 @@ class GradientCentralization:
             return super().apply(grads, trainable_variables)
         held = [variable for variable, axis in zip(variables, axes, strict=True) if axis is not None]
         if self.use_ema:  # it can overwrite variables without a gradient, too
-            given = {self._var_key(variable) for gradient, variable in pairs if gradient is not None}
-            held += [one for one in self._trainable_variables if self._var_key(one) not in given]
+            used = {self._var_key(variable) for gradient, variable in pairs if gradient is not None}
+            held += [one for one in self._trainable_variables if self._var_key(one) not in used]
         return self._hold_means(held, functools.partial(super().apply, grads, trainable_variables))
 
     def finalize_variable_values(self, var_list):
