@@ -1,10 +1,11 @@
 """The planned studies whose tables come with the package: how far each has come, and what it found."""
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from gc_tutorial.language import text
+from gc_tutorial.language import chosen_language, text
 from gc_tutorial.study import store
 from gc_tutorial.study.evidence.findings import Finding, findings
 from gc_tutorial.study.evidence.outcomes import reduce_runs
@@ -34,6 +35,7 @@ class PublishedStudy:
     runs: pd.DataFrame
     missing: tuple[Run, ...]
     tuned: bool
+    _found: dict[str, dict[str, Finding]] = field(default_factory=dict, repr=False)  # by language; they take seconds
 
     @property
     def complete(self) -> bool:
@@ -69,8 +71,11 @@ class PublishedStudy:
         rules = {name: rule for name, rule in self.plan.rules.items() if self._can_answer(rule)}
         if not rules or self.table.empty:
             return {}
-        other = TUNED_BY.get(self.plan.name)
-        return {one.name: one for one in findings(rules, self.table, load_table(other) if other else None)}
+        if chosen_language() not in self._found:
+            other = TUNED_BY.get(self.plan.name)
+            found = findings(rules, self.table, load_table(other) if other else None)
+            self._found[chosen_language()] = {one.name: one for one in found}
+        return dict(self._found[chosen_language()])
 
     def _can_answer(self, rule):
         tuning = rule["kind"] in OF_TUNING
@@ -98,10 +103,15 @@ def published(plan: str) -> PublishedStudy:
         >>> published("A").plan.title
         'A: what is the best learning rate of each arm?'
     """
+    return _published(plan, read_plan(plan).name in published_tables())
+
+
+@functools.cache  # reading and checking thousands of rows takes a second
+def _published(plan, has_tables):
     planned = read_plan(plan)
     results = store.Results()
     table = runs = pd.DataFrame()
-    if planned.name in published_tables():
+    if has_tables:
         results.runs = {name: run for name, (_, run) in restore_runs(planned.name).items()}
         table = load_table(planned.name)
         runs = reduce_runs(table)

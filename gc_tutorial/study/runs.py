@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -80,11 +81,11 @@ class Run:
     pretrained: str = ""
     evaluate_last: int = 3
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """A file name that a reader recognizes, with a digest of all factors that differ from their defaults."""
-        defaults = {one.name: one.default for one in fields(self)}
-        chosen = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        chosen = {name: value for name, (value, default) in values.items() if value != default}
         digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
         data = re.sub(r"[^\w.-]", "_", self.data)  # such as tfds:emnist/letters
         known = f"-{self.network}-{self.optimizer}-{self.arm}-{self.learning_rate:.3g}-{self.epochs}"
@@ -143,7 +144,7 @@ def _check_input(run: Run) -> None:
     """Fail before any training where a network cannot take the inputs."""
     if run.data in BUILT_IN and run.network not in FOR_BUILT_IN:
         raise PlanError(
-            "the network {network!r} is for pictures, and too deep for {data!r}. Choose from: {choices}.",
+            "the network {network!r} is for images, and too deep for {data!r}. Choose from: {choices}.",
             network=run.network,
             data=run.data,
             choices=", ".join(FOR_BUILT_IN),

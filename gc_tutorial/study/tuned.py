@@ -34,7 +34,8 @@ def best_rates(run: Run, tuned: Tuned, runs: Sequence[Run], results: store.Resul
     chosen: list[float] = []
     for arm in tuned.of or (run.arm,):
         wanted = replace(run.tuned_alike, arm=arm)
-        alike = [one for one in runs if one.stage == "tuning" and one.tuned_alike == wanted]
+        tuning = [one for one in runs if (one.stage, one.arm, one.data) == ("tuning", arm, run.data)]
+        alike = [one for one in tuning if one.tuned_alike == wanted]
         reduced = reduce_runs(study_table({one: results.runs[one.name] for one in alike}))
         for outcome in tuned.by:
             if outcome not in reduced or reduced[outcome].isna().all():

@@ -15,7 +15,7 @@ def tuned_rates(runs: pd.DataFrame, by: str = "clean_loss") -> pd.DataFrame:
     Args:
         runs: `pandas.DataFrame` as from `reduce_runs`; only its stage `"tuning"` is looked at.
         by: the outcome whose mean over seeds chooses: `"clean_loss"` for the question of speed, `"heldout_loss"` for
-            the question of held-out pictures.
+            the question of held-out images.
 
     Returns:
         `pandas.DataFrame`, a row per setting and arm: the factors, arm, learning_rate, value (mean outcome there),
@@ -47,9 +47,13 @@ def _tuning(runs):
 
 def _by_rate(group, outcome):
     """Means over the seeds that all rates share; otherwise a rate that lacks seeds could be judged on easier ones."""
-    pivot = group.pivot_table(index="seed", columns="learning_rate", values=outcome)
-    complete = pivot.dropna()
-    return (complete if len(complete) else pivot).mean()
+    values = _by_seed_and_rate(group, outcome)
+    complete = values.dropna()
+    return (complete if len(complete) else values).mean()
+
+
+def _by_seed_and_rate(group, outcome):
+    return group.groupby(["seed", "learning_rate"])[outcome].mean().dropna().unstack()
 
 
 def choice_stability(runs: pd.DataFrame, by: str = "clean_loss", resamples: int = 2000) -> pd.DataFrame:
@@ -62,13 +66,13 @@ def choice_stability(runs: pd.DataFrame, by: str = "clean_loss", resamples: int 
     rows = []
     random = np.random.default_rng(0)
     for setting, group in by_setting(_tuning(runs), "arm"):
-        pivot = group.pivot_table(index="seed", columns="learning_rate", values=by).dropna()
-        if pivot.empty:
+        values = _by_seed_and_rate(group, by).dropna()
+        if values.empty:
             continue
-        signed = pivot.to_numpy() * (-1 if higher_is_better(by) else 1)
+        signed = values.to_numpy() * (-1 if higher_is_better(by) else 1)
         draws = random.integers(len(signed), size=(resamples, len(signed)))
         chosen = signed[draws].mean(axis=1).argmin(axis=1)
-        for place, rate in enumerate(pivot.columns):
+        for place, rate in enumerate(values.columns):
             best = place == signed.mean(axis=0).argmin()
             rows.append({**setting, "learning_rate": rate, "chosen": best, "share": (chosen == place).mean()})
     return pd.DataFrame(rows)
