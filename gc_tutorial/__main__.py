@@ -40,7 +40,7 @@ def _add_compare(commands):
     compare = commands.add_parser(
         "compare",
         help="train with and without gradient centralization, over several seeds",
-        description="Train the CNN for every arm and seed. Each finished run is kept at once; run the same "
+        description="Train the plain CNN for every arm and seed. Each finished run is kept at once; run the same "
         "command again to continue.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

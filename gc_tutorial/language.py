@@ -38,6 +38,11 @@ def set_language(language: str) -> None:
     _chosen = os.environ[VARIABLE] = language  # child processes inherit it
 
 
+def chosen_language() -> str:
+    """The language of the messages."""
+    return _chosen
+
+
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation(DOMAIN, FOLDER, [language], fallback=True)
@@ -55,8 +60,8 @@ def text(message: str, context: str = "", /, **values: object) -> str:
         str; in English where the catalogue of the language does not have the message.
 
     Example:
-        >>> text("{share:.0%} of the pictures", share=0.25)
-        '25% of the pictures'
+        >>> text("{share:.0%} of the images", share=0.25)
+        '25% of the images'
     """
     catalogue = _catalogue(_chosen)
     # gettext("") would return the header of the catalogue

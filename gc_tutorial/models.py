@@ -12,7 +12,7 @@ SMALLEST_IMAGE_THREE_BLOCKS = 22  # pixels; three times (a 3×3 valid convolutio
 
 
 def build_cnn(image_size: int = 300, dropout: float = 0.5, classes: int = 2) -> keras.Sequential:
-    """Build the five-block CNN: 1,704,097 parameters for two classes at 300×300.
+    """Build the plain CNN, of five blocks: 1,704,097 parameters for two classes at 300×300.
 
     The model takes images of shape (batch, image_size, image_size, 3) with values 0 to 255, uint8 or float, which it
     scales to 0 to 1 itself (so that a batch travels to the device as uint8). It returns float32: for two classes of

@@ -12,7 +12,7 @@
 # # 2. Augmentation
 #
 # **Flip, turn and zoom the training images at random, as the published example does, but resample each
-# picture only once, and measure what that changes.**
+# image only once, and measure what that changes.**
 #
 # Takes about a minute; no GPU needed.
 #
@@ -20,8 +20,8 @@
 #
 # In this notebook you will
 #
-# - apply the published augmentation with three Keras layers, and see what it does to a picture;
-# - see how rotation and zoom, one after the other, blur a picture;
+# - apply the published augmentation with three Keras layers, and see what it does to an image;
+# - see how rotation and zoom, one after the other, blur an image;
 # - replace all three layers by one affine map on bytes, and measure how fast both pipelines are.
 
 # %% tags=["hide-input"]
@@ -46,7 +46,7 @@ images, labels = data.train_images, data.train_labels
 # %% [markdown]
 # ## Why augment at all
 #
-# A flipped horse is still a horse. If the model sees a picture in a new position every time, it cannot easily memorize the picture. Only
+# A flipped horse is still a horse. If the model sees an image in a new position every time, it cannot easily memorize the image. Only
 # *training* images are augmented. Held-out images, on which no model is trained, stay as they are.
 #
 # ## The published way: three layers
@@ -71,8 +71,8 @@ published = keras.Sequential(
 )
 
 # %% [markdown]
-# The figure shows a picture and eleven random draws of it. Where a turned picture leaves a corner empty, the layers fill the corner with
-# a reflection of the picture (`fill_mode="reflect"`).
+# The figure shows an image and eleven random draws of it. Where a turned image leaves a corner empty, the layers fill the corner with
+# a reflection of the image (`fill_mode="reflect"`).
 
 # %%
 import numpy as np
@@ -86,23 +86,23 @@ show(
     image_grid(
         grid,
         [text("original"), *[text("draw {number}", number=number) for number in range(1, 12)]],
-        title="No two draws alike: one picture and eleven augmentations",
+        title="No two draws alike: one image and eleven augmentations",
     ),
-    alt="One training picture and eleven versions of it, each flipped, turned and zoomed at random.",
+    alt="One training image and eleven versions of it, each flipped, turned and zoomed at random.",
 )
 
 # %% [markdown]
 # ## What it costs
 #
-# Rotation and zoom each *resample* the picture: every new pixel is a mixture of four old ones. Two resamplings mix twice, and that
-# blurs. Each layer also moves every picture through memory as `float32`, with four bytes for each value, where one byte is enough.
+# Rotation and zoom each *resample* the image: every new pixel is a mixture of four old ones. Two resamplings mix twice, and that
+# blurs. Each layer also moves every image through memory as `float32`, with four bytes for each value, where one byte is enough.
 #
 # One resampling can do all of it. A flip $F$, a rotation $R$ and a zoom $Z$ are each an **affine map** of the coordinates
-# $p = (x, y)$ around the picture's centre $c$. Each is a 2×2 matrix, and the product of the three is a 2×2 matrix, too:
+# $p = (x, y)$ around the image's centre $c$. Each is a 2×2 matrix, and the product of the three is a 2×2 matrix, too:
 #
 # $$p_{\text{in}} = c + F\,R\,Z\,(p_{\text{out}} - c)$$
 #
-# The map leads from the new picture back to the old one, because we look up the colour of each *new* pixel in the old picture.
+# The map leads from the new image back to the old one, because we look up the colour of each *new* pixel in the old image.
 
 # %%
 angle, zoom = 2 * np.pi * 0.1, 1.2  # a tenth of a turn; the field of view 1.2 times as wide
@@ -120,7 +120,7 @@ import cv2
 
 
 def resample(picture, matrix):
-    """Apply one 2×2 matrix around the picture's centre."""
+    """Apply one 2×2 matrix around the image's centre."""
     centre = np.full(2, (picture.shape[0] - 1) / 2)
     full = np.column_stack([matrix, centre - matrix @ centre])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -147,16 +147,14 @@ show(
         [text("all at once"), text("turned, then zoomed")],
         columns=2,
         side=2.7,
-        title=text(
-            "Turned and then zoomed, this picture is {lost:.0%} less sharp than after one resampling", lost=lost
-        ),
+        title=text("Turned and then zoomed, this image is {lost:.0%} less sharp than after one resampling", lost=lost),
     ),
-    alt="The middle of the same picture, resampled once, and turned and then zoomed; the second is less sharp.",
+    alt="The middle of the same image, resampled once, and turned and then zoomed; the second is less sharp.",
 )
 Markdown(
     text(
         "Sharpness: **{once:.0f}** with one resampling and **{in_turn:.0f}** with two, which is {lost:.0%} less. (This is one "
-        "picture at one angle.)",
+        "image at one angle.)",
         once=sharpness[0],
         in_turn=sharpness[1],
         lost=lost,
@@ -166,8 +164,8 @@ Markdown(
 # %% [markdown]
 # ## The pipeline
 #
-# `training_batches` does this for whole batches. It shuffles, draws a matrix for each picture from the published ranges,
-# and resamples each picture once. All random draws follow from the `seed`. So we can later train with and without gradient
+# `training_batches` does this for whole batches. It shuffles, draws a matrix for each image from the published ranges,
+# and resamples each image once. All random draws follow from the `seed`. So we can later train with and without gradient
 # centralization on exactly the same pixels.
 
 # %%
@@ -180,7 +178,7 @@ show(
     image_grid(
         batch[:12].numpy(), [names[label] for label in batch_labels[:12]], title="A training batch, resampled once"
     ),
-    alt="Twelve augmented training pictures with their classes.",
+    alt="Twelve augmented training images with their classes.",
 )
 
 # %% [markdown]
@@ -274,7 +272,7 @@ for name, values in speeds.items():
 #
 # Training as a whole gains less than this factor, because the network's own work stays the same. The next table shows one epoch of
 # the published recipe (300×300 pixels, batches of 128) in three variants: the network alone, on images in memory; the network with the
-# published pipeline, which also decodes each picture again; and the network with our pipeline. The numbers come from a benchmark of the
+# published pipeline, which also decodes each image again; and the network with our pipeline. The numbers come from a benchmark of the
 # package on two processor cores. The three variants were timed in turn.
 
 # %%
@@ -327,8 +325,8 @@ show(figure, alt=text(alt, alone=alone, published=with_published, ours=with_ours
 # %% [markdown]
 # ## Exercise
 #
-# Pictures of horses are seldom upside down. Make a pipeline that flips left to right only and turns by at most 5% of a full turn.
-# Look at a batch. How many times is each picture resampled now?
+# Images of horses are seldom upside down. Make a pipeline that flips left to right only and turns by at most 5% of a full turn.
+# Look at a batch. How many times is each image resampled now?
 #
 # The next cell is the solution. It is folded: try first, then open it.
 
@@ -342,16 +340,16 @@ show(
     image_grid(
         batch[:12].numpy(), [names[k] for k in batch_labels[:12]], title="Turned by at most 18°, never upside down"
     ),
-    alt="Twelve training pictures, slightly turned and zoomed; none is upside down.",
+    alt="Twelve training images, slightly turned and zoomed; none is upside down.",
 )
 print(text("Answer: pass AugmentationRanges(vertical_flip=False, rotation=0.05) to training_batches as `ranges`."))
-print(text("All of it is still one affine map, so each picture is still resampled once."))
+print(text("All of it is still one affine map, so each image is still resampled once."))
 
 # %% [markdown]
 # ## What you have seen
 #
 # - Flip, rotation and zoom are affine maps, and so is their product. One resampling does all three.
-# - One resampling kept the measured picture sharper than two (one picture, one angle). Done by OpenCV on bytes, it is also faster here.
+# - One resampling kept the measured image sharper than two (one image, one angle). Done by OpenCV on bytes, it is also faster here.
 # - Order and augmentation follow from a seed, so two training runs can see exactly the same pixels.
 #
 # Next: [3. The CNN](03_cnn.ipynb), which learns from these batches.

@@ -12,7 +12,7 @@
 # %% [markdown]
 # # 3. The CNN
 #
-# **Build the network of the published example, train it without gradient centralization (GC), and evaluate it on pictures that it
+# **Build the network of the published example, train it without gradient centralization (GC), and evaluate it on images that it
 # has not seen in training.**
 #
 # In the `standard` profile it takes about two minutes on two processor cores; no GPU needed.
@@ -51,7 +51,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # The network has five blocks. Each has a 3×3 convolution and a 2×2 pooling. Without padding, such a convolution trims one pixel from
 # each edge, and the pooling halves both sides of what is left. Dropout, in three places, switches off half of the activations at random during
-# training. At the end there are a dense layer of 512 units and one output, the probability that the picture shows a human.
+# training. At the end there are a dense layer of 512 units and one output, the probability that the image shows a human.
 #
 # The images arrive as whole numbers from 0 to 255. The first layer scales them to 0...1, on the processor or GPU that trains.
 
@@ -102,7 +102,7 @@ kernels
 # %% [markdown]
 # The later notebooks import this network as `build_cnn`. At the published size, 300×300 pixels, it has as many parameters as the published
 # network. Most of them are in the first dense layer, because each of its 512 units has a weight for every number that the last pooling
-# leaves. A larger picture leaves more of these numbers:
+# leaves. A larger image leaves more of these numbers:
 
 # %%
 from gc_tutorial import build_cnn
@@ -120,7 +120,7 @@ print(text("of these in the dense layer of {units} units: {count:,}", **said))
 # The optimizer is RMSprop, the loss is binary cross-entropy, and the measure is accuracy, all as published. The profile `full` has the
 # published learning rate, 0.0001. The other profiles have smaller batches, and 0.001, so that a few epochs show learning.
 #
-# `validation_data` makes Keras evaluate the held-out pictures after every epoch. The published example does not do this. `TimeHistory`
+# `validation_data` makes Keras evaluate the held-out images after every epoch. The published example does not do this. `TimeHistory`
 # records how long each epoch trained.
 
 # %%
@@ -158,7 +158,7 @@ axes[1].axhline(0.5, color="black", lw=1, ls=":", label="guessing")
 axes[1].set_xlabel("epoch")
 figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 right, count = history.history["val_accuracy"][-1], settings.epochs
-title = "Without GC, the model is right for {right:.0%} of the held-out pictures after {count} epochs"
+title = "Without GC, the model is right for {right:.0%} of the held-out images after {count} epochs"
 set_title(figure, text(title, right=right, count=count))
 alt = "Loss and accuracy by epoch, on training and on held-out images; held-out accuracy ends at {right:.0%}."
 show(figure, alt=text(alt, right=right))
@@ -170,7 +170,7 @@ accuracy = history.history["val_accuracy"]
 Markdown(
     text(
         "After {epochs} epochs ({seconds:.0f} seconds of training on this machine) the model is right for **{last:.0%}** of the "
-        "held-out pictures. After single epochs it was right for {least:.0%} to {most:.0%}. Guessing is right for about 50%.",
+        "held-out images. After single epochs it was right for {least:.0%} to {most:.0%}. Guessing is right for about 50%.",
         epochs=settings.epochs,
         seconds=sum(times.train_seconds),
         last=accuracy[-1],
@@ -182,16 +182,16 @@ Markdown(
 # %% [markdown]
 # Two notes on such curves:
 #
-# - The training curve is an average *over* the epoch, with dropout, on augmented pictures. The held-out curve is measured at the *end* of
-#   the epoch, without dropout, on pictures as they are. So the two can differ even without overfitting.
-# - An accuracy of exactly 50% usually means that the model gives the same answer for every picture.
+# - The training curve is an average *over* the epoch, with dropout, on augmented images. The held-out curve is measured at the *end* of
+#   the epoch, without dropout, on images as they are. So the two can differ even without overfitting.
+# - An accuracy of exactly 50% usually means that the model gives the same answer for every image.
 #
 # ## How far can you trust one curve?
 #
 # This was *one* run. The next figure shows runs of the same method, without GC, from the first study of this tutorial, whose results come with the package (150×150
 # pixels, 12 epochs, the real images; notebook 5 shows the rest of it). There is one line for each seed. The runs differ only in their initial weights, in the order
-# of the pictures and in the augmentation. Why this changes held-out accuracy so much is not measured here. The white background of the
-# held-out pictures is one possible reason.
+# of the images and in the augmentation. Why this changes held-out accuracy so much is not measured here. The white background of the
+# held-out images is one possible reason.
 
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import COLOURS
@@ -213,7 +213,7 @@ alt = "Held-out accuracy by epoch for {seeds} seeds without GC. The lines cross 
 show(figure, alt=text(alt, seeds=seeds))
 
 # %% [markdown]
-# ## What does the model say about single pictures?
+# ## What does the model say about single images?
 
 # %%
 import numpy as np
@@ -230,11 +230,11 @@ wrong = (probability > 0.5) != truth.numpy()
 
 # %%
 right = int(np.sum(~wrong))
-title = text("The model is right for {right} of these 12 held-out pictures (✗: wrong)", right=right)
+title = text("The model is right for {right} of these 12 held-out images (✗: wrong)", right=right)
 figure = image_grid(pictures.numpy(), [f"✗ {name}" if bad else name for name, bad in zip(titles, wrong)], title=title)
 for axis, bad in zip(figure.axes, wrong):
     axis.title.set_color("#B00020" if bad else "black")
-alt = "Twelve held-out pictures with their class and the answer of the model; {right} of the answers are right."
+alt = "Twelve held-out images with their class and the answer of the model; {right} of the answers are right."
 show(figure, alt=text(alt, right=right))
 
 # %% [markdown]
@@ -276,7 +276,7 @@ print(text("So do not believe a difference of that size from one run each. Compa
 # ## What you have seen
 #
 # - The published CNN has one weight vector for each output unit of each kernel.
-# - Only held-out pictures show whether the model works on new pictures. So evaluate them after every epoch.
+# - Only held-out images show whether the model works on new images. So evaluate them after every epoch.
 # - One run proves little.
 #
 # Next: [4. Gradient centralization](04_gradient_centralization.ipynb), the method itself.

@@ -194,7 +194,7 @@ print(text("Does Keras's own RMSprop have a method `get_gradients`? {has}", has=
 # ## A first check: do the weights differ?
 #
 # If GC runs, training with GC must give other weights than training without GC. We train the same network once with each optimizer. It has
-# the same initial weights each time, and sees the same 128 pictures in the same order.
+# the same initial weights each time, and sees the same 128 images in the same order.
 
 # %%
 from gc_tutorial import build_cnn, training_batches
@@ -317,7 +317,7 @@ pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame
 # ## With and without
 #
 # Now we compare the two. Each variant in a comparison is called an *arm*, and the arm without GC is the *baseline*. The two runs are
-# *paired*: they have the same initial weights and the same batches. Both are evaluated on held-out pictures, on which no model is trained.
+# *paired*: they have the same initial weights and the same batches. Both are evaluated on held-out images, on which no model is trained.
 #
 # Each run gets **a new model**. `compile` keeps the weights, so a second run of the same model would go on where the first one stopped.
 

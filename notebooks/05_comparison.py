@@ -13,7 +13,7 @@
 # # 5. The comparison
 #
 # **Learn how to compare training with and without gradient centralization (GC) so that you can trust the result: each method at its own
-# best learning rate, several seeds, pictures that are not used for training. Read what the studies found. And see two ways in which a
+# best learning rate, several seeds, images that are not used for training. Read what the studies found. And see two ways in which a
 # comparison misleads.**
 #
 # In the `standard` profile it takes one to three minutes on two processor cores; no GPU needed.
@@ -54,8 +54,8 @@ data = load_data(settings.data, settings.image_size)
 # - **Paired.** Within a seed every arm starts from the same weights and sees the same batches, bit for bit. So the baseline can be
 #   subtracted from each arm, seed by seed.
 # - **Fresh.** Each run has a new model and a new optimizer.
-# - **Held out.** Loss and accuracy are measured on pictures that no run trains on. In the live comparison these are the pictures on
-#   white. The planned studies below also hold out horses and humans among the training pictures.
+# - **Held out.** Loss and accuracy are measured on images that no run trains on. In the live comparison these are the images on
+#   white. The planned studies below also hold out horses and humans among the training images.
 # - **Repeated.** Several seeds give an interval for the difference.
 # - **Tuned.** Each arm has the learning rate that suits it best, chosen on seeds that are then not used again. (The
 #   images are the same, and are held out in turn.)
@@ -92,13 +92,13 @@ show(
 #
 # ## The study: each arm at its own best rate
 #
-# The study has two parts. **A** chooses the rates: every arm runs at seven learning rates, on five seeds, with pictures of 94 pixels. **B**
-# answers for RMSprop and Adam, with pictures of 150 pixels: it first tunes again, on other seeds, over the three rates around A's best, and then
+# The study has two parts. **A** chooses the rates: every arm runs at seven learning rates, on five seeds, with images of 94 pixels. **B**
+# answers for RMSprop and Adam, with images of 150 pixels: it first tunes again, on other seeds, over the three rates around A's best, and then
 # trains without GC and with GC on the gradient on 60 fresh seeds, each at its best rate and also at the other's. The plans and the rules that decide were committed
 # before the runs that they judge, with the exceptions that the [results](../gc_tutorial/study/results/README.md) list
-# ([plans](../gc_tutorial/study/plans)). Held-out pictures show other horses and humans than those trained on, in front of the same backgrounds. The
+# ([plans](../gc_tutorial/study/plans)). Held-out images show other horses and humans than those trained on, in front of the same backgrounds. The
 # 67 rendered horses and humans are called *figures*; an interval over figures, instead of over seeds, says what to expect of new ones. A rule is applied only when all its runs are finished. Two other studies, D
-# (RMSprop) and D2 (SGD), train with and without GC at the rate that A found best *without* GC, with pictures of 94 pixels ([notebook
+# (RMSprop) and D2 (SGD), train with and without GC at the rate that A found best *without* GC, with images of 94 pixels ([notebook
 # 8](08_why_it_works.ipynb)).
 
 # %%
@@ -133,10 +133,10 @@ from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 questions = {
     "speed": text("Does GC train faster?"),
-    "training": text("Does GC fit the training pictures better?"),
+    "training": text("Does GC fit the training images better?"),
     "learning_rate": text("Is GC no more than a larger step?"),
     "heldout": text("Does GC help on horses and humans never seen?"),
-    "shifted": text("And on the pictures on white?"),
+    "shifted": text("And on the images on white?"),
     "exchange": text("Does the answer depend on the choice of the rate?"),
 }
 lines = [answers[name].bullets(asked) for name, asked in questions.items()]
@@ -146,11 +146,11 @@ lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said i
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# So, by the rules, GC trains faster and fits the training pictures better, and its accuracy on these held-out horses and humans is lower; for other
+# So, by the rules, GC trains faster and fits the training images better, and its accuracy on these held-out horses and humans is lower; for other
 # horses and humans nothing is shown. These findings come from different learning rates. For the first, the rule takes the rates with the lowest training loss on five tuning seeds, and for the second those with the lowest
-# held-out loss. B trained both methods at 3.2e-4 and at 1e-3. (3.2e-4 is the lowest of B's three rates: this is what "a best rate lies at the edge
-# of its grid", or a dagger in the figure, means. Plan B2 finds the next lower one, 1e-4, worse for both methods. The -35% of Adam means that 3.2e-4,
-# the rate chosen without GC, gives a higher loss than 1e-3. No rate above 1e-3 was trained on the fresh seeds; study D tried a larger step.) The lines below compare both methods at one rate. The lower accuracy at 3.2e-4, and the speed and loss of
+# held-out loss. B trained both arms at 3.2e-4 and at 1e-3. (3.2e-4 is the lowest of B's three rates: this is what "a best rate lies at the edge
+# of its grid", or a dagger in the figure, means. Plan B2 finds the next lower one, 1e-4, worse for both arms. The -35% of Adam means that 3.2e-4,
+# the rate chosen without GC, gives a higher loss than 1e-3. No rate above 1e-3 was trained on the fresh seeds; study D tried a larger step.) The lines below compare both arms at one rate. The lower accuracy at 3.2e-4, and the speed and loss of
 # RMSprop at 1e-3, are the results of the rules again. No rule asks for the rest, which shows how much the answers depend on the rate:
 
 # %% tags=["hide-input"]
@@ -188,7 +188,7 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# The next table has the best rates of study A by training loss and by held-out loss. They can differ: the rate that fits the training pictures best need
+# The next table has the best rates of study A by training loss and by held-out loss. They can differ: the rate that fits the training images best need
 # not be best for new ones. With five seeds a choice is not certain either ([how often it comes
 # back](../gc_tutorial/study/results/A_tuning/findings.md)).
 
@@ -204,7 +204,7 @@ best = {name: table.set_index(["optimizer", "arm"])["learning_rate"].map(rate) f
 best = (
     pd.DataFrame(best).rename(index=lambda one: value_name("optimizer", one), level=0).rename(index=arm_name, level=1)
 )
-best.rename_axis([text("optimizer"), text("method")])
+best.rename_axis([text("optimizer"), text("arm")])
 
 # %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
 # @title The numbers behind the answers
@@ -376,13 +376,14 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## What this notebook cannot say
 #
-# - **One data set and one small network** without batch normalization, trained for a few epochs. The paper measured its gains on others. On
-#   ImageNet, for instance, the top-1 error of ResNet-50 is 23.71% without and 23.21% with GC. Half a point would not show here.
-# - **Few rendered horses and humans.** The pictures show 50 horses and 17 humans, and those on white about 11 more. The intervals are
+# - **One data set and one network**, the plain CNN, which has no batch normalization and was trained for a few epochs. The paper measured
+#   its gains on others. On ImageNet, for instance, the top-1 error of ResNet-50 is 23.71% without and 23.21% with GC. Half a point would
+#   not show here.
+# - **Few rendered horses and humans.** The images show 50 horses and 17 humans, and those on white about 11 more. The intervals are
 #   over seeds; for other horses and humans the result could differ.
-# - **The first study** has one rate that was not tuned, uses the last epoch only, and measures held-out accuracy on the pictures on white
-#   alone. So it says nothing about pictures of the same kind as the training pictures.
-# - **Small effects on held-out pictures.** With 60 seeds the intervals of study B reach 1.3 (RMSprop) and 1.9 points (Adam) to either side. A true
+# - **The first study** has one rate that was not tuned, uses the last epoch only, and measures held-out accuracy on the images on white
+#   alone. So it says nothing about images of the same kind as the training images.
+# - **Small effects on held-out images.** With 60 seeds the intervals of study B reach 1.3 (RMSprop) and 1.9 points (Adam) to either side. A true
 #   difference of two points would be missed in about 15% and 44% of such studies (the exercise shows why).
 #
 # Other data, other networks, cost, and what to do in your own project: [9. Should you use it?](09_should_you_use_it.ipynb)
@@ -424,7 +425,7 @@ for row in answers["heldout"].table.itertuples():
 #
 # - A fair comparison is paired, fresh, held out, repeated and tuned, and its rules are written before its runs.
 # - One untuned setting can show a gain, and another one none.
-# - On these pictures GC trains faster at the rate that fits best with it (1e-3), and not at 3.2e-4. By the rule, the held-out accuracy is lower with
+# - On these images GC trains faster at the rate that fits best with it (1e-3), and not at 3.2e-4. By the rule, the held-out accuracy is lower with
 #   GC at 3.2e-4, for these horses and humans only; at 1e-3 it is higher, outside the rules.
 # - A gain like the published one needs no GC: training the same model twice is enough.
 #

@@ -69,8 +69,8 @@ optimizer = GCNadam(learning_rate=1e-3)
 # The means matter for one practical reason: where they stay constant, you can prove from the weights alone that GC runs. Whether it helps
 # training to keep them constant is not known.
 #
-# `centralize=None` is the optimizer without GC. Which of the three keeps the means, and under which optimizer? We train a small network on
-# 64 small pictures.
+# `centralize=None` is the optimizer without GC. Which of the three keeps the means, and under which optimizer? We train a network of
+# two convolutions on 64 small images.
 
 # %%
 import numpy as np

@@ -91,7 +91,7 @@ difference = np.abs(centralized_gradient - with_centred_inputs).max()
 print(text("largest difference: {difference:.0e}", difference=difference))
 
 # %% [markdown]
-# Note which mean this is: the mean of *one* example over its inputs, such as the brightness of a picture. Batch normalization and ordinary
+# Note which mean this is: the mean of *one* example over its inputs, such as the brightness of an image. Batch normalization and ordinary
 # standardization subtract a different one: the mean of one *feature* over the examples.
 #
 # That networks learn faster from centred inputs is old knowledge, and
@@ -118,7 +118,7 @@ class CentredDense(layers.Dense):
 
 
 # %% [markdown]
-# Now the same small network is trained three times from the same weights, on the same pictures in the same order: without GC, with
+# Now the same small dense network is trained three times from the same weights, on the same images in the same order: without GC, with
 # `GCRMSprop`, and with plain RMSprop and the layer above.
 
 # %%
@@ -267,7 +267,7 @@ for study in studies.values():
 # Each row has a question, what was trained for it, how much of GC's effect is found, and the word of the rule. The effect is the difference
 # of the natural logarithms of the two training losses, without GC and with it, in the same seed. (An effect of 0.69 means that the loss is
 # halved. Half of that effect, 0.35, means a loss lower by 29%.) GC itself has 100%; for the conditions this is GC's effect in the plain
-# network at the rates tuned in the same study. A negative share means a loss higher than without GC. Intervals are 95% intervals.
+# CNN at the rates tuned in the same study. A negative share means a loss higher than without GC. Intervals are 95% intervals.
 
 # %%
 names = {
@@ -297,7 +297,7 @@ rows.set_index(names["question"])
 # learning rate are changed, with and without GC alike (diamonds). The hollow diamond, batch normalization, uses the clean loss, which is not reliable
 # there. The running loss, that of the training steps themselves, is lower by 13% with GC. *No GC, larger rate* is
 # *no GC at 1.7 times the rate* in the table. (The factor 1.7 comes from curves seen before, and one larger rate cannot
-# speak for all. By the rule of study B, where each method has its own tuned rate, GC is more than a larger step, too.)
+# speak for all. By the rule of study B, where each arm has its own tuned rate, GC is more than a larger step, too.)
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence import effects, mechanism_figure
@@ -316,7 +316,7 @@ draw_effects(studies["rmsprop"])
 # %% [markdown]
 # The same questions with **SGD** and momentum 0.9. All arms (circles) have the rate that study A found best without GC, 0.032. On D2's own
 # tuning seeds 0.01 was better without GC. The conditions (diamonds) use the rates tuned there, some of which lie at the edge of the grid. At
-# those rates GC's effect in the plain network is smaller: it lowers the loss by 17%, while at 0.032 (the band) it lowers it by 21%. So read
+# those rates GC's effect in the plain CNN is smaller: it lowers the loss by 17%, while at 0.032 (the band) it lowers it by 21%. So read
 # the circles with care: at 0.032 training without GC has hardly begun to learn, and a rate 1.7 times as large had little chance to help. The
 # hollow diamond, batch normalization, uses the clean loss, which is not reliable here, either. The running loss is lower by 26% with GC.
 
@@ -329,7 +329,7 @@ draw_effects(studies["sgd"])
 
 # %% [markdown]
 # Do centred pixels and batch normalization shrink what there is to remove? The figure shows training with RMSprop and without GC in study D:
-# the plain network, and the network under each of these two conditions. The measure is that of the figure of study A.
+# the plain CNN, and the network under each of these two conditions. The measure is that of the figure of study A.
 
 # %% tags=["hide-input"]
 table = found["rmsprop"]["removed"].table
@@ -426,7 +426,7 @@ for rule, question in asked.items():
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# What does GC as a whole do to the held-out accuracy, the accuracy on pictures that are not used for training? This is a secondary outcome:
+# What does GC as a whole do to the held-out accuracy, the accuracy on images that are not used for training? This is a secondary outcome:
 # the plans give its sign and its interval, and make no claim from it. [Notebook 5](05_comparison.ipynb) has study B, whose rules do ask about it:
 # there the answer depends on the learning rate.
 
@@ -438,8 +438,8 @@ Markdown("\n".join(f"- {said}" for optimizer in studies for said in at_one_rate(
 # %% [markdown]
 # ## What this cannot say
 #
-# - It is **one data set and one small network**. [Notebook 9](09_should_you_use_it.ipynb) asks what holds elsewhere.
-# - The outcome is the **training loss**. A faster fit of the training pictures is not a better result on new ones.
+# - It is **one data set and one network**, the plain CNN. [Notebook 9](09_should_you_use_it.ipynb) asks what holds elsewhere.
+# - The outcome is the **training loss**. A faster fit of the training images is not a better result on new ones.
 # - The identity is exact. The explanation is not proved by it: that GC equals centred inputs does not say that centred inputs are why the
 #   loss falls faster. Only the ablations can speak for that or against it.
 #

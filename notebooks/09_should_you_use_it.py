@@ -47,10 +47,11 @@ settings = gc_tutorial.start()
 # 3.2e-4, for its horses and humans only (higher at 1e-3, outside the rules). So no study here makes a general claim about it. Do not expect a gain where nearly all answers are right already. For fine-tuning the results are
 # inconclusive.
 #
-# This rests above all on studies B and C. B has *Horses or Humans*, a small CNN, RMSprop and Adam, and 60 seeds. C has five small data sets, small CNNs
-# with and without batch normalization, a small transformer, and AdamW with weight decay, and asks in each setting whether GC helps. A *setting* is one network on one data set. *Helps* and *hurts* mean that the 95% interval
-# of the difference excludes zero and that the correction for several tests keeps it. The *clean* training loss is measured without dropout and
-# augmentation. The *primary family* is the plain network, once on each data set. This is what the rules found:
+# This rests above all on studies B and C. B has *Horses or Humans*, the plain CNN (that of [notebook 3](03_cnn.ipynb)), RMSprop and Adam, and
+# 60 seeds. C has five small data sets, CNNs with and without batch normalization, a small transformer, and AdamW with weight decay, and asks in
+# each setting whether GC helps. A *setting* is one network on one data set. *Helps* and *hurts* mean that the 95% interval of the difference
+# excludes zero and that the correction for several tests keeps it. The *clean* training loss is measured without dropout and augmentation. The
+# *primary family* is the plain CNN (on digits and MNIST-1D the small CNN), once on each data set. This is what the rules found:
 
 # %%
 from gc_tutorial.study.published import published
@@ -95,7 +96,7 @@ Markdown("\n".join(lines))
 #
 # - **The learning rate.** In study B, at 1e-3, where GC fits best, it trains faster, and its held-out accuracy is higher by 3.4 (RMSprop) and 2.8
 #   points (Adam; outside the rules). At 3.2e-4, which the held-out loss chooses, it does not train faster, and by the rule the accuracy is lower
-#   ([notebook 5](05_comparison.ipynb)). Five tuning seeds cannot choose a rate for held-out pictures with certainty: on the 60 fresh seeds RMSprop
+#   ([notebook 5](05_comparison.ipynb)). Five tuning seeds cannot choose a rate for held-out images with certainty: on the 60 fresh seeds RMSprop
 #   with GC has a lower held-out loss at 1e-3 (0.54) than at the chosen rate (0.57). With Adam the chosen rate is the better one (0.56; 0.58 at
 #   1e-3).
 # - **Short trainings.** All settings use RMSprop, Adam or AdamW, batches of 32 and a constant rate, tuned for 12 epochs (20 for fine-tuning). Without
@@ -112,14 +113,14 @@ Markdown("\n".join(lines))
 # - **Few seeds and data sets.** Each setting of study C has ten seeds. Its learning rates were tuned on three others, and each rate of the grid is about 3.2 times the
 #   one before. The 12 settings share five data sets and the ten seeds, so they are not 12 independent results. Each seed splits the same examples anew, so
 #   the training sets overlap. The intervals ignore this, so for new examples they are too narrow. Study B has 60
-#   seeds, but pictures of *Horses or Humans* alone.
+#   seeds, but images of *Horses or Humans* alone.
 #
 # A gain on your data is known only after you compare on *your* held-out data, with the learning rate tuned for both and with several seeds. The
 # last section shows how. Before that, tune the learning rate, the scale of the inputs, the augmentation and the length of training.
 #
 # ## What has been measured
 #
-# Some words first. Each method in a comparison is an *arm*. *Held-out* pictures are not used for training. *Published* means the [Keras
+# Some words first. Each method in a comparison is an *arm*. *Held-out* images are not used for training. *Published* means the [Keras
 # example of GC](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
 #
 # Each planned study asks one question. It has a plan with its learning rates, its seeds, and rules that say which numbers count as "helps",
@@ -133,7 +134,7 @@ Markdown("\n".join(lines))
 
 # %% [markdown]
 # Two studies on fresh seeds, D (RMSprop) and D2 (SGD), ask why GC works ([notebook 8](08_why_it_works.ipynb)). For this they train with and
-# without GC at one learning rate, the one that study A found best *without* GC, with pictures of 94 pixels:
+# without GC at one learning rate, the one that study A found best *without* GC, with images of 94 pixels:
 
 # %%
 from gc_tutorial.study.evidence.synthesis import at_one_rate
@@ -165,7 +166,7 @@ def say_results(letter, rules):
 # ## Without tuning
 #
 # The first studies compared GC and no GC at one learning rate that was not tuned. They are complete, and
-# [notebook 5](05_comparison.ipynb) shows them. Their held-out pictures stand on white backgrounds, unlike the training pictures.
+# [notebook 5](05_comparison.ipynb) shows them. Their held-out images stand on white backgrounds, unlike the training images.
 
 # %%
 import pandas as pd
@@ -192,7 +193,7 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## What tuning changes
 #
-# A method can look better at an untuned rate because it forgives a poor rate, or because its steps are larger. Study A tries seven
+# An arm can look better at an untuned rate because it forgives a poor rate, or because its steps are larger. Study A tries seven
 # learning rates for each arm. The figure asks what a tuning budget buys: draw some rates of the grid at random, train with each, and
 # keep the best. It describes five tuning seeds, and no claim about GC is made from it. With few rates a single run can decide it: a
 # loss that explodes at a high rate raises the mean over seeds a lot.
@@ -233,7 +234,7 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
     )
 
 # %% [markdown]
-# These are too few to compare the methods by.
+# These are too few to compare the arms by.
 #
 # Does the gain last? Study A also trained for 36 epochs, each arm at its best rate:
 
@@ -256,8 +257,8 @@ outside = text("Outside the rules: held-out accuracy with GC, {said}.", said=tex
 Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")) + "\n\n" + outside)
 
 # %% [markdown]
-# Study B trains no GC and GC on the gradient, each at its best rate, with RMSprop and Adam, on 60 fresh seeds and with pictures of 150 pixels. Its held-out
-# pictures are of the same kind as the training pictures, and show rendered horses and humans that the network has never seen. B also asks
+# Study B trains no GC and GC on the gradient, each at its best rate, with RMSprop and Adam, on 60 fresh seeds and with images of 150 pixels. Its held-out
+# images are of the same kind as the training images, and show rendered horses and humans that the network has never seen. B also asks
 # two more things: whether GC gets to the same training loss in fewer epochs, and whether a better rate without GC gets there, too.
 
 # %%
@@ -266,13 +267,13 @@ show_results(
     {
         "training": text("training loss"),
         "heldout": text("held-out accuracy, same kind"),
-        "shifted": text("accuracy, pictures on white"),
+        "shifted": text("accuracy, images on white"),
     },
 )
 
 # %% [markdown]
-# A dagger (†) marks a setting in which a best rate lies at the edge of its grid. (Plan B2 finds the next lower rate, 1e-4, worse for both methods.)
-# For Adam without GC the tuning chose a rate that is not the better one on the 60 seeds; [notebook 5](05_comparison.ipynb) compares both methods at one rate. The goal by which speed is measured is set without GC: it is the
+# A dagger (†) marks a setting in which a best rate lies at the edge of its grid. (Plan B2 finds the next lower rate, 1e-4, worse for both arms.)
+# For Adam without GC the tuning chose a rate that is not the better one on the 60 seeds; [notebook 5](05_comparison.ipynb) compares both arms at one rate. The goal by which speed is measured is set without GC: it is the
 # mean running training loss that training without GC reaches, at its best rate and on the tuning seeds, after two thirds of the epochs.
 
 # %%
@@ -283,7 +284,7 @@ say_results("B", {"speed": text("Speed, best against best"), "learning_rate": te
 #
 # Study C takes GC to photographs (cats and dogs, five flowers), to digits and to one-dimensional signals (MNIST-1D), with and without batch
 # normalization, to a small transformer, and to AdamW with weight decay. It also fine-tunes: the network is trained on cats and dogs first, and
-# then on 100 or 200 pictures of horses and humans. Each arm has its own rate, tuned on three seeds, and ten fresh seeds. On
+# then on 100 or 200 images of horses and humans. Each arm has its own rate, tuned on three seeds, and ten fresh seeds. On
 # photographs that is enough for large effects only.
 
 # %% tags=["hide-input"]
@@ -316,7 +317,7 @@ show_results(
 )
 
 # %% [markdown]
-# How good are these networks? On the photographs they have 12 epochs with 1,000 pictures, from new weights, and stay far from what such
+# How good are these networks? On the photographs they have 12 epochs with 1,000 images, from new weights, and stay far from what such
 # a set allows:
 
 # %%
@@ -327,10 +328,10 @@ lines = [
     text("- {name}: held-out accuracy {without:.0%} without GC, {gc:.0%} with it", name=name, without=without, gc=gc)
     for name, without, gc in zip(short_names(photographs), photographs["mean_baseline"], photographs["mean"])
 ]
-Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dogs) and 20% (flowers) of pictures."))
+Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dogs) and 20% (flowers) of images."))
 
 # %% [markdown]
-# What holds in general? The rules ask it of the speed and of the held-out accuracy, in the plain network only:
+# What holds in general? The rules ask it of the speed and of the held-out accuracy, for the plain CNN and the small CNN only:
 
 # %%
 from gc_tutorial.study.evidence.synthesis import faster_in_general
@@ -372,7 +373,7 @@ say_results(
 )
 
 # %% [markdown]
-# On the pictures of horses and humans, batch normalization was also a condition of D and D2:
+# On the images of horses and humans, batch normalization was also a condition of D and D2:
 
 # %%
 from gc_tutorial.study.evidence.wording import changed_amount
@@ -412,8 +413,8 @@ cost_rows(costs)
 # ## Where it hurts
 #
 # Here is every result of a rule of the planned studies by which GC hurts. (Those of study B are at 3.2e-4 and hold for its horses and humans only.
-# The pictures on white are a secondary outcome.) (*Epoch 40* is the published recipe, trained for 40 epochs.) The lines
-# after them are outside the rules: the clean loss at the end of the same runs and their accuracy on the pictures on white, and the held-out
+# The images on white are a secondary outcome.) (*Epoch 40* is the published recipe, trained for 40 epochs.) The lines
+# after them are outside the rules: the clean loss at the end of the same runs and their accuracy on the images on white, and the held-out
 # *loss* in study C, without a correction for several tests.
 
 # %%
@@ -435,7 +436,7 @@ Markdown(
     "\n".join(f"- {sentence}" for sentence in hurting)
     + "\n\n"
     + text(
-        "Outside the rules: study E, epochs 38 to 40, clean training loss {loss}, accuracy on the pictures on white {accuracy}.",
+        "Outside the rules: study E, epochs 38 to 40, clean training loss {loss}, accuracy on the images on white {accuracy}.",
         loss=late["clean_loss"],
         accuracy=late["shifted_accuracy"],
     )
@@ -473,12 +474,12 @@ Markdown(
 # ## The table of decisions
 #
 # For each case: does GC lower the training loss, and does it raise the held-out accuracy? A cell computes each answer from the rules.
-# *Yes* means that it helps in every setting measured. In the cases of study C each method has its own tuned rate. The row on the rate that is best
+# *Yes* means that it helps in every setting measured. In the cases of study C each arm has its own tuned rate. The row on the rate that is best
 # without GC rests on RMSprop and SGD: with Adam at 3.2e-4, which study B chose without GC, the training loss is higher with GC by 0.028 (0.017 to
 # 0.040; outside the rules). In the row on *Horses or Humans* the loss with GC is that at 1e-3, and the accuracy that at 3.2e-4. With batch normalization the training
 # loss is the running one, because the clean one is measured with averages that lag behind. *Not shown* means that no setting shows an effect, and that at least one is
 # inconclusive. *The margin* is what the rule of a study calls a difference without practical meaning: 2 points of accuracy, and of training loss
-# 0.02 nats (A and B; a nat is the unit of the loss), 5% (C) or 0.03 nats (E). All of it is about the networks and pictures of these studies. Large networks, long trainings, text and
+# 0.02 nats (A and B; a nat is the unit of the loss), 5% (C) or 0.03 nats (E). All of it is about the networks and images of these studies. Large networks, long trainings, text and
 # tables were not measured.
 
 # %%
@@ -516,7 +517,7 @@ from tempfile import TemporaryDirectory
 from gc_tutorial.study.plan import read_plan
 
 MY_PLAN = """
-title = "GC on pictures of bean leaves"
+title = "GC on images of bean leaves"
 
 [seeds]
 tuning = [100, 101, 102, 103, 104]
@@ -594,7 +595,7 @@ print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tunin
 # a few seeds at three or more learning rates for each mode, take the best rate of each mode to at least ten new seeds, and report the mean of the
 # paired differences with its interval.
 #
-# If a set holds equal pictures, they stay together in the split. But several views of one thing, such as frames of one film, must
+# If a set holds equal images, they stay together in the split. But several views of one thing, such as frames of one film, must
 # not be on both sides either, and the command cannot know which they are.
 #
 # ## Exercise
@@ -612,7 +613,7 @@ tuning_runs, tuned_runs = count_runs(mine)
 print(
     text(
         "Answer: with `cnn_bn` and four rates the plan has {tuning} + {tuned} = {total} runs. You give up the\n"
-        "plain network, so the plan cannot say whether the effect is smaller with batch normalization. For that both networks must be "
+        "plain CNN, so the plan cannot say whether the effect is smaller with batch normalization. For that both networks must be "
         "in one\n"
         "plan, with a rule of the kind `interaction`, as in `gc_tutorial/study/plans/C_generality.toml`.",
         tuning=tuning_runs,

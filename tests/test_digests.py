@@ -71,7 +71,7 @@ def replaced(path, old, new):
         (added("study/results/rmsprop.csv", "\n"), False),  # not read
         (added("study/store.py", "\nX = 1\n"), False),  # not imported
         (added("models.py", "\n\n# a comment\n"), False),
-        (replaced("models.py", '"""Build the five-block CNN', '"""Build a five-block CNN'), False),
+        (replaced("models.py", '"""Build the plain CNN', '"""Build a plain CNN'), False),
         (replaced("models.py", "    if image_size < smallest:", "    if (image_size  <  smallest):"), False),
     ],
 )

@@ -243,7 +243,7 @@ def test_the_same_picture_in_train_and_test_is_told_by_name(folder):
         load_data(folder, SIZE)
     shutil.copy(folder / "train" / "cats" / "0.png", folder / "test" / "cats" / "same.png")
     Image.open(folder / "train" / "dogs" / "1.png").save(folder / "test" / "dogs" / "other format.bmp")
-    with pytest.warns(UserWarning, match="same picture is in train and in test") as warned:
+    with pytest.warns(UserWarning, match="same image is in train and in test") as warned:
         load_data(folder, SIZE)
     (warning,) = warned
     assert str(warning.message).splitlines()[1:] == [
@@ -645,7 +645,7 @@ def test_many_equal_pictures_are_named_in_a_few_lines(tmp_path):
 def test_a_warning_of_long_names_is_cut(folder):
     for number in range(10):
         shutil.copy(folder / "train" / "cats" / "0.png", folder / "test" / "cats" / f"{'x' * 240}{number}.png")
-    with pytest.warns(UserWarning, match="same picture") as warned:
+    with pytest.warns(UserWarning, match="same image") as warned:
         load_data(folder, SIZE)
     assert len(str(warned[0].message)) < 2100
 

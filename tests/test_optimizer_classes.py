@@ -39,9 +39,9 @@ def small_model(name="net"):
 
 
 def train(model, optimizer=None):
-    """Train a little; returns the weights."""
+    """Train a little, without compiling, which would take most of the time; returns the weights."""
     if optimizer is not None:
-        model.compile(optimizer, "mse")
+        model.compile(optimizer, "mse", run_eagerly=True)
     random = np.random.default_rng(0)
     inputs, targets = random.normal(size=(16, 4)).astype("float32"), random.normal(size=(16, 2)).astype("float32")
     model.fit(inputs, targets, batch_size=8, epochs=2, shuffle=False, verbose=0)
@@ -117,14 +117,14 @@ def test_the_faster_optimizers_on_pytorch_are_kept():
 
 
 def saved_with_its_model(optimizer, model, folder):
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", run_eagerly=True)
     model.save(folder / "model.keras")
     return keras.saving.load_model(folder / "model.keras")
 
 
 def with_copy(make):
     def compiled_with_copy(optimizer, model, folder):
-        model.compile(make(optimizer), "mse")
+        model.compile(make(optimizer), "mse", run_eagerly=True)
         return model
 
     return compiled_with_copy

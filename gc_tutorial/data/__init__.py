@@ -76,7 +76,7 @@ def load_data(
         DataError: for an unknown source, data that are missing or damaged, or a folder or zip that cannot be used.
 
     Warns:
-        UserWarning: where the same picture of a folder is in train and in test.
+        UserWarning: where the same image of a folder is in train and in test.
 
     Example:
         >>> data = load_data("synthetic_small", image_size=94)

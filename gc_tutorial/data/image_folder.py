@@ -50,7 +50,7 @@ def load_folder(
         DataError: naming what is missing or wrong, or the files that cannot be used.
 
     Warns:
-        UserWarning: naming the pairs, where the same picture is in train and in test.
+        UserWarning: naming the pairs, where the same image is in train and in test.
     """
     if on_error not in ("raise", "skip"):
         raise DataError("on_error={on_error!r} is unknown. Choose 'raise' or 'skip'.", on_error=on_error)
@@ -126,6 +126,6 @@ def _warn_of_duplicates(table: pd.DataFrame, images: np.ndarray) -> None:
             pairs.append(text("{first} and {last}", first=trained[digest], last=name))
     if pairs:
         message = text(
-            "The same picture is in train and in test, which makes the model look better than it is. Keep one of:"
+            "The same image is in train and in test, which makes the model look better than it is. Keep one of:"
         )
         warnings.warn(cut(f"{message}\n{_lines(pairs)}"), stacklevel=4)

@@ -48,7 +48,6 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
         if not images or not os.path.isdir(folder_of_images):
             raise StoreError(f"--images {images!r} is not a folder. Name the one that holds the further image sets.")
         os.environ[IMAGE_SETS] = str(folder_of_images)
-    import_quietly()
     from gc_tutorial.study.planned_study import check_target, run_study
 
     if tables:
@@ -58,6 +57,7 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
 
         say(overview(planned, folder))
         return
+    import_quietly()
     run_study(planned, folder, **options)
     if tables:
         _write_tables(planned, folder, tables)
@@ -67,7 +67,6 @@ def tables(*, plan: str, folder: str, target: str) -> None:
     """Write the tables of a study as far as it has come."""
     store.check_named(folder)
     store.check_named(target, OF_TABLES)
-    import_quietly()
     _write_tables(read_plan(plan), folder, target)
 
 
@@ -82,7 +81,6 @@ def restore(*, plan: str, source: str, folder: str) -> None:
     """Put the runs of a study's tables back into a folder."""
     store.check_named(source, OF_TABLES)
     store.check_named(folder)
-    import_quietly()
     from gc_tutorial.study.planned_study import restore
 
     say(f"{restore(read_plan(plan), source, folder)} runs were put back into {folder}.")

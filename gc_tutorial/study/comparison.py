@@ -40,7 +40,7 @@ def compare(
     folder: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train the CNN once for every arm and seed, each time anew, and tabulate every epoch.
+    """Train the plain CNN once for every arm and seed, each time anew, and tabulate every epoch.
 
     Models are built under the Keras dtype policy in force (`keras.config.set_dtype_policy`).
 

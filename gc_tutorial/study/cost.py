@@ -7,7 +7,7 @@ from gc_tutorial.study.analysis import load_study
 from gc_tutorial.study.evidence.names import arm_name
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-MODELS = Words({"cnn": "the CNN", "transformer block": "a transformer block"})
+MODELS = Words({"cnn": "the plain CNN", "transformer block": "a transformer block"})
 ARMS = ("gradient", "update")
 
 

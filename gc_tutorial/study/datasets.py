@@ -28,7 +28,7 @@ class Examples:
 
     Attributes:
         train, heldout: tuple of (array of shape (count, ...), int64 labels of shape (count,)); heldout may be None.
-        shifted: the same for the pictures on white, which differ in kind from those trained on; or None.
+        shifted: the same for the images on white, which differ in kind from those trained on; or None.
         counts: number of examples of each class, before the split.
         figures: array of str of shape (count,), which figure each held-out example shows; or None.
     """
@@ -50,7 +50,7 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
     """Load a data set and split it by a seed.
 
     The split has five folds (scikit-learn's `StratifiedGroupKFold`), of which the seed holds one out: five seeds in a
-    row, from a multiple of five on, hold each example out once. Horses or Humans is split by figure, other pictures
+    row, from a multiple of five on, hold each example out once. Horses or Humans is split by figure, other images
     such that equal ones stay together; whatever split a folder has itself is not used.
 
     Args:
@@ -121,7 +121,7 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def training_figures() -> pd.DataFrame:
-    """Which rendered figure each training picture of Horses or Humans shows, in the order of TFDS.
+    """Which rendered figure each training image of Horses or Humans shows, in the order of TFDS.
 
     Returns:
         `pandas.DataFrame` with index, name (file name in the published archive) and figure (50 horses, 17 humans). How
@@ -158,14 +158,14 @@ def _mnist1d():
 
 def _pictures(name, image_size):
     with warnings.catch_warnings():
-        # Of equal pictures in train and test: the split below keeps them together.
+        # Of equal images in train and test: the split below keeps them together.
         warnings.simplefilter("ignore", UserWarning)
         data = load_data(_source(name), image_size, on_error="skip", progress=False)
     test_images, test_labels = (np.stack(part) for part in zip(*data.test.as_numpy_iterator(), strict=True))
     if name == HORSES:
         figures = training_figures()["figure"].to_numpy(str)
         if not np.array_equal(np.char.startswith(figures, "human"), data.train_labels == 1):
-            raise DataError("The training pictures of Horses or Humans are in another order than the table of figures.")
+            raise DataError("The training images of Horses or Humans are in another order than the table of figures.")
         return data.train_images, data.train_labels, figures, (test_images, test_labels)
     images = np.concatenate([data.train_images, test_images])
     equal = np.unique([hashlib.sha256(image.tobytes()).hexdigest() for image in images], return_inverse=True)[1]

@@ -23,11 +23,11 @@ ARMS = {
 }
 OPTIMIZERS = {"rmsprop": "RMSprop", "sgd": "SGD with momentum 0.9", "adam": "Adam", "adamw": "AdamW"}
 NETWORKS = {
-    "cnn": "the five-block CNN",
-    "cnn_bn": "the five-block CNN with batch normalization",
-    "small_cnn": "two convolutions and a dense layer",
-    "small_cnn_bn": "two convolutions and a dense layer, with batch normalization",
-    "vit": "a small vision transformer",
+    "cnn": "the plain CNN: five blocks",
+    "cnn_bn": "the same five blocks, with batch normalization",
+    "small_cnn": "the small CNN: two convolutions and a dense layer",
+    "small_cnn_bn": "the same two convolutions and dense layer, with batch normalization",
+    "vit": "a small transformer for images",
 }
 SMALLEST_IMAGES = {"cnn": 94, "cnn_bn": 94, "small_cnn": 4, "small_cnn_bn": 4, "vit": 24}  # pixels
 SCALINGS = {"0..1": "inputs in [0, 1]", "-1..1": "inputs in [-1, 1]"}
@@ -35,12 +35,12 @@ SCHEDULES = {"constant": "constant rate", "warmup": "linear warm-up over the fir
 SPLITS = {"fold": "a fifth held out", "all": "all examples trained on"}
 AUGMENTATIONS = {"published": "flips, rotation, zoom", "mild": "horizontal flip, small rotation, zoom", "none": "none"}
 
-# Data sets that are no pictures of pixels from 0 to 255: nothing augments them, and only small networks take them.
+# Data sets that are not images of pixels from 0 to 255: nothing augments them, and only the small CNNs take them.
 BUILT_IN = ("digits", "mnist1d")
 FOR_BUILT_IN = ("small_cnn", "small_cnn_bn")
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
 
-HORSES = "horses_or_humans"  # the one set with pictures of another kind, on white: the shifted ones
+HORSES = "horses_or_humans"  # the one set with images of another kind, on white: the shifted ones
 MEASURED = (  # outcomes of a run
     "clean_loss",
     "clean_accuracy",

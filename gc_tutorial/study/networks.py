@@ -1,4 +1,4 @@
-"""The networks of the study: the tutorial's CNN, variants of it, and small ones for small inputs."""
+"""The networks of the study: the plain CNN, the small CNN for small inputs, both also normalized, and a transformer."""
 
 import keras
 from keras import layers

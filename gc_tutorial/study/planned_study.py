@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from gc_tutorial.console import say
 from gc_tutorial.errors import StoreError
-from gc_tutorial.study import datasets, engine, store
+from gc_tutorial.study import engine, store
 from gc_tutorial.study.plan import Plan
 from gc_tutorial.study.tables import KEPT_BY_RUN, check_kept, restore_runs, study_table, write_tables
 from gc_tutorial.study.tuned import known_runs
@@ -51,6 +51,8 @@ def run_study(
         EngineError: for processes or machines that cannot be used.
         DataError: for a data set that is not there.
     """
+    from gc_tutorial.study import datasets  # with TensorFlow, which the other functions do not need
+
     datasets.check_names({run.data for run in plan.runs} | {run.pretrained for run in plan.runs if run.pretrained})
     with store.locked(folder) as path:
         results = store.read_results(path)

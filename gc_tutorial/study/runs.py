@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from gc_tutorial.checks import LARGEST_NUMBER
 from gc_tutorial.errors import PlanError

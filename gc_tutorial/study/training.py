@@ -69,7 +69,7 @@ def train(run: Run) -> dict:
     Returns:
         dict of rows (list of dict, one for each epoch), kernels (their names), chance (the share 1/M of each kernel),
         classes (their number), counts (examples of each class in the whole set), figures (dict from each held-out
-        figure to the accuracy on its pictures, averaged over the epochs measured; of a run that diverged, what a guess
+        figure to the accuracy on its images, averaged over the epochs measured; of a run that diverged, what a guess
         gives) and logits (dict of arrays).
 
     Raises:

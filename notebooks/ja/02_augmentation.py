@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="709359f77507"
+# %% [markdown] translates="d59e123de35a"
 # # 2. データ拡張
 #
 # **公開例と同じように、訓練用画像をランダムに反転・回転・ズームしましょう。ただし、リサンプリングはどの画像でも一度だけにし、それで何が変わるかを測ります。**
@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 images, labels = data.train_images, data.train_labels
 
-# %% [markdown] translates="89b364d2aa41"
+# %% [markdown] translates="328b906e3702"
 # ## そもそも、なぜデータ拡張をするのか
 #
 # 反転した馬も、やはり馬です。見るたびに画像の向きや位置が違えば、モデルは画像を簡単には丸暗記できません。データ拡張をするのは**訓練用**の画像だけです。訓練に使わずに取り分けた評価用画像は、元のままにしておきます。
@@ -65,7 +65,7 @@ published = keras.Sequential(
     ]
 )
 
-# %% [markdown] translates="49a3dbb7a497"
+# %% [markdown] translates="a4cb07ac196b"
 # 次の図は、1 枚の画像と、そこからランダムに作った 11 枚です。画像を回転してできた隅の空きは、画像を折り返した像で埋められます（`fill_mode="reflect"`）。
 
 # %%
@@ -80,12 +80,12 @@ show(
     image_grid(
         grid,
         [text("original"), *[text("draw {number}", number=number) for number in range(1, 12)]],
-        title="No two draws alike: one picture and eleven augmentations",
+        title="No two draws alike: one image and eleven augmentations",
     ),
-    alt="One training picture and eleven versions of it, each flipped, turned and zoomed at random.",
+    alt="One training image and eleven versions of it, each flipped, turned and zoomed at random.",
 )
 
-# %% [markdown] translates="599402d446da"
+# %% [markdown] translates="19e74b96e562"
 # ## その代償
 #
 # 回転とズームは、どちらも画像を**リサンプリング**します。新しい画素はどれも、元の 4 つの画素を混ぜて作られるのです。リサンプリングを 2 回行えば、画素は 2 回混ざり、画像がぼやけます。しかも、層を通るたびに、すべての画像が `float32` としてメモリを行き来します。1 つの値に、1 バイトで足りるところを 4 バイト使っているのです。
@@ -113,7 +113,7 @@ import cv2
 
 
 def resample(picture, matrix):
-    """Apply one 2×2 matrix around the picture's centre."""
+    """Apply one 2×2 matrix around the image's centre."""
     centre = np.full(2, (picture.shape[0] - 1) / 2)
     full = np.column_stack([matrix, centre - matrix @ centre])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -139,23 +139,21 @@ show(
         [text("all at once"), text("turned, then zoomed")],
         columns=2,
         side=2.7,
-        title=text(
-            "Turned and then zoomed, this picture is {lost:.0%} less sharp than after one resampling", lost=lost
-        ),
+        title=text("Turned and then zoomed, this image is {lost:.0%} less sharp than after one resampling", lost=lost),
     ),
-    alt="The middle of the same picture, resampled once, and turned and then zoomed; the second is less sharp.",
+    alt="The middle of the same image, resampled once, and turned and then zoomed; the second is less sharp.",
 )
 Markdown(
     text(
         "Sharpness: **{once:.0f}** with one resampling and **{in_turn:.0f}** with two, which is {lost:.0%} less. (This is one "
-        "picture at one angle.)",
+        "image at one angle.)",
         once=sharpness[0],
         in_turn=sharpness[1],
         lost=lost,
     )
 )
 
-# %% [markdown] translates="26b4e73c9bfc"
+# %% [markdown] translates="341731fbc5c7"
 # ## パイプライン
 #
 # `training_batches` は、これをバッチ全体に対して行います。画像をシャッフルし、公開例の範囲から画像ごとに行列をランダムに決め、どの画像も一度だけリサンプリングします。ランダムに決まるものはすべて、`seed`（シード、乱数の出発点）から定まります。そのおかげで、のちに、勾配中心化（GC）ありの訓練と GC なしの訓練を、まったく同じ画素で行えます。
@@ -172,7 +170,7 @@ show(
     image_grid(
         batch[:12].numpy(), [names[label] for label in batch_labels[:12]], title="A training batch, resampled once"
     ),
-    alt="Twelve augmented training pictures with their classes.",
+    alt="Twelve augmented training images with their classes.",
 )
 
 # %% [markdown] translates="73c5bb072b16"
@@ -254,7 +252,7 @@ show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
     print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
-# %% [markdown] translates="3109ab584b7f"
+# %% [markdown] translates="0e0d594fa862"
 # 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です。どれも 5 回のうち最もよい値で、中央値は 124 枚、1,483 枚、370 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
 #
 # ## 訓練にとっての意味
@@ -307,7 +305,7 @@ show(figure, alt=text(alt, alone=alone, published=with_published, ours=with_ours
 # %% [markdown] translates="e0a3ac6447f1"
 # この CPU では、3 つの場合のどれでも、時間のほとんどがネットワークにかかります。GPU ではネットワークがもっと速いので、パイプラインの影響は大きくなるはずですが、それは測っていません。
 
-# %% [markdown] translates="2daffbdf51ab"
+# %% [markdown] translates="8885674be601"
 # ## 練習問題
 #
 # 馬が上下逆さまに写っていることは、めったにありません。反転は左右だけ、回転は最大でも 1 回転の 5% とするパイプラインを作り、バッチを 1 つ見てください。このとき、画像はそれぞれ何回リサンプリングされるでしょうか。
@@ -324,12 +322,12 @@ show(
     image_grid(
         batch[:12].numpy(), [names[k] for k in batch_labels[:12]], title="Turned by at most 18°, never upside down"
     ),
-    alt="Twelve training pictures, slightly turned and zoomed; none is upside down.",
+    alt="Twelve training images, slightly turned and zoomed; none is upside down.",
 )
 print(text("Answer: pass AugmentationRanges(vertical_flip=False, rotation=0.05) to training_batches as `ranges`."))
-print(text("All of it is still one affine map, so each picture is still resampled once."))
+print(text("All of it is still one affine map, so each image is still resampled once."))
 
-# %% [markdown] translates="f84fb3eee6b6"
+# %% [markdown] translates="afa3205466a2"
 # ## このノートブックのまとめ
 #
 # - 反転、回転、ズームはアフィン変換で、その積もアフィン変換です。3 つすべてが、1 回のリサンプリングで済みます。

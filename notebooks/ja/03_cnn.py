@@ -9,7 +9,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="f767750f477e"
+# %% [markdown] translates="22ea659f90ad"
 # # 3. CNN
 #
 # **公開例のネットワークを組み立て、勾配中心化（GC）を使わずに訓練し、訓練で見せていない画像で評価しましょう。**
@@ -44,7 +44,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="1479ad82bf69"
+# %% [markdown] translates="3ede71f44f0d"
 # ## ネットワーク
 #
 # ネットワークには 5 つのブロックがあり、どのブロックも 3×3 の畳み込み（convolution）と 2×2 のプーリングからなります。パディングを使わないので、畳み込みのたびに上下左右の端が 1 画素ずつ削られ、プーリングのたびに残りの縦横が半分になります。ドロップアウトは 3 か所にあり、訓練中に活性化値（activation）の半分をランダムにゼロにします。最後にあるのは、512 ユニットの全結合層（dense layer）と 1 つの出力です。出力は、画像に写っているのが人である確率を表します。
@@ -94,7 +94,7 @@ kernels[text("weight vectors")] = [kernel[-1] for kernel in kernels["kernel"]]
 kernels[text("length of each")] = [int(pd.Series(kernel[:-1]).prod()) for kernel in kernels["kernel"]]
 kernels
 
-# %% [markdown] translates="865349a57348"
+# %% [markdown] translates="8f7c1b876c92"
 # このあとのノートブックでは、このネットワークを `build_cnn` という名前でインポートします。公開例のサイズの 300×300 ピクセルにすると、パラメータの数は、公開例のネットワークと同じになります。そのほとんどは最初の全結合層にあります。512 個のユニットのそれぞれが、最後のプーリングから出てくる値の 1 つ 1 つに対して重みをもつからです。この値の数は、画像が大きいほど多くなります。
 
 # %%
@@ -107,7 +107,7 @@ largest = max(at_300.layers, key=lambda layer: layer.count_params())
 said = {"units": largest.units, "count": largest.count_params()}
 print(text("of these in the dense layer of {units} units: {count:,}", **said))
 
-# %% [markdown] translates="7f39e0dced23"
+# %% [markdown] translates="cd16d76372ca"
 # ## 訓練
 #
 # オプティマイザは RMSprop、損失は二値交差エントロピー（binary cross-entropy）、評価の指標は正解率で、どれも公開例と同じです。公開例の学習率の 0.0001 を使うのは、プロファイル `full` です。ほかのプロファイルではバッチが小さく、学習率は、少ないエポック数でも学習の様子が見えるように 0.001 としています。
@@ -153,7 +153,7 @@ axes[1].axhline(0.5, color="black", lw=1, ls=":", label="guessing")
 axes[1].set_xlabel("epoch")
 figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 right, count = history.history["val_accuracy"][-1], settings.epochs
-title = "Without GC, the model is right for {right:.0%} of the held-out pictures after {count} epochs"
+title = "Without GC, the model is right for {right:.0%} of the held-out images after {count} epochs"
 set_title(figure, text(title, right=right, count=count))
 alt = "Loss and accuracy by epoch, on training and on held-out images; held-out accuracy ends at {right:.0%}."
 show(figure, alt=text(alt, right=right))
@@ -165,7 +165,7 @@ accuracy = history.history["val_accuracy"]
 Markdown(
     text(
         "After {epochs} epochs ({seconds:.0f} seconds of training on this machine) the model is right for **{last:.0%}** of the "
-        "held-out pictures. After single epochs it was right for {least:.0%} to {most:.0%}. Guessing is right for about 50%.",
+        "held-out images. After single epochs it was right for {least:.0%} to {most:.0%}. Guessing is right for about 50%.",
         epochs=settings.epochs,
         seconds=sum(times.train_seconds),
         last=accuracy[-1],
@@ -174,7 +174,7 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="95941b82fe01"
+# %% [markdown] translates="1a8b526423a0"
 # このような曲線を読むときの注意が 2 つあります。
 #
 # - 訓練用画像の曲線は、ドロップアウトを使い、データ拡張をした画像での値を、エポック**全体**にわたって平均したものです。評価用画像の曲線は、エポックの**終わり**に、ドロップアウトなしで、元のままの画像で測ったものです。ですから、過学習（overfitting）がなくても、2 つの曲線は違うことがあります。
@@ -203,7 +203,7 @@ set_title(figure, text(title, seeds=seeds, jump=jump))
 alt = "Held-out accuracy by epoch for {seeds} seeds without GC. The lines cross often and jump."
 show(figure, alt=text(alt, seeds=seeds))
 
-# %% [markdown] translates="a3ade497f998"
+# %% [markdown] translates="2e12a50a5cda"
 # ## 個々の画像に、モデルは何と答えるか
 #
 # それぞれの画像の上に、正しいクラス（horses は馬、humans は人）、モデルの答え、その答えの確率が書かれています。
@@ -223,11 +223,11 @@ wrong = (probability > 0.5) != truth.numpy()
 
 # %%
 right = int(np.sum(~wrong))
-title = text("The model is right for {right} of these 12 held-out pictures (✗: wrong)", right=right)
+title = text("The model is right for {right} of these 12 held-out images (✗: wrong)", right=right)
 figure = image_grid(pictures.numpy(), [f"✗ {name}" if bad else name for name, bad in zip(titles, wrong)], title=title)
 for axis, bad in zip(figure.axes, wrong):
     axis.title.set_color("#B00020" if bad else "black")
-alt = "Twelve held-out pictures with their class and the answer of the model; {right} of the answers are right."
+alt = "Twelve held-out images with their class and the answer of the model; {right} of the answers are right."
 show(figure, alt=text(alt, right=right))
 
 # %% [markdown] translates="f082c16468f7"
@@ -264,7 +264,7 @@ print(text("In the study, {seeds} seeds of one method end at {low:.0f}% to {high
 print(text("and half of all pairs of seeds differ by more than {gap:.0f} points.", gap=100 * np.median(gaps)))
 print(text("So do not believe a difference of that size from one run each. Compare several seeds."))
 
-# %% [markdown] translates="416543b77c6c"
+# %% [markdown] translates="1845b322f860"
 # ## このノートブックのまとめ
 #
 # - 公開例の CNN では、どのカーネルにも、出力ユニット 1 つにつき 1 つの重みベクトルがあります。

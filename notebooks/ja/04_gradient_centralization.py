@@ -170,7 +170,7 @@ def like_gctf(optimizer):
 has = hasattr(keras.optimizers.RMSprop, "get_gradients")
 print(text("Does Keras's own RMSprop have a method `get_gradients`? {has}", has=has))
 
-# %% [markdown] translates="c5559571f39d"
+# %% [markdown] translates="1f8019c5b2d8"
 # ## 最初の確認「重みは異なるか」
 #
 # GC が実行されているなら、GC ありで訓練した重みは、GC なしで訓練した重みと異なるはずです。同じネットワークを、それぞれのオプティマイザで 1 回ずつ訓練します。重みの初期値は毎回同じで、同じ 128 枚の画像を同じ順序で見せます。
@@ -284,7 +284,7 @@ for name, optimizer in {"SGD": keras.optimizers.SGD(0.01, momentum=0.9), "GCSGD"
 shifts = {name: f"{one.drift[-1]:.1e}" for name, one in drifts.items()}
 pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame()
 
-# %% [markdown] translates="bbdd6e148ada"
+# %% [markdown] translates="abb7b7adbadf"
 # `GCSGD` に残っているずれは、丸め誤差（rounding）です。
 #
 # RMSprop と Adam は、勾配の成分を、それぞれ異なるスケールで割ります。そのため、これらのオプティマイザでは、GC が実行されていても平均は動きます。[ノートブック 7](07_any_optimizer.ipynb) では、このことを測り、平均を保つように変えた GC を紹介します。

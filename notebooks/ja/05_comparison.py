@@ -9,7 +9,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="f4733bf03175"
+# %% [markdown] translates="e2bfbd4f296a"
 # # 5. 比較
 #
 # **勾配中心化（GC）を使う訓練と使わない訓練を比べて、信頼できる結果を得る方法を学びましょう。方法ごとにいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。実験から分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="20859b61fcff"
+# %% [markdown] translates="055625216224"
 # ## 公平な比較とは
 #
 # 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配そのものではなく、オプティマイザが勾配から計算した更新量のほうを中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
@@ -80,7 +80,7 @@ show(
     alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="b8b3c5404d64"
+# %% [markdown] translates="5eae02822268"
 # 何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
@@ -121,10 +121,10 @@ from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 questions = {
     "speed": text("Does GC train faster?"),
-    "training": text("Does GC fit the training pictures better?"),
+    "training": text("Does GC fit the training images better?"),
     "learning_rate": text("Is GC no more than a larger step?"),
     "heldout": text("Does GC help on horses and humans never seen?"),
-    "shifted": text("And on the pictures on white?"),
+    "shifted": text("And on the images on white?"),
     "exchange": text("Does the answer depend on the choice of the rate?"),
 }
 lines = [answers[name].bullets(asked) for name, asked in questions.items()]
@@ -133,7 +133,7 @@ one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="aafb0097c155"
+# %% [markdown] translates="e841dd1fa5f7"
 # つまり、規則によれば、GC を使うと、訓練は速くなり、訓練用画像への適合もよくなりますが、評価用に取り分けた馬と人での正解率は低くなります。ほかの馬や人については、何も示されていません。ただし、これらの結果は、別々の学習率で得られたものです。学習率は、どの規則でも 5 個の調整用のシードで選びますが、訓練の速さと適合についての規則では訓練損失が、正解率についての規則ではテスト損失が、いちばん低くなるものを選ぶからです。
 #
 # B では、どちらの方法も、3.2e-4 と 1e-3 の両方で訓練しました。（3.2e-4 は B の 3 つの候補のうちでいちばん低い値です。「いちばんよい学習率が候補の端にある」という注記や、図の短剣符は、このことを表します。計画 B2 では、その次に低い 1e-4 は、どちらの方法でも、もっと悪い結果でした。Adam の -35% は、GC なしで選ばれた学習率 3.2e-4 の損失が 1e-3 よりも高いという意味です。新しいシードでは、1e-3 より高い学習率は試していません。もっと大きいステップは、実験 D で試しました。）
@@ -174,7 +174,7 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
     lines.append(text(said, size=100 * row["difference"], **values, **ends))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="851567ad855e"
+# %% [markdown] translates="bba71a15744a"
 # 次の表は、実験 A でいちばんよかった学習率を示します。左の列は訓練損失で、右の列はテスト損失で選んだ値です。両者は違うことがあります。訓練用画像にいちばんよく適合する学習率が、新しい画像でもいちばんよいとは限らないからです。また、5 個のシードでは、どの学習率が選ばれるかも確実ではありません（[同じ学習率がまた選ばれる割合](../../gc_tutorial/study/results/A_tuning/findings.md)、英語）。
 
 # %% tags=["hide-input"]
@@ -189,7 +189,7 @@ best = {name: table.set_index(["optimizer", "arm"])["learning_rate"].map(rate) f
 best = (
     pd.DataFrame(best).rename(index=lambda one: value_name("optimizer", one), level=0).rename(index=arm_name, level=1)
 )
-best.rename_axis([text("optimizer"), text("method")])
+best.rename_axis([text("optimizer"), text("arm")])
 
 # %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
 # @title The numbers behind the answers
@@ -345,7 +345,7 @@ found = recipe.findings()
 lines = [f"- **{question}** {found[rule].found}" for rule, question in asked.items()]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="9583377e5bf5"
+# %% [markdown] translates="0a4bfcdb96cf"
 # ## このノートブックからは言えないこと
 #
 # - **データセットは 1 つ、ネットワークも小さなものが 1 つだけです。** バッチ正規化はなく、訓練も数エポックだけです。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です。0.5 パーセントポイントの違いがあったとしても、ここでは検出できません。
@@ -384,7 +384,7 @@ for row in answers["heldout"].table.itertuples():
     values = {"optimizer": value_name("optimizer", row.optimizer), "spread": 100 * row.sd, "needed": needed}
     print(text("With the spread of study B, {optimizer}: {spread:.0f} points, so about {needed} seeds.", **values))
 
-# %% [markdown] translates="50fd1bf1783a"
+# %% [markdown] translates="bc02d90faf7a"
 # ## このノートブックのまとめ
 #
 # - 公平な比較では、対応をつけ、毎回新しく始め、評価用画像で測り、繰り返し、調整します。規則は、訓練の前に書いておきます。

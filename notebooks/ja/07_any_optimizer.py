@@ -53,7 +53,7 @@ from gc_tutorial import centralized
 GCNadam = centralized(keras.optimizers.Nadam)
 optimizer = GCNadam(learning_rate=1e-3)
 
-# %% [markdown] translates="a4e664d7da58"
+# %% [markdown] translates="811dd1a8f44f"
 # ## 勾配か、更新量か
 #
 # ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均は一定のままです。どのステップも、平均がゼロの勾配を定数倍して足し合わせたものだからです。一方、RMSprop や Adam は、勾配の成分をそれぞれ別のスケールで割ります。Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化のしかたは 2 つあります。

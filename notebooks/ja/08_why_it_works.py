@@ -83,7 +83,7 @@ with_centred_inputs = (x - x.mean(axis=1, keepdims=True)).T @ delta
 difference = np.abs(centralized_gradient - with_centred_inputs).max()
 print(text("largest difference: {difference:.0e}", difference=difference))
 
-# %% [markdown] translates="6438ba00092a"
+# %% [markdown] translates="6061f6d41b18"
 # どの平均なのかに注意してください。ここで引くのは、**1 つ**のサンプルの、入力にわたる平均で、たとえば画像の明るさです。バッチ正規化や、普通の標準化（standardization）で引くのは別の平均で、1 つの**特徴**の、全サンプルにわたる平均です。
 #
 # 入力が中心化されているとネットワークが速く学習することは、昔から知られています。[Schraudolph (1998)](https://doi.org/10.1007/3-540-49430-8_11) は、勾配のすべての因子を中心化することを提案しています。そこで引く平均も、1 つの特徴の、全サンプルにわたる平均です。
@@ -106,7 +106,7 @@ class CentredDense(layers.Dense):
         return super().call(inputs) + mean * (ops.stop_gradient(total) - total)
 
 
-# %% [markdown] translates="2f64552c6c01"
+# %% [markdown] translates="522197eb63da"
 # では、同じ小さなネットワークを、同じ重みから、同じ画像を同じ順序で使って、3 回訓練しましょう。GC なし、`GCRMSprop`、そして素の RMSprop と上の層の組み合わせです。
 
 # %%
@@ -246,8 +246,8 @@ from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
 for study in studies.values():
     print(study.progress)
 
-# %% [markdown] translates="f111a0d4535b"
-# 表の行は、それぞれ 1 つの問いです。列は、問い、そのための訓練の条件、GC の効果の何パーセントに当たるか、規則による判定です。効果とは、同じシードの GC なしと GC ありについて、訓練損失の自然対数の差をとったものです。（効果が 0.69 なら、損失は半分になります。その半分の 0.35 なら、損失は 29% 低くなります。）GC そのものの効果を 100% とします。条件を変えた行では、同じ実験の中で調整した学習率を使ったときの、素のネットワークでの GC の効果がこれに当たります。割合が負なら、損失は GC なしより高くなっています。区間は 95% 信頼区間です。
+# %% [markdown] translates="1cda7be6001a"
+# 表の行は、それぞれ 1 つの問いです。列は、問い、そのための訓練の条件、GC の効果の何パーセントに当たるか、規則による判定です。効果とは、同じシードの GC なしと GC ありについて、訓練損失の自然対数の差をとったものです。（効果が 0.69 なら、損失は半分になります。その半分の 0.35 なら、損失は 29% 低くなります。）GC そのものの効果を 100% とします。条件を変えた行では、同じ実験の中で調整した学習率を使ったときの、素の CNN での GC の効果がこれに当たります。割合が負なら、損失は GC なしより高くなっています。区間は 95% 信頼区間です。
 
 # %%
 names = {
@@ -260,7 +260,7 @@ pd.set_option("display.max_colwidth", None)  # whole sentences
 rows = mechanism_rows(found["rmsprop"], studies["rmsprop"].plan.rules).rename(columns=names)
 rows.set_index(names["question"])
 
-# %% [markdown] translates="e8bee8c7e917"
+# %% [markdown] translates="a12993ab81e1"
 # - **群**は、比べる方法の 1 つ 1 つです。「平均の半分」と「平均の 2 倍」は、平均の 0.5 倍と 2 倍を引きます。「ランダムな向き」は、平均の代わりに、決まった 1 つのランダムな向きの成分を取り除きます。「最初の層だけ」「畳み込み層だけ」「全結合層だけ」「エポック 1〜2 だけ」では、その層やエポックでだけ GC を使います。発散した（diverged）訓練は、でたらめに答えるネットワークとみなし、損失を 0.69 とします。
 # - 判定の「効果のすべて」「効果の大部分」「効果のごく一部」「効果なし」は、割合の区間の全体が、それぞれ 80% より上、50% より上、50% より下、20% より下にあるという意味です。そのどれでもなければ、規則の判定は「結論が出ない」です。「害になる」という判定は、さらに、群の数に応じた補正をしても残るものに限ります。
 # - **勾配を元の長さに戻しても効果があるか**。GC を加えると、勾配は短くなります。この群では、それを元の長さまで引き延ばします。
@@ -284,8 +284,8 @@ def draw_effects(study):
 
 draw_effects(studies["rmsprop"])
 
-# %% [markdown] translates="b5c114b9b48b"
-# モーメンタム 0.9 の **SGD** で、同じ問いを調べます。どの群（丸）の学習率も、実験 A で、GC なしのときにいちばんよいと分かった 0.032 です。D2 の調整用のシードで選ぶと、GC なしでは 0.01 のほうがよい結果でした。条件（ひし形）では、このシードで調整した学習率を使います。その中には、候補の端にあるものもあります。これらの学習率では、素のネットワークでの GC の効果はもっと小さくなります。損失は 17% 低くなりますが、0.032 では 21% 低くなります（図の帯）。ですから、丸の結果は慎重に読んでください。0.032 では、GC なしの訓練は、まだほとんど学習が始まっていません。学習率を 1.7 倍にしても、それが役に立つ見込みはほとんどなかったのです。中が白いひし形（バッチ正規化）に使ったのは、ここでもドロップアウトなしで測った損失で、あてになりません。訓練のステップそのものでの損失は、GC ありのほうが 26% 低くなります。
+# %% [markdown] translates="7fcd97ff9e51"
+# モーメンタム 0.9 の **SGD** で、同じ問いを調べます。どの群（丸）の学習率も、実験 A で、GC なしのときにいちばんよいと分かった 0.032 です。D2 の調整用のシードで選ぶと、GC なしでは 0.01 のほうがよい結果でした。条件（ひし形）では、このシードで調整した学習率を使います。その中には、候補の端にあるものもあります。これらの学習率では、素の CNN での GC の効果はもっと小さくなります。損失は 17% 低くなりますが、0.032 では 21% 低くなります（図の帯）。ですから、丸の結果は慎重に読んでください。0.032 では、GC なしの訓練は、まだほとんど学習が始まっていません。学習率を 1.7 倍にしても、それが役に立つ見込みはほとんどなかったのです。中が白いひし形（バッチ正規化）に使ったのは、ここでもドロップアウトなしで測った損失で、あてになりません。訓練のステップそのものでの損失は、GC ありのほうが 26% 低くなります。
 
 # %%
 sgd_rows = mechanism_rows(found["sgd"], studies["sgd"].plan.rules, "sgd").rename(columns=names)
@@ -294,8 +294,8 @@ sgd_rows.set_index(names["question"])
 # %% tags=["hide-input"]
 draw_effects(studies["sgd"])
 
-# %% [markdown] translates="8134747e95d0"
-# 画素の値を中心化したり、バッチ正規化を使ったりすると、GC が取り除くものは減るのでしょうか。図は、実験 D の、RMSprop を使った GC なしの訓練での割合です。素のネットワークと、この 2 つの条件のそれぞれを示します。測り方は、実験 A の図と同じです。
+# %% [markdown] translates="e09b8c808b20"
+# 画素の値を中心化したり、バッチ正規化を使ったりすると、GC が取り除くものは減るのでしょうか。図は、実験 D の、RMSprop を使った GC なしの訓練での割合です。素の CNN と、この 2 つの条件のそれぞれを示します。測り方は、実験 A の図と同じです。
 
 # %% tags=["hide-input"]
 table = found["rmsprop"]["removed"].table
@@ -381,7 +381,7 @@ for rule, question in asked.items():
         lines.append(found[optimizer][rule].bullets(title))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="36159f453cb2"
+# %% [markdown] translates="8fd1d3cdb136"
 # では、GC を部分に分けずにそのまま使うと、テスト正解率（訓練に使わない画像での正解率）はどう変わるのでしょうか。テスト正解率は副次的な指標です。計画では、その符号と区間を示すだけで、何も主張しません。規則でテスト正解率を問うのは実験 B で、その答えは学習率によって変わります（[ノートブック 5](05_comparison.ipynb)）。
 
 # %%
@@ -389,7 +389,7 @@ from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 Markdown("\n".join(f"- {said}" for optimizer in studies for said in at_one_rate(found[optimizer], optimizer)))
 
-# %% [markdown] translates="9c5acb611a68"
+# %% [markdown] translates="ec8f3df053d2"
 # ## ここからは言えないこと
 #
 # - これは **1 つのデータセットと 1 つの小さなネットワーク**での結果です。ほかで何が成り立つかは、[ノートブック 9](09_should_you_use_it.ipynb) で調べます。

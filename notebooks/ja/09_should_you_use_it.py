@@ -36,7 +36,7 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="312f866a833e"
+# %% [markdown] translates="350770e79254"
 # ## まず結論から
 #
 # 小さなネットワークを最初から、短い時間だけ訓練するときに、訓練用データにもっと速く適合させたいなら、GC を試してください。既製のクラスなら 1 行で済み、簡単に取り除けます。学習率は、GC ありと GC なしの両方で調整してください。どちらでも同じ学習率がいちばんよい、ということもよくあります。
@@ -45,7 +45,7 @@ settings = gc_tutorial.start(language="ja")
 #
 # 新しいデータでの正解率は、上がることも下がることもあります。C では、半分の設定で高くなることが示され、低くなることが示された設定はありません。一方、B では、学習率が 3.2e-4 のとき、どちらの設定でも低くなることが示されました（この実験の馬と人についてだけの結果です。1e-3 では高くなりますが、これは規則の対象外です）。ですから、正解率について一般的な主張をする実験は、ここにはありません。すでにほとんどの答えが正しい場合には、改善は期待しないほうがよいでしょう。ファインチューニングでは、結論が出ていません。
 #
-# この結論のよりどころは、主に実験 B と実験 C です。B では、*Horses or Humans*、小さな CNN、RMSprop と Adam、60 個のシードを使います。C では、5 つの小さなデータセットと、バッチ正規化のある小さな CNN とない小さな CNN、小さなトランスフォーマー、重み減衰のある AdamW を使い、GC が役に立つかどうかを、設定ごとに調べます。**設定**とは、データセットとネットワークの組み合わせのことです。「役に立つ」と「害になる」は、差の 95% 信頼区間がゼロを含まず、多重検定の補正をしてもそう言えることを表します。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。主に調べるのは、素のネットワークの設定で、データセットごとに 1 つずつあります。規則から分かったことは、次のとおりです。
+# この結論のよりどころは、主に実験 B と実験 C です。B では、*Horses or Humans*、素の CNN（[ノートブック 3](03_cnn.ipynb) の CNN）、RMSprop と Adam、60 個のシードを使います。C では、5 つの小さなデータセットと、バッチ正規化のある CNN とない CNN、小さなトランスフォーマー、重み減衰のある AdamW を使い、GC が役に立つかどうかを、設定ごとに調べます。**設定**とは、データセットとネットワークの組み合わせのことです。「役に立つ」と「害になる」は、差の 95% 信頼区間がゼロを含まず、多重検定の補正をしてもそう言えることを表します。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。主に調べるのは、素の CNN（数字と MNIST-1D では小さな CNN）の設定で、データセットごとに 1 つずつあります。規則から分かったことは、次のとおりです。
 
 # %%
 from gc_tutorial.study.published import published
@@ -85,7 +85,7 @@ lines = [
 ]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="ad5475c36925"
+# %% [markdown] translates="efdc0124565b"
 # この結論には、5 つの限界があります。
 #
 # - **学習率によって変わる。** 実験 B では、GC ありの訓練損失がいちばん低くなる 1e-3 のとき、GC ありのほうが訓練が速く、テスト正解率も 3.4 ポイント（RMSprop）と 2.8 ポイント（Adam、規則の対象外）高くなります。テスト損失で選ばれる 3.2e-4 では、訓練は速くならず、規則によれば正解率は低くなります（[ノートブック 5](05_comparison.ipynb)）。調整用のシードが 5 個では、評価用画像にいちばんよい学習率を確実に選ぶことはできません。60 個の新しいシードでは、RMSprop に GC を加えたときのテスト損失は、選ばれた学習率（0.57）よりも 1e-3（0.54）のほうが低くなっています。Adam では、選ばれた学習率のほうがよい結果です（0.56、1e-3 では 0.58）。
@@ -106,7 +106,7 @@ Markdown("\n".join(lines))
 lines = [f"- **{text(study.plan.title)}** {study.state[:1].upper()}{study.state[1:]}" for study in studies.values()]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="ee5230bc4f31"
+# %% [markdown] translates="57522fe5dbe0"
 # 新しいシードを使う 2 つの実験、D（RMSprop）と D2（SGD）は、GC がなぜ効くのかを調べるものです（[ノートブック 8](08_why_it_works.ipynb)）。そのために、94 ピクセルの画像を使い、実験 A で GC **なし**のときにいちばんよいと分かった 1 つの学習率で、GC ありと GC なしの訓練を行います。
 
 # %%
@@ -134,7 +134,7 @@ def say_results(letter, rules):
     return Markdown("\n".join(lines))
 
 
-# %% [markdown] translates="f7d85571cf8a"
+# %% [markdown] translates="2f879435bee1"
 # ## 調整しない場合
 #
 # 最初の実験では、GC ありと GC なしを、調整していない 1 つの学習率で比べました。訓練はすべて終わっていて、結果は[ノートブック 5](05_comparison.ipynb) で見ることができます。訓練に使わずに取り分けた評価用画像の背景は、訓練用画像と違って白です。
@@ -161,7 +161,7 @@ lines = [
 ]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="88e0c48d5104"
+# %% [markdown] translates="0688360831a0"
 # ## 調整すると何が変わるか
 #
 # 調整していない学習率では、ある方法がほかよりよく見えることがあります。学習率がよくなくてもうまくいくからかもしれませんし、ステップが大きいからかもしれません。実験 A では、どの群でも 7 通りの学習率を試します。次の図が示すのは、調整に手間をかけると何が得られるかです。候補の学習率からいくつかをランダムに引き、それぞれで訓練し、いちばんよいものを採ります。これは調整に使った 5 個のシードの様子を示すもので、そこから GC について何かを主張することはありません。試す学習率が少ないときは、1 回の訓練で結果が決まってしまうことがあります。高い学習率で損失が爆発すると、シードについての平均が大きく上がるからです。
@@ -201,7 +201,7 @@ for arm, count in tuning.groupby("arm", sort=False)["run"].nunique().items():
         )
     )
 
-# %% [markdown] translates="27e41d8afa25"
+# %% [markdown] translates="60caa199cee3"
 # これだけでは少なすぎて、方法を比べることはできません。
 #
 # 訓練を長くしても、改善は続くのでしょうか。実験 A では、それぞれの群でいちばんよい学習率を使い、36 エポックの訓練も行いました。
@@ -224,7 +224,7 @@ accuracies = [
 outside = text("Outside the rules: held-out accuracy with GC, {said}.", said=text("; ").join(accuracies))
 Markdown(found["A"]["longer"].bullets(text("After 36 epochs:")) + "\n\n" + outside)
 
-# %% [markdown] translates="b5c8f0d6b1a1"
+# %% [markdown] translates="18aaaab93589"
 # 実験 B では、RMSprop と Adam について、GC なしと勾配への GC を、それぞれのいちばんよい学習率で訓練します。シードは新しいものが 60 個、画像は 150 ピクセルです。評価用画像は訓練用画像と同じ種類ですが、写っているのは、ネットワークが一度も見たことのない、CG の馬と人です。B では、あと 2 つのことも調べます。1 つは、GC を加えると、同じ訓練損失に達するまでのエポックが少なくなるかどうか、もう 1 つは、GC なしでも、もっとよい学習率を使えば、その損失に達するかどうかです。
 
 # %%
@@ -233,17 +233,17 @@ show_results(
     {
         "training": text("training loss"),
         "heldout": text("held-out accuracy, same kind"),
-        "shifted": text("accuracy, pictures on white"),
+        "shifted": text("accuracy, images on white"),
     },
 )
 
-# %% [markdown] translates="35c2f5fb6975"
+# %% [markdown] translates="ab169e0db766"
 # 短剣符（†）は、いちばんよい学習率が候補の端にある設定を示します。（計画 B2 では、その次に低い学習率 1e-4 は、どちらの方法でも、もっと悪い結果でした。）GC なしの Adam では、60 個のシードで結果がよかったのは、調整で選ばれた学習率ではなく、もう一方の学習率でした。[ノートブック 5](05_comparison.ipynb) では、両方の方法を同じ学習率で比べています。速さを測るための目標は、GC なしの訓練で決めてあります。調整用のシードで、GC なしをいちばんよい学習率で訓練し、エポックの 3 分の 2 が過ぎたときの、訓練中に測った訓練損失の平均です。
 
 # %%
 say_results("B", {"speed": text("Speed, best against best"), "learning_rate": text("Is GC a larger step")})
 
-# %% [markdown] translates="754c26ad9fb0"
+# %% [markdown] translates="7b8e47b47887"
 # ## ほかではどうか
 #
 # 実験 C では、GC を、写真（猫と犬、5 種類の花）、数字の画像、1 次元の信号（MNIST-1D）、バッチ正規化のあるネットワークとないネットワーク、小さなトランスフォーマー、重み減衰のある AdamW で試します。ファインチューニングも行います。まず猫と犬でネットワークを訓練し、それから、馬と人の画像 100 枚または 200 枚で訓練します。どの群も、3 個のシードでその群に合わせて調整した学習率と、新しい 10 個のシードを使います。写真では、これで分かるのは大きな効果だけです。
@@ -277,7 +277,7 @@ show_results(
     },
 )
 
-# %% [markdown] translates="bb6de2544581"
+# %% [markdown] translates="8bb6baa6356e"
 # これらのネットワークの性能は、どれくらいなのでしょうか。写真では、ネットワークを 1,000 枚の画像で最初から 12 エポックだけ訓練するので、そのようなデータセットで達成できる水準には、とても届きません。結果は次のとおりです。
 
 # %%
@@ -288,10 +288,10 @@ lines = [
     text("- {name}: held-out accuracy {without:.0%} without GC, {gc:.0%} with it", name=name, without=without, gc=gc)
     for name, without, gc in zip(short_names(photographs), photographs["mean_baseline"], photographs["mean"])
 ]
-Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dogs) and 20% (flowers) of pictures."))
+Markdown("\n".join(lines) + "\n\n" + text("A guess is right in 50% (cats and dogs) and 20% (flowers) of images."))
 
-# %% [markdown] translates="7a4084c64ce0"
-# 一般に成り立つのは何でしょうか。規則がそれを問うのは、速さとテスト正解率についてで、どちらも素のネットワークだけが対象です。
+# %% [markdown] translates="a07f64a71296"
+# 一般に成り立つのは何でしょうか。規則がそれを問うのは、速さとテスト正解率についてで、どちらも素の CNN と小さな CNN だけが対象です。
 
 # %%
 from gc_tutorial.study.evidence.synthesis import faster_in_general
@@ -328,7 +328,7 @@ say_results(
     },
 )
 
-# %% [markdown] translates="f764796f87cf"
+# %% [markdown] translates="884ba1915225"
 # 馬と人の画像では、バッチ正規化は D と D2 の条件の 1 つでもありました。
 
 # %%
@@ -363,7 +363,7 @@ Markdown(cost_finding(costs))
 # %%
 cost_rows(costs)
 
-# %% [markdown] translates="a65828dc1a37"
+# %% [markdown] translates="a7ae573867df"
 # ## 害になるところ
 #
 # 計画した実験の規則から得られた結果のうち、GC が害になることを示すものを、すべて挙げます。（実験 B のものは 3.2e-4 での結果で、その馬と人についてだけ言えることです。背景が白い画像での正解率は、副次的な指標です。「エポック 40」は、公開例の設定で 40 エポック訓練した場合です。）そのあとの行は、規則の対象外です。同じ訓練の終わりにドロップアウトなしで測った訓練損失と、背景が白い画像での正解率、そして、実験 C のテスト**損失**（多重検定の補正なし）を示します。
@@ -387,7 +387,7 @@ Markdown(
     "\n".join(f"- {sentence}" for sentence in hurting)
     + "\n\n"
     + text(
-        "Outside the rules: study E, epochs 38 to 40, clean training loss {loss}, accuracy on the pictures on white {accuracy}.",
+        "Outside the rules: study E, epochs 38 to 40, clean training loss {loss}, accuracy on the images on white {accuracy}.",
         loss=late["clean_loss"],
         accuracy=late["shifted_accuracy"],
     )
@@ -400,7 +400,7 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="70d164bff59d"
+# %% [markdown] translates="a72744b49249"
 # ## ほかの人の結果
 #
 # 以下に挙げる結果は、どれもこのチュートリアルで得たものではなく、追試もしていません。論文は、ImageNet と COCO、そして、もっと小さな細粒度分類（fine-grained）のデータセットでの改善を報告しています。第三者の報告も探しましたが（2026-11-24 に検索）、見つかったものは、数が少なく、規模も小さく、ほとんどはシードを変えて繰り返していません。
@@ -459,7 +459,7 @@ from tempfile import TemporaryDirectory
 from gc_tutorial.study.plan import read_plan
 
 MY_PLAN = """
-title = "GC on pictures of bean leaves"
+title = "GC on images of bean leaves"
 
 [seeds]
 tuning = [100, 101, 102, 103, 104]
@@ -502,7 +502,7 @@ def count_runs(plan_text):
 tuning_runs, tuned_runs = count_runs(MY_PLAN)
 print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tuning_runs, tuned=tuned_runs))
 
-# %% [markdown] translates="6528a1fc51f9"
+# %% [markdown] translates="6ba92e286231"
 # これを `my_plan.toml` として保存し、コマンドを 1 つ実行します。（複数のワーカーを使うには、追加の依存パッケージ `[study]` が必要です。`pip install distributed` でインストールできます。インストールしないときは、`--workers 2` を省きます。）
 #
 # ```sh
@@ -544,7 +544,7 @@ tuning_runs, tuned_runs = count_runs(mine)
 print(
     text(
         "Answer: with `cnn_bn` and four rates the plan has {tuning} + {tuned} = {total} runs. You give up the\n"
-        "plain network, so the plan cannot say whether the effect is smaller with batch normalization. For that both networks must be "
+        "plain CNN, so the plan cannot say whether the effect is smaller with batch normalization. For that both networks must be "
         "in one\n"
         "plan, with a rule of the kind `interaction`, as in `gc_tutorial/study/plans/C_generality.toml`.",
         tuning=tuning_runs,

@@ -189,15 +189,18 @@ def test_each_case_gets_its_own_settings():
         "yes (5.0 points)",
         "no, it hurts in 1 of 2 (5.0 points), but by less than the margin",
     )
-    assert answers["you train a plain CNN on other data"] == ("yes (5.0 points)", "in 1 of 2 settings (5.0 points)")
+    assert answers["you train a CNN without batch normalization on other data"] == (
+        "yes (5.0 points)",
+        "in 1 of 2 settings (5.0 points)",
+    )
     assert answers["you train a CNN with batch normalization on other data"] == (NULL, "not yet known")
     assert answers["you train a small transformer"] == ("not yet known", "not shown")
     assert answers["you use AdamW, with or without weight decay"] == ("not yet known", "no, it hurts (5.0 points)")
-    assert answers["you fine-tune on 100 to 200 pictures"] == (NO_RULE["not asked"], "not yet known")
+    assert answers["you fine-tune on 100 to 200 images"] == (NO_RULE["not asked"], "not yet known")
     published = ("no, it hurts (5.0 points), but by less than the margin", NO_RULE["not asked"])
     assert answers["you train by the published recipe, for 40 epochs"] == published
     assert table.loc["you tune the learning rate on Horses or Humans", "rests_on"] == "study B: 2 settings, 10 seeds"
-    assert table.loc["you fine-tune on 100 to 200 pictures", "rests_on"] == "study C: no results yet"
+    assert table.loc["you fine-tune on 100 to 200 images", "rests_on"] == "study C: no results yet"
 
 
 @pytest.mark.parametrize(
@@ -393,11 +396,12 @@ def test_costs_as_rows_and_in_one_sentence():
     costs = pd.concat([costs, costs.assign(backend="torch", ratio=costs["ratio"] - [0.1, 0.1, 0.1, -0.04])])
     rows = cost_rows(costs)
     assert list(rows.columns) == ["GC", "GC on the update"]
-    assert list(rows.index) == [("JAX", "the CNN, RMSprop"), ("PyTorch", "the CNN, RMSprop")]
-    assert rows.loc[("JAX", "the CNN, RMSprop"), "GC"] == "1.01 (0.99 to 1.04)"
+    assert list(rows.index) == [("JAX", "the plain CNN, RMSprop"), ("PyTorch", "the plain CNN, RMSprop")]
+    assert rows.loc[("JAX", "the plain CNN, RMSprop"), "GC"] == "1.01 (0.99 to 1.04)"
     assert cost_finding(costs) == (
-        "In the median over rounds, a training step takes at most 1.3% longer with GC (JAX, the CNN; 95% interval "
-        "-1.0% to 4.0%), and at most 9.0% longer with GC on the update (PyTorch, the CNN; 95% interval -1.0% to 4.0%)."
+        "In the median over rounds, a training step takes at most 1.3% longer with GC (JAX, the plain CNN; 95% "
+        "interval -1.0% to 4.0%), and at most 9.0% longer with GC on the update (PyTorch, the plain CNN; 95% interval "
+        "-1.0% to 4.0%)."
     )
 
 

@@ -131,12 +131,12 @@ def test_a_name_that_a_file_can_have_stays_whole(letter, most):
         (
             'data = "flowers"',
             'data = "digits"\naugmentation = "none"',
-            "the network 'cnn' is for pictures, and too deep for 'digits'. Choose from: small_cnn, small_cnn_bn.",
+            "the network 'cnn' is for images, and too deep for 'digits'. Choose from: small_cnn, small_cnn_bn.",
         ),
         (
             'data = "flowers"',
             'data = "mnist1d"\naugmentation = "none"\nnetwork = "vit"',
-            "the network 'vit' is for pictures, and too deep for 'mnist1d'. Choose from: small_cnn, small_cnn_bn.",
+            "the network 'vit' is for images, and too deep for 'mnist1d'. Choose from: small_cnn, small_cnn_bn.",
         ),
         (
             "epochs = 2",
@@ -345,12 +345,12 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
         (
             'data = "flowers"',
             'data = "digits"\naugmentation = "none"',
-            "the network 'cnn' is for pictures, and too deep for 'digits'. Choose from: small_cnn, small_cnn_bn.",
+            "the network 'cnn' is for images, and too deep for 'digits'. Choose from: small_cnn, small_cnn_bn.",
         ),
         (
             'data = "flowers"',
             'data = "mnist1d"\naugmentation = "none"\nnetwork = "vit"',
-            "the network 'vit' is for pictures, and too deep for 'mnist1d'. Choose from: small_cnn, small_cnn_bn.",
+            "the network 'vit' is for images, and too deep for 'mnist1d'. Choose from: small_cnn, small_cnn_bn.",
         ),
         (
             "epochs = 2",

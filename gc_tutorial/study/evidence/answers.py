@@ -43,7 +43,7 @@ def fine_tuned(runs: pd.DataFrame, wanted: bool = False) -> pd.DataFrame:
 
 
 def primary(table: pd.DataFrame, rule: dict) -> pd.Series:
-    """Which settings are in the primary family of tests: the plain networks from new weights, without decay."""
+    """Which settings are in the primary family of tests: the networks of the rule from new weights, without decay."""
     if "networks" not in rule:
         return pd.Series(True, table.index)
     plain = table["network"].isin(rule["networks"])

@@ -85,12 +85,12 @@ NAMES = Words(
         "untuned": "you do not tune the learning rate",
         "same_rate": "you keep the learning rate that is best without GC",
         "tuned": "you tune the learning rate on Horses or Humans",
-        "other_data": "you train a plain CNN on other data",
+        "other_data": "you train a CNN without batch normalization on other data",
         "batch_normalization": "you train a CNN with batch normalization on other data",
         "transformer": "you train a small transformer",
         "adamw": "you use AdamW, with or without weight decay",
         "longer": "you train for 36 epochs",
-        "fine_tuning": "you fine-tune on 100 to 200 pictures",
+        "fine_tuning": "you fine-tune on 100 to 200 images",
         "published": "you train by the published recipe, for 40 epochs",
     }
 )

@@ -40,7 +40,7 @@ def over_figures(differences: pd.DataFrame) -> dict[str, float]:
             pictures (of the figure, as weight of its class) and difference (of the outcome, arm minus baseline).
 
     Returns:
-        dict of difference, t_low, t_high and figures. Each class weighs as many pictures as it has; variances of the
+        dict of difference, t_low, t_high and figures. Each class weighs as many images as it has; variances of the
         classes are not pooled, and the degrees of freedom are Welch's and Satterthwaite's.
     """
     figures = differences.groupby(["label", "figure"])[["difference", "pictures"]].mean()

@@ -36,9 +36,9 @@ OUTCOMES = Words(
         "heldout_loss": "held-out loss",
         "heldout_accuracy": "held-out accuracy",
         "heldout_auc": "held-out AUC",
-        "shifted_loss": "loss on the pictures on white",
-        "shifted_accuracy": "accuracy on the pictures on white",
-        "shifted_auc": "AUC on the pictures on white",
+        "shifted_loss": "loss on the images on white",
+        "shifted_accuracy": "accuracy on the images on white",
+        "shifted_auc": "AUC on the images on white",
         "train_loss": "running training loss",
         "epochs_to_goal": "epochs to the goal",
     }
@@ -93,7 +93,7 @@ def reduce_runs(table: pd.DataFrame, *, classes: dict[str, int] = CLASSES) -> pd
         groups[names].first(),
         groups.tail(WINDOW).groupby("run", sort=False)[measured].mean(),
         groups["seconds"].median(),
-        groups["status"].agg(lambda status: (status == "diverged").any()).rename("diverged"),
+        (table["status"] == "diverged").groupby(table["run"], sort=False).any().rename("diverged"),
         groups[layers].mean(),
     ]
     runs = pd.concat(parts, axis=1)
@@ -117,9 +117,8 @@ def _with_defaults(table):
     for name in factors(table):
         if name in NUMBERS:
             filled[name] = table[name].astype(float).fillna(DEFAULTS.get(name, 0))
-        else:  # without `fillna`, which warns in pandas 2.2 and is an error in pandas 4
-            known = [DEFAULTS.get(name, "") if pd.isna(value) else value for value in table[name]]
-            filled[name] = pd.Series(known, table.index, dtype=str)
+        else:  # as objects, because a column without any text holds floats
+            filled[name] = table[name].astype(object).where(table[name].notna(), DEFAULTS.get(name, "")).astype(str)
     return table.assign(**filled)
 
 

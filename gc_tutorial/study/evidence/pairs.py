@@ -55,7 +55,7 @@ def best_pairs(
             rate, edge = _rate(setting, one, group, tuned)
             sides.append(group[(group["arm"] == one) & np.isclose(group["learning_rate"], rate, rtol=1e-6)])
             edges.append(edge)
-        pair = sides[0].merge(sides[1], on=[*setting, "seed"], suffixes=("", "_baseline"))
+        pair = sides[0].merge(sides[1].drop(columns=list(setting)), on="seed", suffixes=("", "_baseline"))
         parts.append(pair.assign(arm=arm, baseline=baseline, edge=any(edges)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -82,7 +82,7 @@ def _rate(setting, arm, group, tuned):
 def _tuned_in(setting, tuned):
     for differing in MAY_DIFFER:
         shared = [name for name in setting if name in tuned and name not in differing]
-        same = tuned[(tuned[shared] == pd.Series({name: setting[name] for name in shared})).all(axis=1)]
+        same = tuned[np.logical_and.reduce([tuned[name].to_numpy() == setting[name] for name in shared])]
         if len(same):
             return same.iloc[0]
     return None
@@ -116,7 +116,7 @@ def compare_pairs(
     rows = []
     for setting, group in by_setting(pairs, "arm"):
         group = group[group[outcome].notna() & group[f"{outcome}_baseline"].notna()]
-        if group.empty:  # such as shifted pictures, where a data set has none
+        if group.empty:  # such as shifted images, where a data set has none
             continue
         values, first = differences(group, outcome, scale), group.iloc[0]
         rows.append(

@@ -113,7 +113,7 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
 
 
 def _tuned_effect(found, optimizer):
-    """The effect in the plain network with each arm at a rate of its own, which the conditions are compared with."""
+    """The effect in the plain CNN with each arm at a rate of its own, which the conditions are compared with."""
     table = found["common_shift"].table if "common_shift" in found else pd.DataFrame()
     if table.empty or "effect_first" not in table:
         return None
