@@ -88,8 +88,9 @@ def loss_for(model: keras.Model) -> str:
 def _check_size(image_size: int, blocks: str, smallest: int) -> None:
     if not is_whole(image_size, 0, LARGEST_NUMBER):
         raise value_error(
-            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.",
+            "image_size={image_size!r} is not valid. Give a whole number of pixels from 1 to {largest:,}, such as 150.",
             image_size=Shown(image_size),
+            largest=LARGEST_NUMBER,
         )
     if image_size < smallest:
         raise value_error(

@@ -170,7 +170,7 @@ from gc_tutorial import build_cnn, build_three_block_cnn
 
 sizes = {
     text("{name}, {size}×{size}", name=name, size=size): build(size, classes=len(names)).count_params()
-    for size in dict.fromkeys((settings.image_size, 300))
+    for size in dict.fromkeys((settings.image_size, 200))
     for name, build in {text("five blocks"): build_cnn, text("three blocks"): build_three_block_cnn}.items()
 }
 pd.Series(sizes, name=text("parameters")).map("{:,}".format).to_frame()

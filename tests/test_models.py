@@ -97,7 +97,7 @@ def test_the_settings_allow_no_image_too_small_for_the_network(size):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"image_size": "300"}, "image_size='300' is not valid. Give a whole number of pixels"),
+        ({"image_size": "300"}, "image_size='300' is not valid. Give a whole number of pixels from 1 to 1,000,000"),
         ({"image_size": None}, "image_size=None is not valid"),
         ({"image_size": 150.0}, "image_size=150.0 is not valid"),
         ({"classes": "2"}, "classes='2' is not valid. A classifier needs at least two classes"),

@@ -87,8 +87,9 @@ def load_data(
     _check_source(source)
     if not is_whole(image_size, 1, LARGEST_NUMBER):
         raise DataError(
-            "image_size={image_size!r} is not valid. Give a whole number of pixels, such as 150.",
+            "image_size={image_size!r} is not valid. Give a whole number of pixels from 1 to {largest:,}, such as 150.",
             image_size=Shown(image_size),
+            largest=LARGEST_NUMBER,
         )
     image_size = operator.index(image_size)
     files: tuple[str, ...] = ()

@@ -22,8 +22,9 @@ def checked_arms(arms: Any, optimizer: Any) -> tuple[str, ...]:
     names = tuple(itertools.islice(arms, MAX_ARMS + 1)) if listed else ()  # they may be endless
     if not 0 < len(names) <= MAX_ARMS:
         raise value_error(
-            "arms={arms!r} is not valid. Give a list of at least one of: {known}.",
+            "arms={arms!r} is not valid. Give a list of 1 to {most} of: {known}.",
             arms=arms,
+            most=MAX_ARMS,
             known=", ".join(COMPARED_ARMS),
         )
     for found, known, what in ((names, COMPARED_ARMS, "arm"), ([optimizer], tuple(OPTIMIZERS), "optimizer")):

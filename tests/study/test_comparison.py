@@ -102,7 +102,7 @@ def test_losses_that_are_not_finite_are_recorded_as_diverged(few, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"arms": []}, r"arms=\[\] is not valid. Give a list of at least one of: none, gradient"),
+        ({"arms": []}, r"arms=\[\] is not valid. Give a list of 1 to 100 of: none, gradient"),
         ({"arms": None}, "arms=None is not valid"),
         ({"arms": "none"}, "arms='none' is not valid. Give a list"),
         ({"arms": itertools.cycle(["none"])}, "arms=<itertools.cycle .* is not valid. Give a list"),
