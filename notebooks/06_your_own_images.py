@@ -412,7 +412,7 @@ heat = grad_cam(trained[chosen][0], pictures[some], answer[some])
 # %% tags=["hide-input"]
 first = some[:4]
 titles = [text("{truth}\nanswer: {answer}", truth=names[truth[k]], answer=names[answer[k]]) for k in first]
-titles += [text("evidence for it")] * len(first)
+titles += [text("evidence for {answer}", answer=names[answer[k]]) for k in first]
 maps = plt.colormaps["inferno"](heat[: len(first)])[..., :3]
 title = "Bright: what raises the score of the answer"
 figure = image_grid([*pictures[first], *maps], titles, columns=len(first), title=text(title))

@@ -40,7 +40,8 @@ settings = gc_tutorial.start(language="ja")
 # %%
 from gc_tutorial import load_data
 
-data = load_data(settings.data, settings.image_size)
+image_size = min(settings.image_size, 94)  # as in study A; with larger images the live comparison only takes longer
+data = load_data(settings.data, image_size)
 
 # %% [markdown] translates="055625216224"
 # ## 公平な比較とは
@@ -63,7 +64,7 @@ live = compare(
     learning_rate=settings.learning_rate,
     arms=("none", "gradient"),
     seeds=settings.seeds,
-    image_size=settings.image_size,
+    image_size=image_size,
     batch_size=settings.batch_size,
     epochs=settings.epochs,
     progress=False,
@@ -285,7 +286,7 @@ Markdown(title + "\n\n" + "\n".join(lines))
 import keras
 from gc_tutorial import build_cnn
 
-model = build_cnn(settings.image_size)
+model = build_cnn(image_size)
 before = model.get_weights()
 model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
 changed = any((a != b).any() for a, b in zip(before, model.get_weights()))

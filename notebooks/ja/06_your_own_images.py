@@ -168,7 +168,7 @@ from gc_tutorial import build_cnn, build_three_block_cnn
 
 sizes = {
     text("{name}, {size}×{size}", name=name, size=size): build(size, classes=len(names)).count_params()
-    for size in dict.fromkeys((settings.image_size, 300))
+    for size in dict.fromkeys((settings.image_size, 200))
     for name, build in {text("five blocks"): build_cnn, text("three blocks"): build_three_block_cnn}.items()
 }
 pd.Series(sizes, name=text("parameters")).map("{:,}".format).to_frame()
@@ -398,7 +398,7 @@ heat = grad_cam(trained[chosen][0], pictures[some], answer[some])
 # %% tags=["hide-input"]
 first = some[:4]
 titles = [text("{truth}\nanswer: {answer}", truth=names[truth[k]], answer=names[answer[k]]) for k in first]
-titles += [text("evidence for it")] * len(first)
+titles += [text("evidence for {answer}", answer=names[answer[k]]) for k in first]
 maps = plt.colormaps["inferno"](heat[: len(first)])[..., :3]
 title = "Bright: what raises the score of the answer"
 figure = image_grid([*pictures[first], *maps], titles, columns=len(first), title=text(title))
