@@ -90,7 +90,9 @@ def test_an_image_is_resized_by_the_average_of_its_areas_and_rounded():
     "size", [0, -1, 1.5, 150.0, "150", None, True, pytest.param(10**400, id="large"), pytest.param(10**5000, id="long")]
 )
 def test_a_size_that_is_no_whole_number_is_refused(size):
-    with pytest.raises(DataError, match=r"image_size=.* is not valid. Give a whole number of pixels from 1 to 1,000,000, such as 150"):
+    with pytest.raises(
+        DataError, match=r"image_size=.* is not valid. Give a whole number of pixels from 1 to 1,000,000"
+    ):
         load_data("synthetic_small", size)
 
 

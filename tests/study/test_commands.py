@@ -17,17 +17,26 @@ from gc_tutorial.study.plan import read_plan
 SMALL = ["--data", "synthetic_small", "--image-size", "94", "--batch-size", "64", "--epochs", "1"]
 
 
-def test_help_comes_without_tensorflow():
-    code = """
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], "compare"),
+        (["study", "A", "runs", "--dry-run"], "runs are missing."),
+        (["restore", "E", "E_recipe", "runs"], "15 runs were put back"),
+        (["tables", "A", "nowhere", "tables"], "has no finished runs"),
+    ],
+)
+def test_without_training_the_answer_comes_without_tensorflow(arguments, said, tmp_path):
+    code = f"""
 import sys
 from gc_tutorial.__main__ import main
 try:
-    main(["--help"])
+    main({arguments})
 finally:
     print("tensorflow" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "compare" in done.stdout
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert said in done.stdout + done.stderr
     assert done.stdout.strip().endswith("False")
 
 
@@ -238,10 +247,11 @@ def test_a_number_of_workers_that_is_none_is_told(small_plan, capsys, number):
 
 
 def test_in_a_new_process_tensorflow_says_nothing_beside_the_one_sentence(tmp_path):
-    command = [sys.executable, "-m", "gc_tutorial", "tables", "A", str(tmp_path), str(tmp_path / "tables")]
+    command = [sys.executable, "-m", "gc_tutorial", "compare", str(tmp_path / "runs"), "--data", "nonsense"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1
-    assert ended.stderr == f"error: {tmp_path} has no finished runs of the plan 'A_tuning'.\n"
+    assert ended.stderr.startswith("error: There is no data source 'nonsense'")
+    assert ended.stderr.count("\n") == 1
 
 
 ROW = {"epoch": 1, "train_loss": 1.0, "seconds": 1.0, "status": "finished", "ended": "today", "machine": "here"}
