@@ -14,7 +14,7 @@
 # **Five minutes to the point: what gradient centralization (GC) is, how to write it for Keras in about ten lines, how to prove that it
 # runs, and what is known about its use.**
 #
-# Reading takes about five minutes. Running it takes less than half a minute in the `standard` profile on two processor cores; no GPU needed.
+# Running it takes less than a minute in the `standard` profile on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/00_start_here.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [日本語](ja/00_start_here.ipynb)
 #
@@ -99,18 +99,18 @@ class GCSGD(keras.optimizers.SGD):
 
 
 # %% [markdown]
-# On PyTorch, Keras has a faster (*fused*) version of its optimizers, and a class that you write yourself loses it. In our measurement a
-# training step of a transformer block with Adam then took 19% longer. The ready-made classes of `gc_tutorial` keep it
-# ([frequently asked questions](../docs/faq.md)).
+# On PyTorch, Keras has a faster (*fused*) version of its optimizers, and a class that you write yourself loses it. In our
+# [measurement](../gc_tutorial/study/results/README.md#speed), a training step of a transformer block with a subclass of Adam that adds nothing took 13%
+# longer. The ready-made classes of `gc_tutorial` keep the fused version ([frequently asked questions](../docs/faq.md)).
 #
 # If your code overrides a method that Keras never calls, training carries on without a warning, as
 # [notebook 4](04_gradient_centralization.ipynb) shows for published code. So we need a proof.
 #
 # ## The proof that it runs
 #
-# SGD only ever adds multiples of gradients to the weights, and with GC the gradient of each weight vector has mean zero. So **the mean of each weight vector stays constant**. We
-# train the same network twice, from the same weights, on the same images in the same order, and record the means of the first layer's
-# 16 weight vectors after each step.
+# SGD only ever adds multiples of gradients to the weights, and with GC the gradient of each weight vector has mean zero. So **the mean of each
+# weight vector stays constant**. We train the same network twice, from the same weights, on the same images in the same order, and record the means
+# of the first layer's 16 weight vectors after each step.
 
 # %%
 from gc_tutorial import build_cnn, load_data, training_batches
@@ -174,33 +174,36 @@ show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].tab
 
 # %% [markdown]
 # Each row is one network on one data set. The point is the average difference between training with GC and without it, and the bar is its 95%
-# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. The shaded band is the margin within which the plan calls a difference too small to matter. GC *helps* where the interval excludes zero and the
-# result survives a correction for several tests; *inconclusive* does not mean that there is no difference ([notebook 5](05_comparison.ipynb)). The training
-# loss is measured without dropout and augmentation.
+# interval. A loss is better to the left of the dashed line, an accuracy to the right of it. The shaded band is the margin within which the plan calls
+# a difference too small to matter. GC *helps*, or *hurts*, where the interval excludes zero and the result survives a correction for several tests.
+# *Inconclusive* does not mean that there is no difference ([notebook 5](05_comparison.ipynb)). The training loss is measured without dropout and
+# augmentation.
 #
 # Other studies use the images of this tutorial only. Study D (with RMSprop) and study D2 (with SGD) use one rate for both methods, the one that
-# is best *without* GC. Study B (with RMSprop and Adam, and 60 seeds) trains each method at its own best rate. (Each percentage is an average over pairs of runs
-# with the same seed. So it can differ a little from the percentage between the means.)
+# is best *without* GC. Each percentage is an average over pairs of runs with the same seed, so it can differ a little from the percentage between
+# the means. Study B (with RMSprop and Adam, and 60 seeds) trains each method at its own best rate, as study C does. The lines on B and C count the
+# settings in which GC helps and hurts under these conditions. A loss is in nats, the unit of the natural logarithm: a guess between two classes has
+# 0.69 of them.
 
 # %% tags=["hide-input"]
+from gc_tutorial.study.evidence.outcomes import OUTCOMES
 from gc_tutorial.study.evidence.result_rows import counted_settings
-from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
+from IPython.display import Markdown
 
 studies = {"B": published("B_confirmation").findings(), "C": elsewhere}
 lines = at_one_rate(published("D_mechanism").findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
-lines += [
-    text("Study {letter}: {said}", letter=letter, said=counted_settings(found[name]))
-    for letter, found in studies.items()
-    for name in ("training", "heldout")
-]
+for letter, found in studies.items():
+    for finding in (found["training"], found["heldout"]):
+        outcome, said = OUTCOMES[finding.table["outcome"].iloc[0]], counted_settings(finding, conditions=False)
+        lines.append(text("Study {letter}, {outcome}: {said}", letter=letter, outcome=outcome, said=said))
 Markdown("\n".join(f"- {line}" for line in lines))
 
 # %% [markdown]
 # ## Where to go next
 #
 # - **Understand it.** [1. The images](01_data.ipynb), [2. Augmentation](02_augmentation.ipynb), [3. The CNN](03_cnn.ipynb),
-#   [4. Gradient centralization](04_gradient_centralization.ipynb), and then [8. Why it works](08_why_it_works.ipynb).
+#   [4. Gradient centralization](04_gradient_centralization.ipynb), and then [8. What it changes, and why it may work](08_why_it_works.ipynb).
 # - **See the evidence.** [5. The comparison](05_comparison.ipynb) and [9. Should you use it?](09_should_you_use_it.ipynb)
 # - **Use it in your project.** [7. Any optimizer](07_any_optimizer.ipynb), with ready-made classes such as `gc_tutorial.GCAdam`, and
 #   [6. Your own images](06_your_own_images.ipynb).
@@ -238,8 +241,9 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 # - GC subtracts the mean from the gradient of each weight vector. So a step of SGD keeps the sum of the weights.
 # - It takes about ten lines in a Keras optimizer, and its place is `apply`.
 # - The proof under SGD: with GC the means of the weight vectors stay constant, and without GC they move.
-# - After 12 epochs the training loss was lower with GC in all settings of studies B and C, each method at its own best rate. The accuracy on held-out
-#   examples is shown to be higher in half of the settings of C and lower in none, but lower in both settings of B at its best rate by held-out loss,
-#   for its horses and humans only. At a higher rate of B it was higher (outside the rules). So no general claim is made about accuracy. [Notebook 9](09_should_you_use_it.ipynb) says more, and what longer trainings showed.
+# - After 12 epochs the training loss was lower with GC in all settings of studies B and C, each method at its own best rate. For the accuracy on
+#   held-out examples GC helps in half of the settings of C and hurts in none. In B it hurts at one learning rate, and at a higher one the accuracy
+#   was higher with GC. So we make no general claim about accuracy. [Notebook 9](09_should_you_use_it.ipynb) says more, and what longer trainings
+#   showed.
 #
 # Next: [1. The images](01_data.ipynb), or another of the notebooks above.

@@ -60,8 +60,8 @@ data = load_data(settings.data, settings.image_size)
 # the training images). The environment variable `GC_TUTORIAL_PROFILE` chooses the profile.
 #
 # *Published*, here and in the notebooks that follow, means the
-# [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last modified on 2023-07-25.
-# It was changed in 2025, and [notebook 4](04_gradient_centralization.ipynb) lists the changes that we know of.
+# [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) of 2023-07-25. It was changed later, and
+# [notebook 4](04_gradient_centralization.ipynb) lists the changes that we know of.
 #
 # The result of `load_data` has the two splits as `tf.data` pipelines, and the data set's own description.
 
@@ -181,7 +181,7 @@ Markdown(
 
 # %% [markdown]
 # A model is trained on one kind of image and evaluated on another. This is called a **domain shift**. It has two consequences. Neither
-# shows in the published example, which evaluates no held-out images.
+# shows in the Keras example, which evaluates no held-out images.
 #
 # 1. **Training accuracy says little.** A model may learn the backgrounds. Then it does well on images with these backgrounds, and badly
 #    on others. So every comparison here includes held-out images.

@@ -11,7 +11,7 @@
 # %% [markdown]
 # # 2. Augmentation
 #
-# **Flip, turn and zoom the training images at random, as the published example does, but resample each
+# **Flip, turn and zoom the training images at random, as the Keras example does, but resample each
 # image only once, and measure what that changes.**
 #
 # Takes about a minute; no GPU needed.
@@ -51,8 +51,8 @@ images, labels = data.train_images, data.train_labels
 #
 # ## The published way: three layers
 #
-# *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last
-# modified on 2023-07-25 ([notebook 1](01_data.ipynb)).
+# *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) of
+# 2023-07-25 ([notebook 1](01_data.ipynb)).
 # First the values are rescaled from 0...255 to 0...1. Then each batch passes through three layers: a flip both ways, a
 # rotation by up to ±0.3 of a full turn (±108°), and a zoom by up to ±20%.
 
@@ -256,7 +256,8 @@ axis.bar_label(bars, fmt="{:,.0f}", padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("images per second (more is better)")
 axis.margins(x=0.15)
-set_title(figure, text("Our pipeline gives {ratio:.1f} times as many images per second here", ratio=fast / slow))
+title = "Our pipeline gives {ratio:.1f} times as many images per second here (best of three)"
+set_title(figure, text(title, ratio=fast / slow))
 alt = "Bar chart: the published pipeline gives {slow:,.0f} images per second, ours {fast:,.0f}."
 show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
@@ -271,7 +272,7 @@ for name, values in speeds.items():
 # ## What it means for training
 #
 # Training as a whole gains less than this factor, because the network's own work stays the same. The next table shows one epoch of
-# the published recipe (300×300 pixels, batches of 128) in three variants: the network alone, on images in memory; the network with the
+# the recipe of the Keras example (300×300 pixels, batches of 128) in three variants: the network alone, on images in memory; the network with the
 # published pipeline, which also decodes each image again; and the network with our pipeline. The numbers come from a benchmark of the
 # package on two processor cores. The three variants were timed in turn.
 

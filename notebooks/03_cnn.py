@@ -12,10 +12,10 @@
 # %% [markdown]
 # # 3. The CNN
 #
-# **Build the network of the published example, train it without gradient centralization (GC), and evaluate it on images that it
+# **Build the network of the Keras example, train it without gradient centralization (GC), and evaluate it on images that it
 # has not seen in training.**
 #
-# In the `standard` profile it takes about two minutes on two processor cores; no GPU needed.
+# In the `standard` profile it takes about a minute on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/03_cnn.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/03_cnn.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/03_cnn.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/03_cnn.ipynb) · [日本語](ja/03_cnn.ipynb)
 #
@@ -25,8 +25,8 @@
 # - train it with RMSprop, and after every epoch, evaluate it on *held-out* images, on which it is not trained;
 # - see how far you can trust one held-out curve.
 #
-# *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) as last
-# modified on 2023-07-25 ([notebook 1](01_data.ipynb)).
+# *Published* means the [Keras example of gradient centralization](https://keras.io/examples/vision/gradient_centralization/) of
+# 2023-07-25 ([notebook 1](01_data.ipynb)).
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -120,8 +120,8 @@ print(text("of these in the dense layer of {units} units: {count:,}", **said))
 # The optimizer is RMSprop, the loss is binary cross-entropy, and the measure is accuracy, all as published. The profile `full` has the
 # published learning rate, 0.0001. The other profiles have smaller batches, and 0.001, so that a few epochs show learning.
 #
-# `validation_data` makes Keras evaluate the held-out images after every epoch. The published example does not do this. `TimeHistory`
-# records how long each epoch trained.
+# `validation_data` makes Keras evaluate the held-out images after every epoch. The Keras example does not do this. In this notebook the
+# held-out images are always the *images on white* of [notebook 1](01_data.ipynb). `TimeHistory` records how long each epoch trained.
 
 # %%
 from gc_tutorial import TimeHistory, training_batches
@@ -188,10 +188,9 @@ Markdown(
 #
 # ## How far can you trust one curve?
 #
-# This was *one* run. The next figure shows runs of the same method, without GC, from the first study of this tutorial, whose results come with the package (150×150
-# pixels, 12 epochs, the real images; notebook 5 shows the rest of it). There is one line for each seed. The runs differ only in their initial weights, in the order
-# of the images and in the augmentation. Why this changes held-out accuracy so much is not measured here. The white background of the
-# held-out images is one possible reason.
+# This was *one* run. The next figure shows runs of the same method, without GC, from the first study of this tutorial, whose results come with the
+# package (150×150 pixels, 12 epochs, the real images; notebook 5 shows the rest of it). There is one line for each seed. The runs differ only in
+# their initial weights, in the order of the images and in the augmentation.
 
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import COLOURS

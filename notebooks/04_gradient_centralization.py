@@ -15,7 +15,7 @@
 # **Write gradient centralization for Keras in about ten lines, and prove that it runs. In the published code, it
 # never does.**
 #
-# In the `standard` profile it takes two to three minutes on two processor cores; no GPU needed.
+# In the `standard` profile it takes about a minute on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/04_gradient_centralization.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/04_gradient_centralization.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/04_gradient_centralization.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/04_gradient_centralization.ipynb) · [日本語](ja/04_gradient_centralization.ipynb)
 #
@@ -151,21 +151,34 @@ class GCRMSprop(keras.optimizers.RMSprop):
 #
 # ## The published optimizer
 #
-# *Published* means the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) as it was last modified on
-# 2023-07-25, and the code copied from it. It overrides another method, `get_gradients`. Keras 3 does not have this method.
-# If the published body were called, it would raise an error, because its `super().get_gradients()` lacks the arguments and `ops.mean` has no
-# argument `keep_dims`: one more sign that it never was.
+# *Published* means the [Keras example of GC](https://keras.io/examples/vision/gradient_centralization/) of 2023-07-25, and the code copied from it.
+# It overrides another method, `get_gradients`. Keras 3 does not have this method. The published body would fail if it were called: its
+# `super().get_gradients()` lacks the arguments, and `ops.mean` has no argument `keep_dims`. The page shows a training that did not fail. So the
+# body was never called.
 #
 # Other people found problems before us:
 #
-# - A user of the package `gctf` reported in 2021 that its GC does not run
-#   ([issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)).
-# - [Pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (merged 2025-01-30) is called "Fixed the
-#   errors in gradient_centralization.py". What it changed we could not see.
-# - [Issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) reported that the comparison in the example is unfair.
-# - [Pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (2025) gave each run a model of its own.
+# - [Issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) of the package `gctf` (2021-06-20) said of that package's
+#   MNIST example that the second training, with GC, goes on with the weights of the first, because compiling a model again keeps them. It asked
+#   for a new model.
+# - A [discussion](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/discussions/26) of `gctf` said that `get_gradients` works in the
+#   graph mode of TensorFlow 1 only, so that the package seems not to work under TensorFlow 2. Its date we could not see. Its author used TensorFlow
+#   2.5.1.
+# - [Issue 2111](https://github.com/keras-team/keras-io/issues/2111) (2025-05-24) said of the Keras example itself that its comparison might not be
+#   fair, for the same reason as issue 24.
 #
-# We had no access to the page and do not know what it says today, so the following is about the version of 2023-07-25.
+# The Keras example was changed several times. Three changes after 2023-07-25 are known to us:
+#
+# - [Pull request 1598](https://github.com/keras-team/keras-io/pull/1598) (reviewed 2023-11-10, merged) is called "Update gradient centralization
+#   example for Keras 3".
+# - [Pull request 2042](https://github.com/keras-team/keras-io/pull/2042) (reviewed 2025-01-30, merged) is called "Fixed the errors in
+#   gradient_centralization.py". What it changed we could not see.
+# - [Pull request 2113](https://github.com/keras-team/keras-io/pull/2113) (opened 2025-05-29, merged) gave each training a model of its own.
+#
+# The date 2023-07-25 does not name one text. At least two bear it: in one the model begins with a convolution that has the argument `input_shape`,
+# in the other with a layer `Input`. Both have the same `get_gradients`, and train one model twice. The printed lines were there until 2025, it seems:
+# a copy of the page that bears the date 2024-11-21 has them, and issue 2111 of 2025-05-24 quotes an accuracy of 71% in the first epoch with GC, as they
+# do. We had no access to the page of today. So the following is about the texts of 2023-07-25.
 #
 # The optimizers of `gctf` do not override `get_gradients`. They set it on the finished optimizer. The next cell has both in outline:
 
@@ -243,7 +256,8 @@ else:  # a GPU may round differently in every run
         "Its weights differ from plain RMSprop's by {published:.2g}. Plain RMSprop, run again, differs by {again:.2g}."
     )
 others = (
-    "With the optimizer of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to {ours:.2g}."
+    "With an optimizer changed in the way of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to "
+    "{ours:.2g}."
 )
 found = [
     text("The published `get_gradients` was called **{calls}** times.", calls=PublishedGCRMSprop.calls),
@@ -317,7 +331,8 @@ pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame
 # ## With and without
 #
 # Now we compare the two. Each variant in a comparison is called an *arm*, and the arm without GC is the *baseline*. The two runs are
-# *paired*: they have the same initial weights and the same batches. Both are evaluated on held-out images, on which no model is trained.
+# *paired*: they have the same initial weights and the same batches. Both are evaluated on held-out images, on which no model is trained: here the
+# *images on white* of [notebook 1](01_data.ipynb).
 #
 # Each run gets **a new model**. `compile` keeps the weights, so a second run of the same model would go on where the first one stopped.
 
@@ -424,7 +439,7 @@ for name, distance in moved.items():
 # ## What you have seen
 #
 # - GC subtracts the mean from the gradient of each weight vector. It takes about ten lines, and its place is `Optimizer.apply`.
-# - Overriding `get_gradients`, as the published example did, changes nothing, because Keras 3 never calls it.
+# - Overriding `get_gradients`, as the Keras example did, changes nothing, because Keras 3 never calls it.
 # - Two proofs show that GC runs: the gradients at the update have mean zero, and under SGD the means of the weights never move.
 #
 # Next: [5. The comparison](05_comparison.ipynb), with several seeds, intervals, and a verdict.

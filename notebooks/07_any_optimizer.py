@@ -46,7 +46,7 @@ data = load_data(settings.data, settings.image_size)
 #
 # `GCSGD`, `GCRMSprop`, `GCAdam` and `GCAdamW` are ready to use. `centralized` adds GC to any other Keras optimizer. They take the
 # arguments of the optimizer itself. If you do not want to install the package, copy its file `gc_tutorial/optimizers.py`. It needs only
-# Keras. The [frequently asked questions](../docs/faq.md) say how GC goes together with weight decay, gradient clipping and transformers.
+# Keras. The [frequently asked questions](../docs/faq.md) say how GC interacts with weight decay and gradient clipping, and what it does in transformers.
 
 # %%
 import keras
@@ -345,4 +345,4 @@ print(text("GC on the update comes after weight decay, and removes the shift of 
 # - Which axes are averaged depends on the layer. The optimizer finds the layer of each variable, and `axes` tells it what it cannot know.
 # - The same code is tested on TensorFlow (`make test`), and on JAX and PyTorch (`make test-backends`).
 #
-# Next: [8. Why it works](08_why_it_works.ipynb). Or go back to [the comparison](05_comparison.ipynb), or use GC in your own project.
+# Next: [8. What it changes, and why it may work](08_why_it_works.ipynb). Or go back to [the comparison](05_comparison.ipynb), or use GC in your own project.

@@ -34,7 +34,7 @@ EVIDENCE = {
             for kind in ("difference", "across", "interaction", "mechanism", "recipe", "speed", "tuning")
         ),
     ),
-    "test_decisions.py": ("decisions", "result_rows", "mechanism_rows"),
+    "test_decisions.py": ("decisions", "result_rows", "speed_rows", "mechanism_rows"),
     "test_study_figures.py": ("figures", "forest_figure", "mechanism_figure", "removed_figure", "budget_figure"),
 }
 # The modules that run without training, and where their tests are.

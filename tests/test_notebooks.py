@@ -81,6 +81,14 @@ def test_it_reads_the_same_where_styles_and_scripts_are_stripped(source):
         assert "<" not in data.get("text/markdown", "")
 
 
+def test_no_cell_of_a_table_is_cut(source):
+    """As pandas does with a long text, unless `display.max_colwidth` is None."""
+    for edition in (source, *ROOT.glob(f"notebooks/*/{source.name}")):
+        for output in outputs(edition):
+            cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", output.get("data", {}).get("text/html", ""))
+            assert [cell for cell in cells if cell.endswith("...")] == [], edition
+
+
 def test_its_links_to_files_lead_somewhere(source):
     prose = "\n".join(cell.source for cell in jupytext.read(source).cells if cell.cell_type == "markdown")
     links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", prose)

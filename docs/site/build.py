@@ -35,6 +35,8 @@ FOLDED = {  # titles of cells
         "Solution": "解答例",
         "The numbers behind the answers": "答えのもとになった数値",
         "The numbers behind the figures": "図のもとになった数値",
+        "The rule on the common shift": "共通のずれの規則",
+        "The speeds of study C": "実験 C の速さ",
     }
 }
 # Pages of the English edition alone.

@@ -165,7 +165,9 @@ def _pictures(name, image_size):
     if name == HORSES:
         figures = training_figures()["figure"].to_numpy(str)
         if not np.array_equal(np.char.startswith(figures, "human"), data.train_labels == 1):
-            raise DataError("The training images of Horses or Humans are in another order than the table of figures.")
+            raise DataError(
+                "The training images of Horses or Humans are in another order than the table of individuals."
+            )
         return data.train_images, data.train_labels, figures, (test_images, test_labels)
     images = np.concatenate([data.train_images, test_images])
     equal = np.unique([hashlib.sha256(image.tobytes()).hexdigest() for image in images], return_inverse=True)[1]

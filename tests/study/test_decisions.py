@@ -22,11 +22,16 @@ from gc_tutorial.study.evidence.result_rows import (
     kept_for_new_examples,
     result_rows,
 )
+from gc_tutorial.study.evidence.speed_rows import near_a_guess, speed_limits, speed_rows
 from gc_tutorial.study.plan import read_plan
 
 CONFIRMING = {"stage": "confirmation", "rates": [1e-3], "seeds": range(300, 320)}
 RULES = read_plan("D").rules
 NULL = "no practical difference"
+TUNED = "you tune the learning rate on Horses or Humans ³"
+SAME_RATE = "you keep the learning rate that is best without GC ¹"
+NORMALIZED = "you train a CNN with batch normalization on other data ²"
+EASY = "nearly all held-out answers are right already (digits, MNIST-1D) ²"
 
 
 def finding(rows):
@@ -182,10 +187,10 @@ FOUND = {
 
 def test_each_case_gets_its_own_settings():
     table = decision_table(FOUND, (["helps", "inconclusive"], ["inconclusive"])).set_index("case")
-    assert list(table.index[1:]) == [NAMES[case.name] for case in CASES]
+    assert list(table.index[1:]) == [NAMES[case.name] + case.mark for case in CASES]
     answers = {name: (one["training"], one["heldout"]) for name, one in table.iterrows()}
     assert answers["you do not tune the learning rate"] == ("in 1 of 2 settings", "not shown")
-    assert answers["you tune the learning rate on Horses or Humans"] == (
+    assert answers[TUNED] == (
         "yes (5.0 points)",
         "no, it hurts in 1 of 2 (5.0 points), but by less than the margin",
     )
@@ -193,13 +198,14 @@ def test_each_case_gets_its_own_settings():
         "yes (5.0 points)",
         "in 1 of 2 settings (5.0 points)",
     )
-    assert answers["you train a CNN with batch normalization on other data"] == (NULL, "not yet known")
+    assert answers[NORMALIZED] == (NULL, "not yet known")
     assert answers["you train a small transformer"] == ("not yet known", "not shown")
     assert answers["you use AdamW, with or without weight decay"] == ("not yet known", "no, it hurts (5.0 points)")
+    assert answers[EASY] == ("not yet known", "not shown")
     assert answers["you fine-tune on 100 to 200 images"] == (NO_RULE["not asked"], "not yet known")
     published = ("no, it hurts (5.0 points), but by less than the margin", NO_RULE["not asked"])
     assert answers["you train by the published recipe, for 40 epochs"] == published
-    assert table.loc["you tune the learning rate on Horses or Humans", "rests_on"] == "study B: 2 settings, 10 seeds"
+    assert table.loc[TUNED, "rests_on"] == "study B: 2 settings, 10 seeds"
     assert table.loc["you fine-tune on 100 to 200 images", "rests_on"] == "study C: no results yet"
 
 
@@ -217,7 +223,7 @@ def test_an_effect_without_a_word_gets_one(effect, p_holm, said):
     common = {"outcome": "clean_loss", "seeds": 20, "p_holm": p_holm}
     rows = [{"arm": "half", **common, **numbers}, {"arm": "gradient", **common, **numbers}]
     table = decision_table({"D": {"ablations": finding(rows)}}).set_index("case")
-    found = table.loc["you keep the learning rate that is best without GC"]
+    found = table.loc[SAME_RATE]
     assert (found["training"], found["heldout"]) == (said, "no claim (a secondary outcome)")
     assert found["rests_on"] == "study D: 1 setting, 20 seeds"
 
@@ -228,7 +234,7 @@ def test_a_second_study_of_another_optimizer_counts_in_the_same_row():
     for plan, (difference, low, high) in effects.items():
         numbers = {"difference": difference, "t_low": low, "t_high": high, "p_holm": 0.01, "seeds": 15}
         found[plan] = {"ablations": finding([{"arm": "gradient", "outcome": "clean_loss", **numbers}])}
-    row = decision_table(found).set_index("case").loc["you keep the learning rate that is best without GC"]
+    row = decision_table(found).set_index("case").loc[SAME_RATE]
     assert (row["training"], row["rests_on"]) == ("in 1 of 2 settings (4.9%)", "study D and D2: 2 settings, 15 seeds")
 
 
@@ -262,17 +268,17 @@ def test_what_to_do_follows_from_both_answers(training, heldout, action):
         if words
     }
     table = decision_table({"B": rules}).set_index("case")
-    assert table.loc["you tune the learning rate on Horses or Humans", "action"] == action
+    assert table.loc[TUNED, "action"] == action
 
 
 def test_an_answer_says_how_large_the_differences_are():
     log = {"data": "horses_or_humans", "outcome": "clean_loss", "scale": "log"}
     rows = [row("helps", **log, difference=value) for value in (-0.7, -0.1)] + [row(NULL, **log, difference=-5.0)]
     table = decision_table({"B": {"training": finding(rows[:2]), "heldout": finding([row("hurts", inner_high=0.0)])}})
-    found = table.set_index("case").loc["you tune the learning rate on Horses or Humans"]
+    found = table.set_index("case").loc[TUNED]
     assert (found["training"], found["heldout"]) == ("yes (9.5 to 50%)", "no, it hurts (5.0 points)")
     found = decision_table({"B": {"training": finding(rows)}}).set_index("case")
-    assert found.loc["you tune the learning rate on Horses or Humans", "training"] == "in 2 of 3 settings (9.5 to 50%)"
+    assert found.loc[TUNED, "training"] == "in 2 of 3 settings (9.5 to 50%)"
 
 
 def test_a_result_that_these_figures_alone_show_is_no_advice_for_others():
@@ -282,7 +288,7 @@ def test_a_result_that_these_figures_alone_show_is_no_advice_for_others():
         (1, False, "try it, and tune with it"),
     ):
         found = {"training": finding(rows[:1]), "heldout": finding(rows[:count])}
-        answers = decision_table({"B": found}).set_index("case").loc["you tune the learning rate on Horses or Humans"]
+        answers = decision_table({"B": found}).set_index("case").loc[TUNED]
         assert answers["heldout"] == "yes (5.0 points)" + (", for these horses and humans" if said else "")
         assert answers["action"] == action
 
@@ -297,8 +303,66 @@ def test_a_result_that_these_figures_alone_show_is_no_advice_for_others():
 def test_settings_in_which_training_is_faster_are_counted(claimed, said):
     speed = finding([{"ratio": ratio, "slower": ratio < 1} for ratio in (4.0, 1.3, 0.8)])
     speed.table["claimed"] = claimed
-    by_rule = "By the rule, with each method at its own best rate, GC is faster in"
-    assert counted_speed(speed) == f"{by_rule} {said}, and slower in 1."
+    assert counted_speed(speed) == f"By the rule, GC is faster in {said}, and slower in 1."
+
+
+@pytest.mark.parametrize(
+    ("small", "action"),
+    [
+        (True, "try it for a faster fit, and check the accuracy"),
+        (False, "try it, and tune with it"),
+    ],
+)
+def test_a_gain_of_accuracy_below_the_margin_is_no_reason(small, action):
+    gain = {
+        "inner_low": 0.005,
+        "inner_high": 0.015 if small else 0.03,
+        "difference": 0.01,
+        "t_low": 0.004,
+        "t_high": 0.016,
+    }
+    found = {
+        "training_running": finding([row("helps", data="digits")]),
+        "heldout": finding([row("helps", data="digits", **gain), row(NULL, data="mnist1d")]),
+    }
+    easy = decision_table({"C": found}).set_index("case").loc[EASY]
+    assert easy["heldout"] == "in 1 of 2 settings (1.0 points)" + (", but by less than the margin" if small else "")
+    assert easy["action"] == action
+
+
+# ----- speed
+
+
+def speeds(**columns):
+    known = {"optimizer": "adam", "data": ["cats_and_dogs", "flowers", "digits"], "edge": [False, False, True]}
+    known |= {
+        "goal": [0.68, 1.2, 0.05],
+        "ratio": [4.13, 1.5, 0.8],
+        "ratio_low": [3.4, 1.3, 0.7],
+        "ratio_high": [5.0, 1.7, 0.9],
+    }
+    known |= {"learning_rate": 1e-3, "learning_rate_baseline": [1e-4, 1e-3, 1e-3], "missed": 0.0}
+    known |= {"missed_baseline": [0.1, 0, 0], "claimed": [True, True, False], "slower": [False, False, True]}
+    return finding({**known, **columns})
+
+
+def test_speeds_as_rows():
+    rows = speed_rows(speeds())
+    assert rows.iloc[0].tolist() == [
+        *("cats and dogs", "0.68", "4.13 (3.40 to 5.00)", "1e-3", "1e-4", "0%", "10%", "faster")
+    ]
+    assert rows["word"].tolist() == ["faster", "faster", "slower †"]
+    assert speed_rows(speeds(claimed=False, slower=False))["word"].tolist() == ["not shown", "not shown", "not shown †"]
+
+
+def test_what_a_factor_does_not_say_is_said():
+    assert speed_limits(speeds()) == [
+        "Where the goal is 0.68 and a guess has 0.69 (cats and dogs), faster means leaving the start sooner.",
+        "The largest factor, 4.1, compares two learning rates: 1e-3 with GC and 1e-4 without.",
+    ]
+    assert speed_limits(speeds(goal=0.05, learning_rate_baseline=1e-3)) == []
+    assert speed_limits(speeds(goal=0.05, claimed=False)) == []
+    assert near_a_guess(speeds().table).tolist() == [True, False, False]
 
 
 def test_harms_of_every_kind_of_rule_are_named():
@@ -306,7 +370,7 @@ def test_harms_of_every_kind_of_rule_are_named():
     slow = {"optimizer": "adam", "data": ["digits", "flowers"], "ratio": 0.8, "slower": [True, False]}
     said = harms({"E": {"ten": finding([{**recipe, "epoch": 10}])}, "C": {"speed": finding(slow)}})
     assert said == [
-        "Study E, epoch 10: running training loss higher by 0.050 (95% interval 0.010 to 0.090).",
+        "Study E, published recipe, epoch 10: running training loss higher by 0.050 (95% interval 0.010 to 0.090).",
         "Study C, digits: GC is slower; training without GC needs 0.80 times as many epochs to reach the goal.",
     ]
 
@@ -319,6 +383,25 @@ def test_harms_are_named_one_by_one():
     ]
     assert all("held-out accuracy lower by 5.0 points" in one for one in said)
     assert harms({}) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "notes"),
+    [
+        ({}, ""),
+        ({"learning_rate": 1e-3, "learning_rate_baseline": 1e-3}, "; both at the rate 1e-3"),
+        ({"new_figures": False}, "; for the individuals of the study only"),
+        ({"new_figures": True}, ""),
+        ({"inner_low": -0.015, "inner_high": -0.005}, "; less than the margin"),
+        (
+            {"outcome": "shifted_accuracy", "new_figures": False},
+            "; for the individuals of the study only; a secondary outcome",
+        ),
+    ],
+)
+def test_a_harm_says_where_it_holds(columns, notes):
+    (said,) = harms({"B": {"heldout": finding([row("hurts", **columns)])}})
+    assert said.endswith(f"lower by 5.0 points (95% interval 2.0 to 8.0){notes}.")
 
 
 # ----- rows of results
@@ -359,10 +442,28 @@ def test_results_as_rows():
             [row("helps", outcome="clean_loss", scale="log", difference=-0.7)],
             "1 of 1 settings (by 50%) and hurts in 0.",
         ),
+        (
+            [row("helps", difference=0.083), row("helps", difference=0.01, inner_low=0.005, inner_high=0.015)],
+            "2 of 2 settings (by 1.0 to 8.3 points, 1 of them by less than the margin) and hurts in 0.",
+        ),
     ],
 )
 def test_settings_in_which_it_helps_are_counted(rows, said):
     assert f"10 seeds in each setting, GC helps in {said}" in counted_settings(finding(rows))
+    assert counted_settings(finding(rows), conditions=False).startswith(f"GC helps in {said}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["inconclusive"] * 2, "Inconclusive in both settings."),
+        (["inconclusive"] * 3, "Inconclusive in all settings."),
+        (["inconclusive", NULL], "GC helps in 0 of 2 settings and hurts in 0."),
+        (["inconclusive"], "GC helps in 0 of 1 settings and hurts in 0."),
+    ],
+)
+def test_inconclusive_settings_are_not_called_none(words, said):
+    assert counted_settings(finding([row(word) for word in words]), conditions=False) == said
 
 
 @pytest.mark.parametrize(("others", "primary", "kept"), [(6, True, 1), (7, True, 0), (7, False, 1)])

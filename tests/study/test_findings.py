@@ -107,15 +107,15 @@ def test_a_difference_that_only_these_figures_show():
     humans = " ".join(f"human{n:02d}:0.71" for n in range(5))
     flat = " ".join(f"{name.split(':')[0]}:0.7" for name in f"{horses} {humans}".split())
     table["figures"] = [f"{horses} {humans}" if arm == "gradient" else flat for arm in table["arm"]]
-    assert "with the 25 figures as units: higher by " in found(HELDOUT, table)
-    assert "nothing is shown for new figures" in found(HELDOUT, table)
+    assert "with the 25 individuals as units: higher by " in found(HELDOUT, table)
+    assert "nothing is shown for new individuals" in found(HELDOUT, table)
     # The other way round, figures that are sure of it do not make up for seeds that are not.
     table = confirming(accuracy=0.0)
     sure = " ".join(f"{name.split(':')[0]}:{0.8 + 0.01 * (place % 3)}" for place, name in enumerate(flat.split()))
     table["figures"] = [sure if arm == "gradient" else flat for arm in table["arm"]]
-    assert "nothing is claimed for new figures" in found(HELDOUT, table)
+    assert "nothing is claimed for new individuals" in found(HELDOUT, table)
     both = confirming(accuracy=0.05).assign(figures=list(table["figures"]))
-    assert "which also holds for new figures" in found(HELDOUT, both)
+    assert "which also holds for new individuals" in found(HELDOUT, both)
 
 
 SPEED = {"kind": "speed", "by": "clean_loss", "lower_bound": 1.1, "goal_at": 0.6667, "most_censored": 0.2}
@@ -169,6 +169,13 @@ def test_the_gap(gain, said):
     table = confirming(best=BEST, rates=BOTH, gain=gain)
     assert found(rule, table, made_table(best=BEST)).endswith(said)
     assert "There is no gap to close" in found(rule, confirming(rates=BOTH), made_table())
+
+
+def test_a_rate_tuned_without_gc_that_is_worse_closes_nothing():
+    rule = {"kind": "gap", "outcome": "clean_loss", "by": "clean_loss", "closed": 0.8, "closed_low": 0.5}
+    said = found(rule, confirming(best=10**-2.5, rates=BOTH, gain=0.5), made_table(best=BEST))
+    assert "closes none of this gap: the rate chosen for it, 1e-3, gives a higher loss than 3.2e-3 (-" in said
+    assert said.endswith("GC is more than a larger step.")
 
 
 def test_no_gap_is_closed_where_both_arms_are_best_at_one_rate():

@@ -63,7 +63,7 @@ def closed():
 def overlapping(figure):
     """Pairs of texts of a figure that lie over one another."""
     figure.canvas.draw()
-    texts = [figure._suptitle]
+    texts = [one._suptitle for one in (figure, *figure.subfigs) if one._suptitle]
     for axis in figure.axes:
         low, high = sorted(axis.get_ylim())
         ticks = [one.label1 for one in axis.yaxis.get_major_ticks() if low <= one.get_loc() <= high]
@@ -85,6 +85,25 @@ def test_nothing_overlaps_or_sticks_out(tuning, heldout, ablations, kind):
         box = axis.get_tightbbox()
         assert box.x0 >= -1 and box.x1 <= figure.bbox.width + 1
     assert figure.get_figwidth() < 6
+
+
+def test_the_finding_about_the_settings_stands_above_their_own_panel(tuning, heldout):
+    figure = figures.answer(tuning, heldout)
+    above, below = figure.subfigs
+    assert figure._suptitle is None and above._suptitle is None
+    assert below._suptitle.get_text().split() == forest_figure.forest_finding(heldout).split()
+
+
+def test_no_gc_at_a_larger_rate_is_called_in_the_figure_what_it_is_called_in_the_table():
+    gain = {"gradient": 0.4, "half": 0.2}
+    tables = [
+        made_table(**CONFIRMING, arms=("none", *gain), gain=gain),
+        made_table(**{**CONFIRMING, "rates": [1.7e-3]}, arms=["none"]),
+    ]
+    arms = effects.ablations(reduce_runs(pd.concat(tables)), faster=1.7)
+    (axis,) = mechanism_figure.mechanism(arms).axes
+    assert "no GC at 1.7 times the rate" in [label.get_text() for label in axis.get_yticklabels()]
+    assert "no GC at 1.7 times the rate " in mechanism_figure.mechanism_alt(arms)
 
 
 def test_the_stars_are_at_the_tuned_rates(tuning):

@@ -9,7 +9,14 @@ import pytest
 from made_tables import made_table
 
 from gc_tutorial.study.evidence.findings import Finding, findings
-from gc_tutorial.study.evidence.synthesis import at_one_rate, faster_in_general, synthesis
+from gc_tutorial.study.evidence.synthesis import (
+    at_one_rate,
+    faster_in_general,
+    parts_and_conditions,
+    short_answer,
+    synthesis,
+)
+from gc_tutorial.study.evidence.wording import changed_amount
 from gc_tutorial.study.plan import read_plan
 
 RULES = read_plan("D").rules
@@ -71,6 +78,62 @@ def test_the_account_that_a_table_keeps_is_the_one_that_is_said(found):
         )
 
 
+def test_the_short_answer_says_which_part_alone_does_as_much(found):
+    effect = found["ablations"].table.set_index("arm").loc["gradient", "difference"]
+    assert short_answer(found, RULES) == [
+        f"GC lowers the training loss by {-np.expm1(-effect):.0%}.",
+        "GC in the convolutions alone does as much.",
+        "GC in the dense layers alone does little.",
+        "A learning rate 1.7 times as large, without GC, does not replace it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.6, 0.9, "GC in the convolutions alone does most of this."),
+        (0.2, 0.9, "What GC in the convolutions alone does is not clear."),
+        (0.1, 0.3, "GC in the convolutions alone or the dense layers alone does little."),
+    ],
+)
+def test_the_short_answer_keeps_to_the_limits_of_the_rule(found, low, high, said):
+    table = found["ablations"].table.copy()
+    table.loc[table["arm"] == "conv_only", ["share_low", "share_high"]] = low, high
+    assert said in short_answer({**found, "ablations": replace(found["ablations"], table=table)}, RULES)
+
+
+@pytest.mark.parametrize(
+    ("share", "low", "high", "said"),
+    [(0.9, 0.6, 1.2, "does the same."), (0.9, 0.4, 1.2, "replaces it is not clear.")],
+)
+def test_the_short_answer_says_whether_a_larger_step_does_the_same(found, share, low, high, said):
+    table = found["larger_step"].table.copy()
+    table.loc[table["arm"] == "none_faster", ["share", "share_low", "share_high"]] = share, low, high
+    changed = {**found, "larger_step": replace(found["larger_step"], table=table)}
+    assert short_answer(changed, RULES)[-1].endswith(said)
+
+
+def test_parts_and_conditions_have_a_sentence_each(found):
+    convolutions, dense, inputs, normalized = parts_and_conditions(found, RULES)
+    row = found["ablations"].table.set_index("arm").loc["conv_only"]
+    assert convolutions == (
+        f"GC in the convolutions alone has {row['share']:.0%} of GC's effect (95% interval {row['share_low']:.0%} to "
+        f"{row['share_high']:.0%}): all of it."
+    )
+    assert dense.startswith("GC in the dense layers alone has ") and dense.endswith(": none of it.")
+    change = found["common_shift"].table.set_index("second").loc["-1..1"]
+    first, second = (changed_amount(-change[f"effect_{end}"], "clean_loss", "log") for end in ("first", "second"))
+    assert inputs == (
+        f"With inputs [-1, 1], the clean training loss with GC is {second}, and {first} without this change: at most "
+        "50% of it remains."
+    )
+    assert normalized.startswith("With batch norm, the running training loss with GC is lower by ")
+    table = found["common_shift"].table.copy()
+    table["effect_first"] = -np.log(0.83)
+    *_, tuned = parts_and_conditions({**found, "common_shift": replace(found["common_shift"], table=table)}, RULES)
+    assert tuned.startswith("At the tuned rates GC lowers the loss of the plain CNN by 17%; at 1e-3, by 3")
+
+
 def test_at_one_rate_both_outcomes_are_said(found):
     (said,) = at_one_rate(found)
     loss = found["ablations"].table.set_index("arm").loc["gradient"]
@@ -82,23 +145,26 @@ def test_at_one_rate_both_outcomes_are_said(found):
 
 
 def test_at_one_rate_an_effect_that_differs_at_tuned_rates_is_said(found):
-    assert "With each method" not in at_one_rate(found)[0]  # both are best at this rate
+    assert "tuning chose" not in at_one_rate(found)[0]  # both are best at this rate
     table = found["common_shift"].table.copy()
     table["effect_first"] = -np.log(0.83)
     (said,) = at_one_rate({**found, "common_shift": replace(found["common_shift"], table=table)})
-    assert said.endswith("With each method at the rate that the study's own tuning chose, the loss is lower by 17%.")
+    assert said.endswith("At the rates that the study's own tuning chose for each, the loss is lower by 17%.")
 
 
 @pytest.mark.parametrize("missing", ["ablations", "heldout", "common_shift_running", "larger_step"])
 def test_before_a_rule_is_applied_nothing_is_said(found, missing):
     less = {name: one for name, one in found.items() if name != missing}
     assert missing == "heldout" or not synthesis(less, RULES)
+    assert missing not in ("ablations", "larger_step") or not short_answer(less, RULES)
+    assert missing not in ("ablations", "common_shift_running") or not parts_and_conditions(less, RULES)
     assert missing not in ("ablations", "heldout") or not at_one_rate(less)
 
 
 def test_nothing_is_said_of_another_optimizer(found):
     assert not at_one_rate(found, "sgd")
-    assert not synthesis(found, RULES, "sgd")
+    assert not synthesis(found, RULES, "sgd") and not short_answer(found, RULES, "sgd")
+    assert not parts_and_conditions(found, RULES, "sgd")
 
 
 @pytest.mark.parametrize(
@@ -116,5 +182,8 @@ def test_faster_in_general_only_where_both_studies_show_it(claimed, enough, said
     rule = {**read_plan("C").rules["speed"], "further_sets": 1 if enough else 2}
     flowers = pd.concat([made_table(data="flowers", gain=0.4), made_table(**CONFIRMING, data="flowers", gain=0.4)])
     c = {one.name: one for one in findings({"speed": rule}, flowers)}
-    assert faster_in_general(b, c) == ([said] if said else [])
+    claim = faster_in_general(b, c)
+    assert claim[:1] == ([said] if said else [])
+    limits = "This is about trainings like these: small networks, 12 epochs. In study C 1 of 1 settings show it."
+    assert claim[1:] == ([limits] if all(claimed) and enough else [])
     assert not faster_in_general({}, c) and not faster_in_general(b, {})

@@ -138,11 +138,11 @@ def _new_figures(found, table):
         values = {"name": name, "figures": one["figures"], "said": said}
         found_each.append(
             text(
-                "{name}, with the {figures} figures as units: {said}, which also holds for new figures."
+                "{name}, with the {figures} individuals as units: {said}, which also holds for new individuals."
                 if holds
-                else "{name}, with the {figures} figures as units: {said}, so nothing is shown for new figures."
+                else "{name}, with the {figures} individuals as units: {said}, so nothing is shown for new individuals."
                 if word in (HELPS, HURTS)
-                else "{name}, with the {figures} figures as units: {said}; nothing is claimed for new figures.",
+                else "{name}, with the {figures} individuals as units: {said}; nothing is claimed for new individuals.",
                 **values,
             )
         )
@@ -168,7 +168,7 @@ def _general(table, rule):
     else:
         said = text(
             "By the rule, no general claim is made: GC helps in {helps} and hurts in {hurts} of "
-            "{sets} data sets of the primary family.",
+            "{sets} data sets, in the main settings.",
             helps=len(sets[HELPS]),
             hurts=len(sets[HURTS]),
             sets=first["data"].nunique(),

@@ -170,7 +170,7 @@ def _account(changes, random, rule):
 
 
 def removed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
-    """What GC would remove in the first layer, against chance, and with pixels in [-1, 1]."""
+    """What GC would remove in the first layer, against chance, and with inputs [-1, 1]."""
     if not any(name.startswith("share_") for name in study.runs) or "chance_1" not in study.runs:
         return unanswered(), pd.DataFrame()
     table = removed_shares(study.runs[study.runs["stage"] == "confirmation"])
@@ -202,17 +202,17 @@ def _removed(row, name, table, rule):
 
 
 def _falls(first, rule):
-    """Whether the share falls with pixels in [-1, 1], where everything else is the same."""
+    """Whether the share falls with inputs [-1, 1], where everything else is the same."""
     others = [name for name in factors(first) if name != "scaling"]
     raw, centred = (first[first["scaling"] == level] for level in ("0..1", "-1..1"))
     both = raw.merge(centred, on=others, suffixes=("", "_centred"))
     for _, row in both.iterrows():
         falls = row["share_centred"] <= rule["falls_to"] * row["share"]
         yield text(
-            "With pixels in [-1, 1] the first layer's share is {centred:.0%} instead of {share:.0%} ({optimizer}, "
+            "With inputs [-1, 1] the first layer's share is {centred:.0%} instead of {share:.0%} ({optimizer}, "
             "{network}): it falls to less than {limit:.0%} of it."
             if falls
-            else "With pixels in [-1, 1] the first layer's share is {centred:.0%} instead of {share:.0%} ({optimizer}, "
+            else "With inputs [-1, 1] the first layer's share is {centred:.0%} instead of {share:.0%} ({optimizer}, "
             "{network}): it does not fall to {limit:.0%} of it.",
             centred=row["share_centred"],
             share=row["share"],

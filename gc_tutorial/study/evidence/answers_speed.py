@@ -103,6 +103,17 @@ def _closed(row, rule):
             "That is also the best rate without GC, so tuning closes nothing of the gap. By the letter of the rule, "
             "GC is more than a larger step. Rates between those of the grid were not tried."
         )
+    if row["share_high"] < 0:
+        return text(
+            "Tuning the rate without GC closes none of this gap: the rate chosen for it, {chosen}, gives a higher loss "
+            "than {rate} ({share:.0%} of the gap, 95% interval {low:.0%} to {high:.0%}). {word}.",
+            chosen=rate(row["learning_rate_baseline"]),
+            rate=rate(row["learning_rate"]),
+            share=row["share"],
+            low=row["share_low"],
+            high=row["share_high"],
+            word=step_word(row, rule),
+        )
     return share_closed(row, rule, text("training without GC at its own best rate"))
 
 

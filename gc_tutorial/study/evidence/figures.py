@@ -29,7 +29,8 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
 
     Returns:
         `matplotlib.figure.Figure`, as wide as a phone. In the upper two panels dots are seeds, lines are means and
-        stars are the best rates; in the lowest, points are mean differences and bars 95% t intervals.
+        stars are the best rates; in the lowest, below the title that says its finding, points are mean differences and
+        bars 95% t intervals.
     """
     heights = [5.6, 1.6 + 0.37 * len(heldout)]
     figure = plt.figure(figsize=(4.6, sum(heights) + 0.6), layout="constrained")
@@ -46,7 +47,7 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
     draw_forest(settings, heldout)
     settings.set_title("Tuned GC minus tuned no GC", fontsize=10)
     below.legend(*settings.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle(wrapped(forest_finding(heldout), 44), fontsize=10)
+    below.suptitle(wrapped(forest_finding(heldout), 44), fontsize=10)
     return figure
 
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gc_tutorial.language import text
 from gc_tutorial.plotting import COLOURS, WIDTH
+from gc_tutorial.study.evidence.effects import FASTER
 from gc_tutorial.study.evidence.figures import OTHER_ARM
 from gc_tutorial.study.evidence.mechanism_rows import ARMS
 from gc_tutorial.study.evidence.names import arm_name, value_name
@@ -46,7 +47,7 @@ def mechanism(ablations: pd.DataFrame, conditions: pd.DataFrame | None = None, *
 
 def _rows(ablations, conditions):
     """GC first, then the other arms in the order of the argument, then GC under other conditions."""
-    arms = ablations.assign(kind="arm", label=[arm_name(arm) for arm in ablations["arm"]])
+    arms = ablations.assign(kind="arm", label=_names(ablations))
     order = ["gradient", *ARMS]
     arms = arms.sort_values("arm", key=lambda names: names.map(order.index), kind="stable").reset_index(drop=True)
     if conditions is None:
@@ -61,6 +62,13 @@ def _rows(ablations, conditions):
     return pd.concat([arms, others.assign(kind="condition", label=labels)], ignore_index=True)
 
 
+def _names(ablations):
+    """What the arms are called; no GC at a larger rate as in the table, with how much larger it is."""
+    larger = ablations["learning_rate"].max() / ablations["learning_rate"].min()
+    faster = text("no GC at {factor:g} times the rate", factor=round(larger, 1))
+    return [faster if arm == FASTER else arm_name(arm) for arm in ablations["arm"]]
+
+
 def _draw_effects(axis, rows):
     lower = {name: 1 - np.exp(-rows[name]) for name in ("difference", "t_low", "t_high")}
     whole = rows.index[(rows["arm"] == "gradient") & (rows["kind"] == "arm")]
@@ -70,7 +78,7 @@ def _draw_effects(axis, rows):
     axis.axvline(0, color=COLOURS["none"], lw=1, ls="--")
     axis.plot(0, 0, "o", color="white", markeredgecolor=COLOURS["none"], markersize=8)
     for place, row in rows.iterrows():
-        colour = COLOURS.get("none" if row["arm"] == "none_faster" else row["arm"], OTHER_ARM)
+        colour = COLOURS.get("none" if row["arm"] == FASTER else row["arm"], OTHER_ARM)
         axis.plot([lower["t_low"][place], lower["t_high"][place]], [place + 1] * 2, color=colour, lw=2)
         if lower["difference"][place] < LIMITS[0]:
             said = f"◀ {lower['difference'][place]:.0%}".replace("-", "−")

@@ -28,7 +28,7 @@ ARMS = Words(
 )
 CONDITIONS = Words(
     {
-        ("scaling", "-1..1"): "Is it still there with pixels in [-1, 1]?",
+        ("scaling", "-1..1"): "Is it still there with inputs [-1, 1]?",
         ("network", "cnn_bn"): "Is it still there with batch normalization?",
         ("schedule", "warmup"): "Is it still there with a warm-up?",
     }
@@ -60,7 +60,7 @@ def mechanism_rows(found: Mapping[str, Finding], rules: Mapping[str, dict], opti
         clean, running = (
             _answer(
                 _rows(found, name, optimizer=optimizer, factor=factor, second=level),
-                _condition,
+                condition_word,
                 rules[rule].get("remaining"),
             )
             for name in (rule, f"{rule}_running")
@@ -104,7 +104,8 @@ def _arm(row, rule, arm):
     return step_word(row, rule) if arm == "none_faster" else how_much(row, rule) + lost(row)
 
 
-def _condition(row, remaining):
+def condition_word(row: Mapping, remaining: float | None) -> str:
+    """Say how GC's effect changes under a condition; where the share is at most `remaining`, that so little is left."""
     if not shown(row):
         return text("no change is shown")
     if row["difference"] < 0:

@@ -13,7 +13,6 @@ ARMS = Words(
         "none": "no GC",
         "gradient": "GC",
         "update": "GC on the update",
-        "none_faster": "no GC, larger rate",
         "random_direction": "random direction",
         "first_layer": "first layer only",
         "conv_only": "convolutions only",

@@ -10,7 +10,7 @@ from gc_tutorial.study.evidence.findings import Finding
 from gc_tutorial.study.evidence.intervals import for_new_examples, holm, within_margin
 from gc_tutorial.study.evidence.names import SIZES, setting_names
 from gc_tutorial.study.evidence.outcomes import OUTCOMES
-from gc_tutorial.study.evidence.wording import HELPS, HURTS, VERDICTS, digits, in_unit, not_yet, signed
+from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, VERDICTS, digits, in_unit, not_yet, signed
 
 LEFT_OUT = (*SIZES, "train_examples")
 
@@ -60,12 +60,21 @@ def general_claims(finding: Finding) -> list[str]:
     return [finding.table.attrs[GENERAL]] if GENERAL in finding.table.attrs else []
 
 
-def counted_settings(finding: Finding) -> str:
-    """Say in how many settings of a rule of the kind "difference" GC helps and hurts, and by how much."""
+def counted_settings(finding: Finding, *, conditions: bool = True) -> str:
+    """Say in how many settings of a rule of the kind "difference" GC helps and hurts, and by how much.
+
+    Args:
+        finding: as from `PublishedStudy.findings`.
+        conditions: whether to say the outcome, the rates and the seeds, too; without them where a text says them once.
+    """
     table = finding.table
+    if not conditions and len(table) > 1 and set(table["word"]) == {INCONCLUSIVE}:
+        return text("Inconclusive in both settings." if len(table) == 2 else "Inconclusive in all settings.")
     said = text(
         "For the {outcome}, with each method at its own best rate and {seeds:.0f} seeds in each setting, GC helps in "
-        "{helps} of {count} settings{by} and hurts in {hurts}{by_hurt}.",
+        "{helps} of {count} settings{by} and hurts in {hurts}{by_hurt}."
+        if conditions
+        else "GC helps in {helps} of {count} settings{by} and hurts in {hurts}{by_hurt}.",
         outcome=OUTCOMES[table["outcome"].iloc[0]],
         helps=int((table["word"] == HELPS).sum()),
         count=len(table),
@@ -81,15 +90,17 @@ def counted_settings(finding: Finding) -> str:
 
 
 def _by(table):
-    """How large the differences are, such as " (by 0.83 to 11 points)"."""
+    """How large the differences are, such as " (by 0.83 to 11 points)", and how many are less than the margin."""
     if table.empty:
         return ""
     sizes = table["difference"].sort_values(key=abs)
     values, unit = in_unit(sizes, table["outcome"].iloc[0], table["scale"].iloc[0])
     least, most, unit = digits(values[0]), digits(values[-1]), unit or text(" nats")
+    small = int(within_margin(table).sum())
+    note = text(", {small} of them by less than the margin", small=small) if small else ""
     if least == most:
-        return text(" (by {size}{unit})", size=most, unit=unit)
-    return text(" (by {least} to {most}{unit})", least=least, most=most, unit=unit)
+        return text(" (by {size}{unit}{note})", size=most, unit=unit, note=note)
+    return text(" (by {least} to {most}{unit}{note})", least=least, most=most, unit=unit, note=note)
 
 
 def counted_speed(finding: Finding) -> str:
@@ -101,8 +112,7 @@ def counted_speed(finding: Finding) -> str:
         ends = {"least": digits(faster.iloc[0]), "most": digits(faster.iloc[-1])}
         by = text(" (without GC, {least} to {most} times as many epochs are needed)", **ends)
     return text(
-        "By the rule, with each method at its own best rate, GC is faster in {faster} of {count} settings{by}, and "
-        "slower in {slower}.",
+        "By the rule, GC is faster in {faster} of {count} settings{by}, and slower in {slower}.",
         faster=len(faster),
         count=len(table),
         by=by,

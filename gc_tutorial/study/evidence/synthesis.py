@@ -7,11 +7,13 @@ import pandas as pd
 
 from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence.answers import ENOUGH
-from gc_tutorial.study.evidence.answers_mechanism import ACCOUNT, ACCOUNTS
-from gc_tutorial.study.evidence.effects import FULL
+from gc_tutorial.study.evidence.answers_mechanism import ACCOUNT, ACCOUNTS, how_much
+from gc_tutorial.study.evidence.effects import FASTER, FULL
 from gc_tutorial.study.evidence.findings import Finding
-from gc_tutorial.study.evidence.mechanism_rows import trained
+from gc_tutorial.study.evidence.mechanism_rows import condition_word, trained
 from gc_tutorial.study.evidence.names import value_name
+from gc_tutorial.study.evidence.outcomes import OUTCOMES
+from gc_tutorial.study.evidence.speed_rows import near_a_guess
 from gc_tutorial.study.evidence.wording import amount, changed_amount, listed, rate
 
 SENTENCES = Words(
@@ -22,6 +24,33 @@ SENTENCES = Words(
         "open": "Undecided: {arms}.",
     }
 )
+
+
+WHERE = Words(
+    {
+        "conv_only": "the convolutions alone",
+        "dense_only": "the dense layers alone",
+        "first_layer": "the first layer alone",
+        "first_two_epochs": "the first two epochs alone",
+    }
+)
+ALONE = Words(
+    {
+        "as_much": "GC in {where} does as much.",
+        "most": "GC in {where} does most of this.",
+        "little": "GC in {where} does little.",
+        "not_clear": "What GC in {where} does is not clear.",
+    }
+)
+LARGER = Words(
+    {
+        "does": "A learning rate {factor:g} times as large, without GC, does the same.",
+        "does_not": "A learning rate {factor:g} times as large, without GC, does not replace it.",
+        "not_clear": "Whether a learning rate {factor:g} times as large, without GC, replaces it is not clear.",
+    }
+)
+# The rule on the measure of the loss that suits each condition.
+RELIABLE = {"common_shift": ("scaling", "-1..1"), "common_shift_running": ("network", "cnn_bn")}
 
 
 def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> list[str]:
@@ -70,6 +99,108 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
     return [*said, text(account, **values)]
 
 
+def short_answer(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> list[str]:
+    """Say in plain words what GC does to the training loss, which of its parts do as much, and whether a step does.
+
+    A part does as much where the rule says "all of it", and little where it says "little" or "none of it".
+
+    Args:
+        found, rules, optimizer: as for `synthesis`.
+
+    Returns:
+        list of str, empty before the rules have been applied.
+    """
+    if not {"ablations", "larger_step"} <= found.keys():
+        return []
+    tables = (found[rule].table for rule in ("ablations", "larger_step"))
+    parts, step = (table[table["optimizer"] == optimizer].set_index("arm") for table in tables)
+    if FULL not in parts.index:
+        return []
+    limits, low, high = rules["ablations"], parts["share_low"], parts["share_high"]
+    groups = {
+        "as_much": low > limits["all"],
+        "most": (low > limits["most"]) & ~(low > limits["all"]),
+        "little": (high < limits["most"]) & ~(low > limits["most"]),
+        "not_clear": ~(low > limits["most"]) & ~(high < limits["most"]),
+    }
+    said = [text("GC lowers the training loss by {change:.0%}.", change=-math.expm1(-parts.loc[FULL, "difference"]))]
+    for kind, chosen in groups.items():
+        where = [WHERE[arm] for arm in WHERE if arm in parts.index and chosen[arm]]
+        if where:
+            said.append(text(ALONE[kind], where=_either(where)))
+    if FASTER in step.index:
+        row, rule = step.loc[FASTER], rules["larger_step"]
+        does = row["share"] >= rule["closed"] and row["share_low"] > rule["closed_low"]
+        kind = "does" if does else "does_not" if row["share_high"] < rule["closed"] else "not_clear"
+        said.append(text(LARGER[kind], factor=rule["factor"]))
+    return said
+
+
+def _either(parts):
+    return parts[0] if len(parts) == 1 else text("{first} or {last}", first=text(", ").join(parts[:-1]), last=parts[-1])
+
+
+def parts_and_conditions(
+    found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop"
+) -> list[str]:
+    """Say in a sentence each what GC does in one kind of layer alone, and with other inputs or batch normalization.
+
+    With batch normalization the running loss is taken, because the clean one is not reliable there.
+
+    Args:
+        found, rules, optimizer: as for `synthesis`.
+
+    Returns:
+        list of str, empty before the rules have been applied.
+    """
+    if not {"ablations", *RELIABLE} <= found.keys():
+        return []
+    table = found["ablations"].table
+    arms = table[table["optimizer"] == optimizer].set_index("arm")
+    said = [
+        text(
+            "GC in {where} has {share:.0%} of GC's effect (95% interval {share_low:.0%} to {share_high:.0%}): "
+            "{reading}.",
+            where=WHERE[arm],
+            reading=how_much(arms.loc[arm], rules["ablations"]),
+            **arms.loc[arm, ["share", "share_low", "share_high"]],
+        )
+        for arm in ("conv_only", "dense_only")
+        if arm in arms.index
+    ]
+    for rule, (factor, level) in RELIABLE.items():
+        table = found[rule].table
+        for _, row in table[(table["optimizer"] == optimizer) & (table["second"] == level)].iterrows():
+            changes = (
+                changed_amount(-row[end], row["outcome"], row["scale"], joined=joined)
+                for end, joined in (("effect_second", True), ("effect_first", False))
+            )
+            second, first = changes
+            said.append(
+                text(
+                    "With {level}, the {outcome} with GC is {second}, and {first} without this change: {reading}.",
+                    level=value_name(factor, level),
+                    outcome=OUTCOMES[row["outcome"]],
+                    second=second,
+                    first=first,
+                    reading=condition_word(row, rules[rule]["remaining"]),
+                )
+            )
+    tuned = _tuned_effect(found, optimizer)
+    whole = arms["difference"].get(FULL)
+    if None not in (tuned, whole) and not math.isclose(tuned, whole, abs_tol=0.005):
+        said.append(
+            text(
+                "At the tuned rates GC lowers the loss of the plain CNN by {tuned:.0%}; at {rate}, by {whole:.0%} (the "
+                "band).",
+                tuned=-math.expm1(-tuned),
+                rate=rate(arms.loc[FULL, "learning_rate"]),
+                whole=-math.expm1(-whole),
+            )
+        )
+    return said
+
+
 def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> list[str]:
     """Say what GC does at one learning rate, with it and without: to the training loss, and to the held-out accuracy.
 
@@ -106,9 +237,7 @@ def at_one_rate(found: Mapping[str, Finding], optimizer: str = "rmsprop") -> lis
     tuned = _tuned_effect(found, optimizer)
     if tuned is not None and not math.isclose(tuned, loss["difference"], abs_tol=0.005):
         lower = changed_amount(-tuned, scale="log", joined=True)
-        said.append(
-            text("With each method at the rate that the study's own tuning chose, the loss is {lower}.", lower=lower)
-        )
+        said.append(text("At the rates that the study's own tuning chose for each, the loss is {lower}.", lower=lower))
     return [sentences(said)]
 
 
@@ -131,16 +260,35 @@ def faster_in_general(confirmation: Mapping[str, Finding], elsewhere: Mapping[st
         confirmation, elsewhere: what the rules of B and of C found, by name, as from `PublishedStudy.findings`.
 
     Returns:
-        list of one str, or empty: before the rules of both have been applied, or where C alone rules it out.
+        list of str: what follows by the rule and, where that is a general claim, its limits. Empty before the rules of
+        both have been applied, or where C alone rules it out.
     """
     if "speed" not in confirmation or "speed" not in elsewhere or not elsewhere["speed"].table.attrs[ENOUGH]:
         return []
     table = confirmation["speed"].table
-    shown = [value_name("optimizer", name) for name in table.loc[table["claimed"], "optimizer"]]
+    shown, limits = [value_name("optimizer", name) for name in table.loc[table["claimed"], "optimizer"]], []
     if len(shown) == len(table):
+        limits = [_limits(elsewhere["speed"].table)]
         said = "Study B shows it, too, for {optimizers}. By the rule, GC trains faster in general."
     elif shown:
         said = "Study B shows it for {optimizers} only. By the rule, no general claim is made."
     else:
         said = "Study B does not show it. By the rule, no general claim is made."
-    return [text(said, optimizers=listed(shown))]
+    return [text(said, optimizers=listed(shown)), *limits]
+
+
+def _limits(table):
+    """What a general claim about the speed is about: `table` is that of the rule in study C."""
+    faster, epochs = table["claimed"], [f"{count:g}" for count in sorted(table["epochs"].unique())]
+    near = int((faster & near_a_guess(table)).sum())
+    return text(
+        "This is about trainings like these: small networks, {epochs} epochs. In study C {faster} of {count} settings "
+        "show it, and in {near} of these {faster} the goal is hardly below the loss of a guess."
+        if near
+        else "This is about trainings like these: small networks, {epochs} epochs. In study C {faster} of {count} "
+        "settings show it.",
+        epochs=listed(epochs),
+        faster=int(faster.sum()),
+        count=len(table),
+        near=near,
+    )
