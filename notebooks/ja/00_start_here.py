@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="232515dc6ec7"
+# %% [markdown] translates="6acae2cb8965"
 # # 0. まずはここから
 #
-# **勾配中心化（Gradient Centralization、GC）とはどんな手法で、Keras ではどう書くのでしょうか（約 10 行です）。本当に実行されていることを、どう確かめるのでしょうか。使うと何が変わるのでしょうか。5 分で要点をつかみましょう。**
+# **勾配中心化（Gradient Centralization、GC）とはどんな手法で、Keras ではどう書くのでしょうか（約 10 行です）。本当に実行されていることを、どう確かめるのでしょうか。使うとどうなるかについて、何が分かっているのでしょうか。5 分で要点をつかみましょう。**
 #
-# 読むのにかかる時間は約 5 分です。実行するときは、`standard` プロファイルなら、CPU 2 コアで 30 秒もかかりません。GPU は要りません。
+# 実行にかかる時間は、`standard` プロファイルなら、CPU 2 コアで 1 分足らずです。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/00_start_here.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [English](../00_start_here.ipynb)
 #
@@ -91,8 +91,8 @@ class GCSGD(keras.optimizers.SGD):
         return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
 
 
-# %% [markdown] translates="27841907030d"
-# バックエンドが PyTorch のとき、Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりません。測ったところ、Adam を使ったトランスフォーマーのブロックでは、訓練の 1 ステップにかかる時間が 19% 延びました。`gc_tutorial` の既製のクラスなら、高速な実装がそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
+# %% [markdown] translates="c5c6ed6525b0"
+# バックエンドが PyTorch のとき、Keras のオプティマイザには、更新の計算を 1 つにまとめた（fused）高速な実装があります。自分で書いたクラスでは、それが使われません。[測定](../../gc_tutorial/study/results/README.md#speed)（英語）では、Adam を継承しただけで何も加えていないクラスでも、トランスフォーマーのブロックの訓練 1 ステップにかかる時間が 13% 延びました。`gc_tutorial` の既製のクラスなら、高速な実装がそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # Keras が決して呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。ですから、実行されていることを確かめる方法が要ります。
 #
@@ -142,7 +142,7 @@ show(
 #
 # ## 訓練はどう変わるか
 #
-# GC でネットワークがよくなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、まず、どの方法でもいくつかの学習率を試します（[ノートブック 5](05_comparison.ipynb)）。それから、方法ごとにいちばんよい学習率で、新しい**シード**を使って訓練します。シードは、重みの初期値、データの順序、そして、どのデータを**評価用**（held-out）として訓練に使わないかを決めます。
+# GC でネットワークがよくなるかどうかは、別の問題です。答えは、ステップの大きさを決める係数、つまり**学習率**によって変わるかもしれません。そこで、このチュートリアルの実験（study）では、まず、どの方法でもいくつかの学習率を試します（[ノートブック 5](05_comparison.ipynb)）。それから、方法ごとにいちばんよい学習率で、新しい**シード**を使って訓練します。シードは、重みの初期値、データの順序、そして、どのデータを訓練に使わず、**評価用**（held-out）に取り分けるかを決めます。評価用のデータでの正解率と損失を、このチュートリアルでは**テスト正解率**、**テスト損失**と呼びます。
 #
 # 次の 2 つの図は、実験 C の結果です。5 つの小さなデータセット、バッチ正規化のある CNN とない CNN、小さなトランスフォーマー、オプティマイザは Adam と AdamW、訓練は 12 エポック、シードは 10 個です。
 
@@ -156,29 +156,29 @@ show(forest(elsewhere["training"].table), alt=forest_alt(elsewhere["training"].t
 # %% tags=["hide-input"]
 show(forest(elsewhere["heldout"].table), alt=forest_alt(elsewhere["heldout"].table))
 
-# %% [markdown] translates="c5c9700b2d7d"
-# 1 行が、1 つのデータセットを使う 1 つのネットワークを表します。点は GC ありと GC なしの差の平均、横棒はその 95% 信頼区間です。訓練損失は破線より左、正解率は右にあるほど、GC ありのほうがよい結果です。帯は、実用上は意味がないと計画で定めた差の範囲です。区間がゼロを含まず、多重検定の補正をしてもその結果が保たれるとき、GC は**役に立つ**と判定します。「結論が出ない」は、違いがないという意味ではありません（[ノートブック 5](05_comparison.ipynb)）。訓練損失は、ドロップアウトもデータ拡張もなしで測っています。
+# %% [markdown] translates="545af5ff0c71"
+# 1 行が、1 つのデータセットを使う 1 つのネットワークを表します。点は GC ありと GC なしの差の平均、横棒はその 95% 信頼区間です。点が、訓練損失では破線より左に、正解率では右にあれば、GC ありのほうがよい結果です。帯は**許容幅**（margin）で、これに収まる差は小さすぎて問題にならないと、計画で決めてあります。GC が**役に立つ**、または**害になる**と判定するのは、区間がゼロを含まず、多重検定の補正をしてもその結果が保たれるときです。「結論が出ない」は、違いがないという意味ではありません（[ノートブック 5](05_comparison.ipynb)）。訓練損失は、ドロップアウトもデータ拡張もなしで測っています。
 #
-# このチュートリアルの画像だけを使う実験もあります。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**でいちばんよかった 1 つの学習率を、どちらの方法にも使います。実験 B（RMSprop と Adam、シード 60 個）では、方法ごとにいちばんよい学習率を使います。（パーセントの値は、同じシードの訓練の組ごとに求めて平均したものです。そのため、平均どうしから求めた値とは少し違うことがあります。）
+# このチュートリアルの画像だけを使う実験もあります。実験 D（RMSprop）と実験 D2（SGD）では、GC **なし**でいちばんよかった 1 つの学習率を、どちらの方法にも使います。パーセントの値は、同じシードの訓練の組ごとに求めて平均したものなので、平均どうしから求めた値とは少し違うことがあります。実験 B（RMSprop と Adam、シード 60 個）では、実験 C と同じように、方法ごとにいちばんよい学習率を使います。B と C の行は、その条件で GC が役に立つ設定と害になる設定を数えたものです。損失の単位は、自然対数の単位のナットです。2 つのクラスからでたらめに選んで答えると、損失は 0.69 ナットになります。
 
 # %% tags=["hide-input"]
+from gc_tutorial.study.evidence.outcomes import OUTCOMES
 from gc_tutorial.study.evidence.result_rows import counted_settings
-from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
+from IPython.display import Markdown
 
 studies = {"B": published("B_confirmation").findings(), "C": elsewhere}
 lines = at_one_rate(published("D_mechanism").findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
-lines += [
-    text("Study {letter}: {said}", letter=letter, said=counted_settings(found[name]))
-    for letter, found in studies.items()
-    for name in ("training", "heldout")
-]
+for letter, found in studies.items():
+    for finding in (found["training"], found["heldout"]):
+        outcome, said = OUTCOMES[finding.table["outcome"].iloc[0]], counted_settings(finding, conditions=False)
+        lines.append(text("Study {letter}, {outcome}: {said}", letter=letter, outcome=outcome, said=said))
 Markdown("\n".join(f"- {line}" for line in lines))
 
-# %% [markdown] translates="6cba23e48fc2"
+# %% [markdown] translates="4fc097490ac7"
 # ## 次に読むもの
 #
-# - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. なぜ効くのか](08_why_it_works.ipynb) を読みます。
+# - **理解する。** [1. 画像](01_data.ipynb)、[2. データ拡張](02_augmentation.ipynb)、[3. CNN](03_cnn.ipynb)、[4. 勾配中心化](04_gradient_centralization.ipynb) と進み、それから [8. 何を変え、なぜ効くと考えられるのか](08_why_it_works.ipynb) を読みます。
 # - **証拠を見る。** [5. 比較](05_comparison.ipynb) と [9. 使うべきか](09_should_you_use_it.ipynb) です。
 # - **自分のプロジェクトで使う。** [7. どのオプティマイザでも](07_any_optimizer.ipynb) では、`gc_tutorial.GCAdam` などの既製のクラスを使います。手元の画像で試すなら [6. 自分の画像](06_your_own_images.ipynb) です。
 
@@ -209,12 +209,12 @@ print(
 )
 print(text("Notebook 7 measures this for Adam and other optimizers, and shows the variant of GC that keeps the means."))
 
-# %% [markdown] translates="e0e9adfc0a5a"
+# %% [markdown] translates="243fb1997153"
 # ## このノートブックのまとめ
 #
 # - GC は、重みベクトルごとに、勾配からその平均を引きます。ですから、SGD では、ステップの前後で重みの和は変わりません。
 # - Keras のオプティマイザなら約 10 行で書け、書く場所は `apply` です。
 # - SGD では、重みベクトルの平均は、GC なしなら動き、GC ありなら動きません。これが、実行されている証拠です。
-# - 方法ごとにいちばんよい学習率を使うと、実験 B と実験 C のどの設定でも、12 エポック後の訓練損失は GC ありのほうが低くなりました。テスト正解率（訓練に使わないデータでの正解率）の結果は、実験によって違います。C では、半分の設定で高くなることが示され、低くなることが示された設定はありません。B では、テスト損失がいちばん低くなる学習率を使うと、どちらの設定でも低くなることが示されました（この実験の馬と人についてだけの結果です）。一方、B のもっと高い学習率では、高くなりました（規則の対象外）。ですから、正解率について一般的な主張はしません。くわしくは、もっと長く訓練した場合の結果とともに、[ノートブック 9](09_should_you_use_it.ipynb) で説明します。
+# - 方法ごとにいちばんよい学習率を使うと、実験 B と実験 C のすべての設定で、12 エポック後の訓練損失は GC ありのほうが低くなりました。テスト正解率については、C では、GC は半分の設定で役に立ち、害になる設定はありません。B では、ある学習率で害になりますが、それより高い学習率では、GC ありのほうが正解率が高くなりました。ですから、正解率について一般的な主張はしません。くわしいことと、もっと長い訓練の結果は、[ノートブック 9](09_should_you_use_it.ipynb) で説明します。
 #
 # 次は [1. 画像](01_data.ipynb) です。上に挙げた、ほかのノートブックに進んでもかまいません。

@@ -8,7 +8,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="d59e123de35a"
+# %% [markdown] translates="8e1f9d752aa1"
 # # 2. データ拡張
 #
 # **公開例と同じように、訓練用画像をランダムに反転・回転・ズームしましょう。ただし、リサンプリングはどの画像でも一度だけにし、それで何が変わるかを測ります。**
@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 data = load_data(settings.data, settings.image_size)
 images, labels = data.train_images, data.train_labels
 
-# %% [markdown] translates="328b906e3702"
+# %% [markdown] translates="af4fec40ecaa"
 # ## そもそも、なぜデータ拡張をするのか
 #
 # 反転した馬も、やはり馬です。見るたびに画像の向きや位置が違えば、モデルは画像を簡単には丸暗記できません。データ拡張をするのは**訓練用**の画像だけです。訓練に使わずに取り分けた評価用画像は、元のままにしておきます。
@@ -246,18 +246,19 @@ axis.bar_label(bars, fmt="{:,.0f}", padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("images per second (more is better)")
 axis.margins(x=0.15)
-set_title(figure, text("Our pipeline gives {ratio:.1f} times as many images per second here", ratio=fast / slow))
+title = "Our pipeline gives {ratio:.1f} times as many images per second here (best of three)"
+set_title(figure, text(title, ratio=fast / slow))
 alt = "Bar chart: the published pipeline gives {slow:,.0f} images per second, ours {fast:,.0f}."
 show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
     print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
-# %% [markdown] translates="0e0d594fa862"
-# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です。どれも 5 回のうち最もよい値で、中央値は 124 枚、1,483 枚、370 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
+# %% [markdown] translates="527d7998523c"
+# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層の 156 枚、OpenCV の 1,678 枚に対して 472 枚です。どれも 5 回のうちいちばんよい値で、中央値は 124 枚、1,483 枚、370 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
 #
 # ## 訓練にとっての意味
 #
-# 訓練全体は、この倍率ほどには速くなりません。ネットワーク自体の計算は変わらないからです。次の表は、公開例の設定（300×300 ピクセル、128 枚のバッチ）での 1 エポックを、3 通りに測ったものです。メモリに置いた画像を使うネットワークだけの場合、ネットワークに公開例のパイプライン（画像を毎回デコードし直します）を加えた場合、ネットワークにこのノートブックのパイプラインを加えた場合です。値は、CPU 2 コアで 3 つの時間を順番に測った、パッケージのベンチマークのものです。
+# 訓練全体は、この倍率ほどには速くなりません。ネットワーク自体の計算は変わらないからです。次の表は、公開例の設定（300×300 ピクセル、128 枚のバッチ）での 1 エポックを、3 通りに測ったものです。メモリに置いた画像を使い、ネットワークだけを訓練した場合、それに公開例のパイプライン（画像を毎回デコードし直します）を加えた場合、このノートブックのパイプラインを加えた場合です。値は、パッケージのベンチマークで、CPU 2 コアを使い、3 通りの時間を順番に測ったものです。
 
 # %%
 import pandas as pd

@@ -9,12 +9,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="22ea659f90ad"
+# %% [markdown] translates="0a04d878f2da"
 # # 3. CNN
 #
 # **公開例のネットワークを組み立て、勾配中心化（GC）を使わずに訓練し、訓練で見せていない画像で評価しましょう。**
 #
-# `standard` プロファイルでは、CPU 2 コアで約 2 分かかります。GPU は要りません。
+# `standard` プロファイルでは、CPU 2 コアで約 1 分かかります。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/03_cnn.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/03_cnn.ipynb) · [English](../03_cnn.ipynb)
 #
@@ -80,7 +80,7 @@ model = keras.Sequential(
 )
 
 # %% [markdown] translates="0ab22786d526"
-# 次の表は、カーネルの一覧です。どのカーネルでも、最後の軸がその層の出力ユニット（output unit）に対応し、残りの軸をすべて合わせたものが 1 つのユニットの**重みベクトル**になります。この表を覚えておいてください。勾配中心化は、このベクトルごとに行われます。
+# 次の表は、カーネルの一覧です（kernel の列は、カーネルの形です）。どのカーネルでも、最後の軸がその層の出力ユニット（output unit）に対応し、残りの軸をすべて合わせたものが 1 つのユニットの**重みベクトル**になります。この表を覚えておいてください。勾配中心化は、このベクトルごとに行われます。
 
 # %%
 import pandas as pd
@@ -107,12 +107,12 @@ largest = max(at_300.layers, key=lambda layer: layer.count_params())
 said = {"units": largest.units, "count": largest.count_params()}
 print(text("of these in the dense layer of {units} units: {count:,}", **said))
 
-# %% [markdown] translates="cd16d76372ca"
+# %% [markdown] translates="df8d8fcf5835"
 # ## 訓練
 #
 # オプティマイザは RMSprop、損失は二値交差エントロピー（binary cross-entropy）、評価の指標は正解率で、どれも公開例と同じです。公開例の学習率の 0.0001 を使うのは、プロファイル `full` です。ほかのプロファイルではバッチが小さく、学習率は、少ないエポック数でも学習の様子が見えるように 0.001 としています。
 #
-# `validation_data` を渡すと、Keras はエポックが終わるたびに評価用画像で評価します。公開例では、この評価を行っていません。`TimeHistory` は、各エポックの訓練にかかった時間を記録します。
+# `validation_data` を渡すと、Keras はエポックが終わるたびに評価用画像で評価します。公開例では、この評価を行っていません。このノートブックの評価用画像は、いつも[ノートブック 1](01_data.ipynb) の**背景が白い画像**です。`TimeHistory` は、各エポックの訓練にかかった時間を記録します。
 #
 # 出力には、エポックごとに、訓練用画像での正解率（accuracy）と損失（loss）、評価用画像での正解率（val_accuracy）と損失（val_loss）が並びます。
 
@@ -174,7 +174,7 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="1a8b526423a0"
+# %% [markdown] translates="2ab95248187a"
 # このような曲線を読むときの注意が 2 つあります。
 #
 # - 訓練用画像の曲線は、ドロップアウトを使い、データ拡張をした画像での値を、エポック**全体**にわたって平均したものです。評価用画像の曲線は、エポックの**終わり**に、ドロップアウトなしで、元のままの画像で測ったものです。ですから、過学習（overfitting）がなくても、2 つの曲線は違うことがあります。
@@ -182,7 +182,7 @@ Markdown(
 #
 # ## 1 本の曲線をどこまで信用できるか
 #
-# ここまでは、たった **1 回**の訓練でした。次の図は、このチュートリアルの最初の実験から、同じ方法（GC なし）の訓練を示したものです（150×150 ピクセル、12 エポック、本物の画像）。この実験の結果はパッケージに付属していて、残りはノートブック 5 で示します。線の 1 本 1 本が 1 つのシード（乱数の出発点）にあたります。訓練どうしで違うのは、重みの初期値（initial weights）、画像の順序、データ拡張だけです。それだけのことでテスト正解率がこれほど変わる理由は、ここでは調べていません。評価用画像の白い背景は、考えられる理由の 1 つです。
+# ここまでは、たった **1 回**の訓練でした。次の図は、このチュートリアルの最初の実験から、同じ方法（GC なし）の訓練を示したものです。この実験の結果はパッケージに付属しています（150×150 ピクセル、12 エポック、本物の画像。残りの結果はノートブック 5 で示します）。線の 1 本 1 本が 1 つのシード（乱数の出発点）にあたります。訓練どうしで違うのは、重みの初期値（initial weights）、画像の順序、データ拡張だけです。
 
 # %% tags=["hide-input"]
 from gc_tutorial.plotting import COLOURS

@@ -9,12 +9,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="03301c940959"
+# %% [markdown] translates="aee4f72f5b34"
 # # 4. 勾配中心化
 #
 # **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。公開例のコードでは、GC は決して実行されません。**
 #
-# `standard` プロファイルでは、CPU 2 コアで 2〜3 分かかります。GPU は要りません。
+# `standard` プロファイルでは、CPU 2 コアで約 1 分かかります。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/04_gradient_centralization.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/04_gradient_centralization.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/04_gradient_centralization.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/04_gradient_centralization.ipynb) · [English](../04_gradient_centralization.ipynb)
 #
@@ -129,23 +129,28 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown] translates="4922381f0299"
-# この短いクラスが正しいのは、全結合層とふつうの畳み込み層に使う場合だけで、ほかの層では正しくありません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアスと、埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。Keras のオプティマイザは、更新の計算を 1 つにまとめた（fused）高速な実装に切り替わります。自分で書いたクラスでは切り替わりませんが、既製のクラスなら切り替わります（[よくある質問](../../docs/faq.md)、英語）。
+# %% [markdown] translates="00632dfdea38"
+# この短いクラスが正しいのは、全結合層とふつうの畳み込み層に使う場合だけで、ほかの層では正しくありません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアス、さらには埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。Keras のオプティマイザには、更新の計算を 1 つにまとめた（fused）高速な実装がありますが、自分で書いたクラスでは、それが使われません。既製のクラスなら使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # ## 公開例のオプティマイザ
 #
-# 「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。公開例のメソッドの中身は、もし呼ばれればエラーになります。`super().get_gradients()` に引数がなく、`ops.mean` に `keep_dims` という引数はないからです。これも、一度も呼ばれなかったことを示しています。
+# 「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。公開例のメソッドの中身は、もし呼ばれればエラーになります。`super().get_gradients()` に引数がなく、`ops.mean` に `keep_dims` という引数はないからです。ところが、公開例のページに載っている訓練は、エラーになっていません。ですから、この中身は一度も呼ばれなかったのです。
 #
-# 公開例とそこからコピーされたコードの問題には、ほかの人たちが先に気づいていました。
+# ほかの人たちも、このチュートリアルより前に、問題に気づいていました。
 #
-# - パッケージ `gctf` の利用者が、その GC は実行されないと 2021 年に報告しました（[issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)）。
-# - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にマージ）の題は、「Fixed the errors in gradient_centralization.py」です。何が変わったのかは、見ることができませんでした。
-# - [issue 2111](https://github.com/keras-team/keras-io/issues/2111)（2025-05-24）で、例の中の比較は公平でないと報告されました。
-# - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025 年）で、訓練ごとに別のモデルを使うように改められました。
+# - パッケージ `gctf` の [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)（2021-06-20）は、そのパッケージの MNIST の例を取り上げ、GC ありで行う 2 回目の訓練が、1 回目の重みの続きになると指摘しました。モデルをもう一度コンパイルしても、重みはそのまま残るからです。そして、新しいモデルを使うように求めました。
+# - `gctf` の[ディスカッション](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/discussions/26)では、`get_gradients` が働くのは TensorFlow 1 のグラフモードだけなので、このパッケージは TensorFlow 2 では働かないようだと指摘されました。投稿の日付は確かめられませんでした。投稿者が使っていたのは TensorFlow 2.5.1 です。
+# - [issue 2111](https://github.com/keras-team/keras-io/issues/2111)（2025-05-24）は、Keras の例そのものについて、issue 24 と同じ理由で、その比較は公平でないかもしれないと指摘しました。
 #
-# 執筆時に公開例のページを参照できなかったため、その現在の内容は分かりません。ですから、以下は 2023-07-25 の版についての話です。
+# Keras の例は、何度か変更されました。2023-07-25 よりあとの変更で、分かっているものは 3 つあります。
 #
-# `gctf` は、クラスの `get_gradients` を上書きするのではなく、できあがったオプティマイザに、あとからこのメソッドを設定します。次のセルに、両方の骨組みを書きます。
+# - [pull request 1598](https://github.com/keras-team/keras-io/pull/1598)（2023-11-10 にレビュー、マージ済み）の題は、「Update gradient centralization example for Keras 3」です。
+# - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にレビュー、マージ済み）の題は、「Fixed the errors in gradient_centralization.py」です。何が変わったのかは、確かめられませんでした。
+# - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025-05-29 に作成、マージ済み）では、訓練ごとに別のモデルを使うように改められました。
+#
+# 2023-07-25 という日付をもつ版は、1 つではありません。少なくとも 2 つあり、モデルの最初にあるのは、一方では引数 `input_shape` をもつ畳み込み層、もう一方では `Input` の層です。`get_gradients` はどちらの版でも同じで、どちらも 1 つのモデルを 2 回訓練します。表示されている途中経過の行は、2025 年までページにあったようです。2024-11-21 の日付をもつページのコピーに、その行があるからです。また、2025-05-24 の issue 2111 は、GC ありの最初のエポックの正解率として 71% を引用していて、これもその行の値です。現在のページは参照できませんでした。ですから、以下は 2023-07-25 の版についての話です。
+#
+# `gctf` のオプティマイザは、クラスの `get_gradients` を上書きするのではなく、できあがったオプティマイザに、あとからこのメソッドを設定します。次のセルに、両方の骨組みを書きます。
 #
 # セルの最後では、Keras 自身の RMSprop に `get_gradients` というメソッドがあるかどうかを出力します（True なら「ある」、False なら「ない」です）。
 
@@ -224,7 +229,8 @@ else:  # a GPU may round differently in every run
         "Its weights differ from plain RMSprop's by {published:.2g}. Plain RMSprop, run again, differs by {again:.2g}."
     )
 others = (
-    "With the optimizer of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to {ours:.2g}."
+    "With an optimizer changed in the way of `gctf` they differ from plain RMSprop's by {gctf:.2g}, and with ours by up to "
+    "{ours:.2g}."
 )
 found = [
     text("The published `get_gradients` was called **{calls}** times.", calls=PublishedGCRMSprop.calls),
@@ -270,7 +276,7 @@ pd.Series(means, name=text("largest mean of a gradient at the update")).to_frame
 # %% [markdown] translates="089210d0cb47"
 # ## 証明 2「訓練では変えられない平均」
 #
-# 素の確率的勾配降下法（SGD）は、モーメンタムがあってもなくても、重みに勾配の定数倍を足していくだけです。どの勾配も平均がゼロなら、それぞれの重みベクトルの平均は決して動きません。つまり、この平均は**不変量**（invariant）です。このことは、重みだけを見れば分かります。ですから、SGD で訓練するプロジェクトで GC が実行されているかどうかを調べるには、いちばんよい方法です。ただし、`weight_decay` と `clipvalue` を使っていないプロジェクトに限ります。どちらも GC のあとに働いて、平均を動かすからです。`WeightMeanDrift` は、平均のずれ（shift）の最大値を記録します。
+# 素の確率的勾配降下法（SGD）は、モーメンタムがあってもなくても、重みに勾配の定数倍を足していくだけです。どの勾配も平均がゼロなら、それぞれの重みベクトルの平均は決して動きません。つまり、この平均は**不変量**（invariant）です。このことは、重みだけを見れば分かります。ですから、SGD で訓練するプロジェクトで GC が実行されているかどうかを調べるには、これがいちばんよい方法です。ただし、`weight_decay` と `clipvalue` を使っていないプロジェクトに限ります。どちらも GC のあとに働いて、平均を動かすからです。`WeightMeanDrift` は、平均のずれ（shift）の最大値を記録します。
 #
 # SGD には、パッケージの `GCSGD` を使います。書き方は上のクラスと同じです。結果の表は、重みベクトルの平均のずれの最大値です。
 
@@ -284,14 +290,14 @@ for name, optimizer in {"SGD": keras.optimizers.SGD(0.01, momentum=0.9), "GCSGD"
 shifts = {name: f"{one.drift[-1]:.1e}" for name, one in drifts.items()}
 pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame()
 
-# %% [markdown] translates="abb7b7adbadf"
+# %% [markdown] translates="2a570a1bd935"
 # `GCSGD` に残っているずれは、丸め誤差（rounding）です。
 #
 # RMSprop と Adam は、勾配の成分を、それぞれ異なるスケールで割ります。そのため、これらのオプティマイザでは、GC が実行されていても平均は動きます。[ノートブック 7](07_any_optimizer.ipynb) では、このことを測り、平均を保つように変えた GC を紹介します。
 #
 # ## GC ありと GC なし
 #
-# ここで、GC ありと GC なしを比べます。比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**（baseline）とします。2 回の訓練には**対応があります**（paired）。重みの初期値もバッチも同じだということです。どちらも、訓練に使わずに取り分けた評価用画像で評価します。
+# ここで、GC ありと GC なしを比べます。比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**（baseline）とします。2 回の訓練には**対応があります**（paired）。重みの初期値もバッチも同じだということです。どちらも、訓練に使わずに取り分けた評価用画像で評価します。ここでは、[ノートブック 1](01_data.ipynb) の**背景が白い画像**です。
 #
 # 訓練のたびに**新しいモデル**を作ります。`compile` は重みをそのまま残すので、同じモデルでもう一度訓練すると、前の訓練の続きになってしまうからです。
 
@@ -393,7 +399,7 @@ for name, distance in moved.items():
         said = "{name} moved the kernel by {distance:.2g}, so GC runs in it."
     print(text(said, name=name, distance=distance))
 
-# %% [markdown] translates="921f8bed94ee"
+# %% [markdown] translates="b069faafcd15"
 # ## このノートブックのまとめ
 #
 # - GC は、それぞれの重みベクトルの勾配から、その平均を引きます。約 10 行で書け、書く場所は `Optimizer.apply` です。

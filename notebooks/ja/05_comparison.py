@@ -9,10 +9,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="e2bfbd4f296a"
+# %% [markdown] translates="01b550c48750"
 # # 5. 比較
 #
-# **勾配中心化（GC）を使う訓練と使わない訓練を比べて、信頼できる結果を得る方法を学びましょう。方法ごとにいちばんよい学習率を使い、いくつものシードで訓練し、訓練に使わない画像で測ります。実験から分かったことも読みます。そして、比較から誤った結論が出てしまう例を 2 つ見ます。**
+# **勾配中心化（GC）を使う訓練と使わない訓練を、信頼できる形で比べる方法を学びましょう。そして、実験から分かったことを読み、比較から誤った結論が出てしまう例を 2 つ見ます。**
 #
 # `standard` プロファイルでは、CPU 2 コアで 1〜3 分かかります。GPU は要りません。
 #
@@ -20,9 +20,9 @@
 #
 # このノートブックで行うこと
 #
-# - 対応のある小さな比較を、自分の環境で実行します。
+# - 対応のある小さな比較を、自分のマシンで実行します。
 # - 実験から何が分かったのかを読みます。
-# - 学習率を調整せず、1 つの設定だけで比べると、どんな誤った結論になるかを見ます。また、Keras の例にあるような改善が、GC をまったく使わずにどう生じるかを見ます。
+# - 調整していない 1 つの設定だけで比べると、どう誤るかを見ます。また、Keras の例にあるような改善が、GC をまったく使わずにどう生じるかを見ます。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -43,18 +43,18 @@ from gc_tutorial import load_data
 image_size = min(settings.image_size, 94)  # as in study A; with larger images the live comparison only takes longer
 data = load_data(settings.data, image_size)
 
-# %% [markdown] translates="055625216224"
+# %% [markdown] translates="ea69ca13c473"
 # ## 公平な比較とは
 #
-# 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配そのものではなく、オプティマイザが勾配から計算した更新量のほうを中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
+# 比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**（baseline）とします。**勾配への GC**（GC on the gradient）は、[ノートブック 4](04_gradient_centralization.ipynb) で書いたものです。**更新量への GC**（GC on the update）は、勾配そのものではなく、オプティマイザが勾配から計算した更新量を中心化します。RMSprop や Adam のように勾配の成分ごとにスケールを変えるオプティマイザでは、論文の著者がこちらを勧めています。
 #
-# - **対応があること。** 同じシードなら、どの群も同じ重みから始まり、同じバッチを受け取ります。どちらもビット単位で同じです。そのため、同じシードどうしで、各群の値から基準の値を引けます。
+# - **対応があること。** 同じシードなら、どの群も同じ重みから始まり、同じバッチを受け取ります。どちらもビット単位で同じです。そのため、シードごとに、各群の値から基準の値を引けます。
 # - **毎回新しく始めること。** 訓練のたびに、モデルもオプティマイザも新しく作ります。
-# - **評価用画像で測ること。** 損失と正解率は、どの訓練にも使わない画像で測ります。このノートブックで実行する比較では、背景が白い画像がそれに当たります。あとで見る計画した実験では、訓練用画像に写っている馬と人の一部も、評価用に取り分けます。
+# - **評価用画像で測ること。** 損失と正解率は、どの訓練にも使わない画像で測ります。このノートブックで実行する比較では、背景が白い画像がそれに当たります。あとで見る計画した実験では、訓練用画像に写っている馬と人の一部も、評価用に取り分けます。評価用画像での損失と正解率を、**テスト損失**、**テスト正解率**と呼びます。
 # - **繰り返すこと。** いくつものシードで訓練し、差に区間を付けます。
-# - **調整すること。** どの群にも、その群にいちばん合う学習率を使います。学習率を選ぶのに使ったシードは、あとの比較には使いません。（画像は同じものを使い、どれを評価用に取り分けるかを順に替えます。）
+# - **調整すること。** どの群にも、その群にいちばん合う学習率を使います。学習率を選ぶのに使ったシードは、あとの比較には使いません。画像は同じものを使い、どれを評価用に取り分けるかを順に替えます。
 #
-# `compare` は、調整以外のすべてを行います。ここでは、RMSprop で 2 つの群を訓練してみましょう。出力される表の列は、群（arm）、シード（seed）、エポック（epoch）、訓練損失、テスト損失、テスト正解率です。
+# `compare` は、調整以外のすべてを行います。ここでは、RMSprop で 2 つの群を訓練します。出力される表の列は、群（arm）、シード（seed）、エポック（epoch）、訓練損失、テスト損失、テスト正解率です。群の gradient は、勾配への GC のことです。
 
 # %%
 from gc_tutorial import compare
@@ -81,16 +81,18 @@ show(
     alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="5eae02822268"
+# %% [markdown] translates="976031ea3831"
 # 何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
 #
-# 実験には 2 つの部分があります。**A** では学習率を選びます。どの群も、94 ピクセルの画像を使い、7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使い、RMSprop と Adam について、群ごとにいちばんよい学習率で比べます。まず、A でいちばんよかった学習率とその両隣の 3 つを使って、別のシードで調整し直します。それから、60 個の新しいシードを使い、GC なしと勾配への GC を、それぞれのいちばんよい学習率と、もう一方のいちばんよい学習率の両方で訓練します。計画と判定の規則は、判定の対象となる訓練より前にコミットしてあります（[計画](../../gc_tutorial/study/plans)）。例外は、[結果の README](../../gc_tutorial/study/results/README.md) に挙げてあります（どちらも英語）。
+# この実験は 2 つの部分からなります。**A** では学習率を選びます。94 ピクセルの画像を使い、どの群も 7 通りの学習率と 5 個のシードで訓練します。**B** では、150 ピクセルの画像を使い、RMSprop と Adam について答えを出します。まず、A でいちばんよかった学習率とその両隣の 3 つを候補にして、別のシードで調整し直します。次に、60 個の新しいシードで、GC なしと勾配への GC を訓練します。どちらの群も、自分のいちばんよい学習率と、もう一方の群のいちばんよい学習率の両方で訓練します。
 #
-# 評価用画像に写っているのは、訓練に使ったものとは別の馬と人で、背景は訓練に使ったものと同じです。CG で描かれた馬と人は、合わせて 67 体です。シードではなく、この馬と人を単位にして区間を求めると、新しい馬や人で何が期待できるかが分かります。規則を適用するのは、必要な訓練がすべて終わってからです。
+# [計画](../../gc_tutorial/study/plans)と判定の規則は、判定の対象となる訓練より前にコミットしてあります。例外は、[結果の一覧](../../gc_tutorial/study/results/README.md)に挙げてあります（どちらも英語）。規則を適用するのは、必要な訓練がすべて終わってからです。
 #
-# ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよいと分かった学習率で、GC ありと GC なしの訓練を行います（[ノートブック 8](08_why_it_works.ipynb)）。
+# 評価用画像に写っているのは、訓練に使ったものとは別の馬と人ですが、背景は同じです。CG で描かれた馬と人は 67 体あります。ここでは、その 1 体 1 体を**個体**（individual、計画では figure）と呼びます。シードではなく個体を単位にして求めた区間は、新しい個体で何が期待できるかを表します。
+#
+# ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよかった学習率で、GC ありと GC なしを訓練します（[ノートブック 8](08_why_it_works.ipynb)）。
 #
 # 次の出力は、A と B がそれぞれどこまで進んだかを示します。
 
@@ -109,15 +111,38 @@ tables = [one["heldout"].table for one in (answers, published("C_generality").fi
 heldout = pd.concat(tables, ignore_index=True)
 show(answer(tuning.runs, heldout), alt=answer_alt(tuning.runs, heldout))
 
-# %% [markdown] translates="f2ddc54767af"
-# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均で、星印はその群でいちばんよい学習率です。どの群でも、試した学習率の候補は同じです。図では、点が重ならないように、横に少しずらしました。学習率が高いところでは、損失が爆発した訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「ドロップアウトなし」の訓練損失は、データ拡張もなしで測っています。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.figures import tuning_runs
+from gc_tutorial.study.evidence.names import value_name
+from gc_tutorial.study.evidence.tuning import tuned_rates
+from gc_tutorial.study.evidence.wording import rate, rates
+from IPython.display import Markdown
+
+shown = tuning_runs(tuning.runs, "rmsprop")
+star = tuned_rates(shown, "heldout_loss").set_index("arm").loc["gradient"]
+row = answers["heldout"].table.set_index("optimizer").loc["rmsprop"]
+sizes = shown["image_size"].iloc[0], confirmation.runs["image_size"].iloc[0]
+said = (
+    "The second panel and the third do not show the same trainings. With {name} the second shows study A: {few} seeds, {small:.0f} pixels, "
+    "and GC's star at {star}. The third has study B: {many:.0f} seeds, {large:.0f} pixels, {rates}. The table of means below has B at a "
+    "higher rate, too."
+)
+values = {"few": shown["seed"].nunique(), "many": row["seeds"], "small": sizes[0], "large": sizes[1]}
+pair = rates(row["learning_rate"], row["learning_rate_baseline"])
+Markdown(text(said, name=value_name("optimizer", "rmsprop"), star=rate(star["learning_rate"]), rates=pair, **values))
+
+# %% [markdown] translates="0b54318268c1"
+# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均です。星印は、その群でいちばんよい学習率を表します。1 番目の図では訓練損失が、2 番目の図ではテスト損失が、いちばん低くなる学習率です。どの群でも、試した学習率は同じです。点が重ならないように、横に少しずらしてあります。学習率が高いところでは、損失が爆発した訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「訓練損失（ドロップアウトなし）」（clean training loss）は、ドロップアウトもデータ拡張もなしで測ったものです。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
 #
-# 判定には 4 つの言葉を使います。まず、差の 95% 信頼区間（confidence interval、もっと多くのシードで訓練したときの平均がありそうな範囲）を求めます。この区間がゼロを含まず、多重検定の補正をしてもその結果が保たれるなら、差がどれほど小さくても、その向きに応じて、GC は**役に立つ**（helps）、または**害になる**（hurts）と判定します。90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。どれにも当てはまらなければ、**結論が出ない**（inconclusive）とします。これは、違いがないという意味ではありません。実験 A と B では、許容幅は、正解率なら 2 ポイント、訓練損失なら 0.02（テスト損失なら 0.05）です。（あとで見る最初の実験でも同じ言葉を使いますが、補正はしていません。）
+# 規則では 4 つの言葉を使います。どの言葉になるかは、差の信頼区間（confidence interval）、つまり、もっと多くのシードで訓練したときの平均がありそうな範囲から決まります。
 #
-# 次の出力では、規則が答える問いを太字で、答えをそのあとに示しています。
+# - 95% 信頼区間がゼロを含まず、多重検定の補正をしてもその結果が保たれるなら、差がどれほど小さくても、GC は**役に立つ**（helps）、または**害になる**（hurts）と判定します。差や効果や変化が**示された**（shown）と言うのも、この 2 つの条件が満たされた場合です。
+# - 90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。A と B の許容幅は、正解率では 2 ポイント、訓練損失では 0.02、テスト損失では 0.05 です。
+# - それ以外は、すべて**結論が出ない**（inconclusive）とします。違いがないという意味ではありません。
+#
+# 規則で問うていないことには、「規則の対象外」と記します。
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
 from gc_tutorial.study.evidence.synthesis import at_one_rate
 
 questions = {
@@ -134,18 +159,28 @@ one_rate += at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 lines += [f"- **{text('At one rate, with and without GC:')}** {said}" for said in one_rate]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="e841dd1fa5f7"
-# つまり、規則によれば、GC を使うと、訓練は速くなり、訓練用画像への適合もよくなりますが、評価用に取り分けた馬と人での正解率は低くなります。ほかの馬や人については、何も示されていません。ただし、これらの結果は、別々の学習率で得られたものです。学習率は、どの規則でも 5 個の調整用のシードで選びますが、訓練の速さと適合についての規則では訓練損失が、正解率についての規則ではテスト損失が、いちばん低くなるものを選ぶからです。
+# %% [markdown] translates="7e7bfe613d31"
+# つまり、規則によれば、GC を使うと、訓練は速くなり、訓練用画像への適合もよくなりますが、評価用に取り分けたこの馬と人での正解率は低くなります。ほかの馬や人については、何も示されていません。
 #
-# B では、どちらの方法も、3.2e-4 と 1e-3 の両方で訓練しました。（3.2e-4 は B の 3 つの候補のうちでいちばん低い値です。「いちばんよい学習率が候補の端にある」という注記や、図の短剣符は、このことを表します。計画 B2 では、その次に低い 1e-4 は、どちらの方法でも、もっと悪い結果でした。Adam の -35% は、GC なしで選ばれた学習率 3.2e-4 の損失が 1e-3 よりも高いという意味です。新しいシードでは、1e-3 より高い学習率は試していません。もっと大きいステップは、実験 D で試しました。）
-#
-# 次の出力では、どちらの方法も同じ学習率にして比べます。3.2e-4 での低い正解率と、1e-3 での RMSprop の速さと損失は、規則の結果と同じものです。ほかの値は、規則で問うものではありませんが、答えが学習率によってどれほど変わるかを示しています。
+# ただし、これらの結果は、別々の学習率で得られたものです。学習率はどれも 5 個の調整用のシードで選びますが、訓練の速さと適合についての規則では**訓練**損失が、正解率についての規則では**テスト**損失が、いちばん低くなるものを使います。B では、そのすべての学習率で両方の群を訓練しました。次の表は、それぞれの学習率でのテスト正解率の平均です（規則の対象外）。
+
+# %% tags=["hide-input"]
+from gc_tutorial.study.evidence.names import arm_name
+
+fresh = confirmation.runs.query("stage == 'confirmation'")
+means = fresh.pivot_table(index=["optimizer", "learning_rate"], columns="arm", values="heldout_accuracy")
+means = means[["none", "gradient"]].map("{:.1%}".format).rename(columns=arm_name)
+means = means.rename(index=lambda one: value_name("optimizer", one), level=0).rename(index=rate, level=1)
+named = text("held-out accuracy, mean of {seeds} seeds", seeds=fresh["seed"].nunique())
+means.rename_axis(index=[text("optimizer"), text("learning rate")], columns=named)
+
+# %% [markdown] translates="60911202a571"
+# 次に、両方の群を同じ学習率にして、シードごとに比べます。
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.intervals import estimate
-from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.same_rates import change_with_rate, same_rates
-from gc_tutorial.study.evidence.wording import amount, rate
+from gc_tutorial.study.evidence.wording import amount
 
 goals = answers["speed"].table.set_index("optimizer")["goal"]
 lines = []
@@ -163,7 +198,7 @@ for row in same_rates(confirmation.table, confirmation.runs, goals).to_dict("rec
     lines.append(text(said, loss=loss, accuracy=accuracy, **values, **ratios))
 for row in change_with_rate(confirmation.runs).to_dict("records"):
     said = (
-        "- {optimizer}: at {high} the effect on the held-out accuracy is by {size:.1f} points higher than at {low} (95% interval "
+        "- {optimizer}: the effect on the held-out accuracy is {size:.1f} points higher at {high} than at {low} (95% interval "
         "{t_low:.1f} to {t_high:.1f})."
     )
     values = {
@@ -175,12 +210,14 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
     lines.append(text(said, size=100 * row["difference"], **values, **ends))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="bba71a15744a"
-# 次の表は、実験 A でいちばんよかった学習率を示します。左の列は訓練損失で、右の列はテスト損失で選んだ値です。両者は違うことがあります。訓練用画像にいちばんよく適合する学習率が、新しい画像でもいちばんよいとは限らないからです。また、5 個のシードでは、どの学習率が選ばれるかも確実ではありません（[同じ学習率がまた選ばれる割合](../../gc_tutorial/study/results/A_tuning/findings.md)、英語）。
+# %% [markdown] translates="e2237aec690c"
+# 以上のうち、規則の結果でもあるのは、3.2e-4 での低い正解率と、1e-3 での RMSprop の速さと損失だけです。ほかの値は規則の対象外ですが、答えが学習率によってどれほど変わるかを示しています。
+#
+# 「いちばんよい学習率の中に、候補の端にあるものがあります」という注記や、図の短剣符は、候補の外にもっとよい学習率があるかもしれないという意味です。B でこれに当たるのは、3 つの候補のうちでいちばん低い 3.2e-4 です。計画 B2 では、調整の候補に 1e-4 を加えましたが、いちばんよい学習率は変わりませんでした（[結果](../../gc_tutorial/study/results/B2_lower_rate/findings.md)、英語）。新しいシードでは、1e-3 より高い学習率は試していません。もっと大きいステップは、実験 D で試しました。
+#
+# 次の表は、実験 A でいちばんよかった学習率を、訓練損失で選んだ場合とテスト損失で選んだ場合について示します。両者は違うことがあります。訓練用画像にいちばんよく適合する学習率が、新しい画像でもいちばんよいとは限らないからです。また、5 個のシードでは、どの学習率が選ばれるかも確実ではありません（[同じ学習率がまた選ばれる割合](../../gc_tutorial/study/results/A_tuning/findings.md)、英語）。
 
 # %% tags=["hide-input"]
-from gc_tutorial.study.evidence.tuning import tuned_rates
-
 twelve_epochs = tuning.runs[tuning.runs["epochs"] == 12]
 best = {
     text("by training loss"): tuned_rates(twelve_epochs, "clean_loss"),
@@ -199,12 +236,12 @@ tables = [answers[name].table.assign(rule=name) for name in ("training", "heldou
 columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
 pd.concat(tables)[columns].round(3).assign(learning_rate=pd.concat(tables)["learning_rate"].map(rate))
 
-# %% [markdown] translates="d613e2bf1849"
+# %% [markdown] translates="0b20046268fe"
 # ## 設定を 1 つしか調べないと、どう誤るか
 #
-# このチュートリアルの最初の実験では、**調整していない 1 つの学習率を、すべての群に**使いました。訓練損失としては、訓練中に（ドロップアウトとデータ拡張のある状態で）測った値のうち、最終エポックのものを使いました。設定は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。（「公開例」とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。）
+# このチュートリアルには、学習率を調整しない実験もあります。そこでは、**調整していない 1 つの学習率を、すべての群に**使いました。訓練損失としては、最終エポックの訓練中に（ドロップアウトとデータ拡張のある状態で）測った値を使いました。実験は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。**公開例**（the Keras example）とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。公開例の設定とは、その訓練の設定のことです。判定には同じ 4 つの言葉を使いますが、多重検定の補正はしていません。
 #
-# 次の図の横に延びる線は信頼区間、縦の破線は GC なしです。
+# 次の図では、横に延びる線が信頼区間、縦の破線が GC なしです。
 
 # %%
 from gc_tutorial.study.analysis import load_study, paired_differences
@@ -219,7 +256,7 @@ losses = {
 from gc_tutorial.study.analysis import verdict
 from gc_tutorial.study.settings_figure import settings_figure
 
-called = {"rmsprop": "RMSprop", "sgd": "SGD", "published_recipe": text("published recipe")}
+called = {"rmsprop": "RMSprop", "sgd": "SGD", "published_recipe": text("Keras example's recipe")}
 rows = {}
 for name, study in studies.items():
     size = {"rate": rate(study["learning_rate"].iloc[0]), "seeds": study["seed"].nunique()}
@@ -247,20 +284,18 @@ Markdown(text("Training loss, GC on the gradient against no GC:") + "\n\n" + "\n
 excluded = losses["published_recipe"]["t_low"] > losses["rmsprop"]["difference"]
 Markdown(
     text(
-        "At the published recipe an effect on the training loss as large as in the first row is **excluded**."
+        "With the recipe of the Keras example an effect on the training loss as large as in the first row is **excluded**."
         if excluded
-        else "At the published recipe an effect on the training loss as large as in the first row is **not excluded**."
+        else "With the recipe of the Keras example an effect on the training loss as large as in the first row is **not excluded**."
     )
 )
 
-# %% [markdown] translates="a784c535d5d7"
-# 設定を 1 つしか調べなかったとしたら、これらの行のどれか 1 つを答えとして報告していたことでしょう。設定どうしはいくつもの点で違うので、そのうちのどれが効いているのかは、この比較からは分かりません。（[計画 E](../../gc_tutorial/study/plans/E_recipe.toml) では、公開例の設定でもっと長く訓練します。結果はあとで見ます。）一方、A の調整のための訓練どうしは、学習率だけが違います。そこで、学習率が 1 つだけの実験なら何を報告していたかを、基準（GC なし）でいちばんよい学習率とその両隣の学習率について見てみましょう。
+# %% [markdown] translates="846a8301085e"
+# 設定を 1 つしか調べなかったとしたら、これらの行のどれか 1 つを答えとして報告していたことでしょう。設定どうしはいくつもの点で違うので、そのうちのどれが効いているのかは、この比較からは分かりません。[計画 E](../../gc_tutorial/study/plans/E_recipe.toml)（英語）では、公開例の設定でもっと長く訓練します（結果はあとで見ます）。
 #
-# 次の出力は、RMSprop に GC を加えたときの訓練損失が、GC なしよりどれだけ低いか（または高いか）を、学習率ごとに示します。
+# 一方、A の調整のための訓練どうしは、学習率だけが違います。ですから、学習率が 1 つだけの実験なら何を報告していたかが、ここから分かります。次の出力は、基準でいちばんよい学習率と、その両隣の学習率での結果です。
 
 # %%
-from gc_tutorial.study.evidence.figures import tuning_runs
-
 runs = tuning_runs(tuning.runs, "rmsprop")
 loss = runs.pivot_table(index="seed", columns=["arm", "learning_rate"], values="clean_loss")
 by_rate = (loss["gradient"] - loss["none"]).dropna()
@@ -273,14 +308,16 @@ for one in by_rate.columns[max(0, best - 1) : best + 2]:
 title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
 Markdown(title + "\n\n" + "\n".join(lines))
 
-# %% [markdown] translates="10857998440d"
-# これは調整のための訓練の様子を示したものにすぎず、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
+# %% [markdown] translates="282575b26e25"
+# これは調整のための訓練の様子を示すだけで、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
 #
 # ## 公開例のような改善は、GC なしでどう生じるか
 #
-# [公開例](https://keras.io/examples/vision/gradient_centralization/)の報告では、GC なしと GC ありの順に、損失が 0.53 と 0.40、正解率が 0.76 と 0.82、時間が 112 秒と 98 秒です。公開例が表示した途中経過は、あとの図に描くように、0.62 と 0.46 で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、かつて、各バッチまでの平均をさらに平均した値を表示していました（2024 年の [issue 20212](https://github.com/keras-team/keras/issues/20212)、2026 年の [pull request 23030](https://github.com/keras-team/keras/pull/23030)）。途中経過の値が公開例のまとめより高いことは、これで説明がつくでしょう。（2021 年の [pull request 497](https://github.com/keras-team/keras-io/pull/497) が報告したのは 0.55 と 0.41 で、最終更新日が 2021-06-18 の版のページには 0.58 と 0.44 とあります。）どれも訓練用画像で測った値です。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません。
+# [公開例](https://keras.io/examples/vision/gradient_centralization/)によれば、訓練損失は GC ありのほうが低くなります。訓練中に表示された途中経過でも、公開例が最後に示したまとめでも、そうなっています。この 2 つを、あとの図に描きます。どれも訓練用画像で測った値です。途中経過は、まとめより高い値で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、かつて、各バッチまでの平均をさらに平均した値を表示していました（2024 年の [issue 20212](https://github.com/keras-team/keras/issues/20212)、2026 年の [pull request 23030](https://github.com/keras-team/keras/pull/23030)）。まとめより高いことは、これで説明がつくでしょう。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC は決して実行されません。
 #
-# こうした問題は、このチュートリアルより前に指摘されています。2021 年には、パッケージ `gctf` の GC が決して実行されないことが、その [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) で指摘されました。2025 年には、公開例の比較が公平でないことが、[issue 2111](https://github.com/keras-team/keras-io/issues/2111) で指摘されました（くわしい経緯は[ノートブック 4](04_gradient_centralization.ipynb) にあります）。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。そして、`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
+# 公開例の以前の版は、別の値を報告していました。GC なしと GC ありの損失は、2021 年の [pull request 497](https://github.com/keras-team/keras-io/pull/497) では 0.55 と 0.41、[最終更新日が 2021-06-18 の版のページ](https://github.com/keras-team/keras-io/blob/ad4fc805f5e1a4a4c0bcdd416aa9feac6608fb6c/examples/vision/md/gradient_centralization.md)では 0.58 と 0.44 です。
+#
+# こうした問題は、このチュートリアルより前に、ほかの人たちが見つけています。2021 年には、パッケージ `gctf` の [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24) が、そのパッケージの例について、モデルをもう一度コンパイルしても重みは初期値に戻らないので、2 回目の訓練のほうがよくなるのは当然だ、と指摘しました。2025 年には、[issue 2111](https://github.com/keras-team/keras-io/issues/2111) が、公開例の比較は公平でないかもしれない、と指摘しました（くわしい経緯は[ノートブック 4](04_gradient_centralization.ipynb) にあります）。公開例が 2 回の訓練の間に行っていたのは、`compile` をもう一度呼ぶことだけです。そして、`compile` は**重みをそのまま残します**。次の出力の False は、「変わっていない」という意味です。
 
 # %%
 import keras
@@ -292,8 +329,8 @@ model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy")
 changed = any((a != b).any() for a, b in zip(before, model.get_weights()))
 print(text("compile changed a weight: {changed}", changed=changed))
 
-# %% [markdown] translates="b4911d6c9beb"
-# つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。実験 E では、同じことを、GC をまったく使わずに、5 個の新しいシードで繰り返します。素の RMSprop で 10 エポック訓練し、もう一度 `compile` を呼び、素の RMSprop でもう 10 エポック訓練します。図では、これらの訓練とその平均を、公開例が表示した訓練損失、公開例のまとめの訓練損失と並べて描きます。
+# %% [markdown] translates="8650ff83b753"
+# つまり 2 回目の訓練は、1 回目の訓練が終わったところから続くのです。実験 E では、同じことを、GC をまったく使わずに、5 個の新しいシードで繰り返します。素の RMSprop で 10 エポック訓練し、もう一度 `compile` を呼び、素の RMSprop でさらに 10 エポック訓練します。次の図には、これらの訓練とその平均を、公開例の途中経過とまとめにある訓練損失とともに描きます（図とあとの出力で「公開例」と言うのも、Keras の例のことです）。
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
@@ -307,7 +344,7 @@ plotting.draw_control(axis, control, progress, summary)
 axis.set_title("More training without GC lowers the loss, too")
 show(
     figure,
-    alt="Training loss over twenty epochs: the published curve, and five runs without GC with their mean; all fall on after compile.",
+    alt="Training loss over twenty epochs: the curve of the Keras example, and five runs without GC with their mean; all fall on after compile.",
 )
 
 # %%
@@ -328,13 +365,13 @@ Markdown(
     text(
         "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile` (means of {seeds} seeds): "
         "training loss **{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. "
-        "The loss gets {fall}. In the summary of the published example it gets lower by {published:.2f}.",
+        "The loss gets {fall}. In the summary of the Keras example it gets lower by {published:.2f}.",
         **values,
     )
 )
 
-# %% [markdown] translates="af0e7e5c77da"
-# ここで比べているのは単独のエポックどうしで、これについて問う規則はありません。実験 E の規則では、エポック 8〜10 とエポック 18〜20 の損失の平均をとり、公開例が表示した途中経過と比べます。E では、また、公開例の設定で、GC なしと GC ありの訓練を行い、10 エポックのあとと 40 エポックのあとに両者を比べます。（「訓練中に測った」訓練損失は、訓練のステップそのものでの損失です。Keras が表示する値と同じく、ドロップアウトとデータ拡張のある状態で測ります。）
+# %% [markdown] translates="5cfeea0e750e"
+# ここで比べたのは単独のエポックどうしです（規則の対象外）。実験 E の規則では、エポック 8〜10 とエポック 18〜20 の損失の平均をとり、公開例の途中経過と比べます。E ではさらに、公開例の設定で GC なしと GC ありを訓練し、10 エポックのあとと 40 エポックのあとに両者を比べます。「訓練中に測った訓練損失」（running loss）は、訓練のステップそのものでの損失です。Keras が表示する値と同じく、ドロップアウトとデータ拡張のある状態で測ります。
 
 # %%
 asked = {
@@ -346,20 +383,32 @@ found = recipe.findings()
 lines = [f"- **{question}** {found[rule].found}" for rule, question in asked.items()]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="0a4bfcdb96cf"
+# %% [markdown] translates="f15cf31f72f3"
 # ## このノートブックからは言えないこと
 #
-# - **データセットは 1 つ、ネットワークも小さなものが 1 つだけです。** バッチ正規化はなく、訓練も数エポックだけです。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です。0.5 パーセントポイントの違いがあったとしても、ここでは検出できません。
-# - **CG の馬と人の数が限られています。** 画像に写っているのは馬 50 頭と人 17 人で、背景が白い画像には、さらに約 11 体が写っています。区間が表すのは、シードによるばらつきだけです。ほかの馬や人なら、違う結果になるかもしれません。
-# - **最初の実験には限界があります。** 学習率は調整していないもの 1 つだけで、最終エポックの値だけを使い、テスト正解率は背景が白い画像だけで測っています。ですから、訓練用画像と同じ種類の画像については、何も言えません。
-# - **評価用画像での小さな効果は分かりません。** 60 個のシードを使った実験 B でも、区間は左右に 1.3 ポイント（RMSprop）と 1.9 ポイント（Adam）ずつ広がります。真の差が 2 ポイントあっても、このような実験の約 15%（RMSprop）と約 44%（Adam）が、それを見逃すことになります（理由は練習問題で分かります）。
-#
+# - **データセットは 1 つ、ネットワークも 1 つだけです。** ネットワークは素の CNN です。バッチ正規化はなく、訓練も数エポックだけです。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です（[Yong et al. 2020](https://arxiv.org/abs/2004.01461)）。
+# - **CG の馬と人の数が限られています。** 訓練用画像に写っているのは、[馬 50 頭と人 17 人](../../gc_tutorial/study/training_figures.md)（英語）です。区間が表すのは、シードによるばらつきだけです。ほかの馬や人なら、違う結果になるかもしれません。
+# - **学習率を調整しない実験には限界があります。** 学習率は 1 つだけで、最終エポックの値だけを使い、テスト正解率は背景が白い画像だけで測っています。ですから、訓練用画像と同じ種類の画像については、何も言えません。
+# - **評価用画像での小さな効果は分かりません。** 実験 B のばらつきでは、60 個のシードを使い、多重検定の補正をしなくても、2 ポイントの真の差を見逃すことがあります。0.5 ポイントの差なら、見つかりません。見逃す割合は、次のとおりです。
+
+# %% tags=["hide-input"]
+from statsmodels.stats.power import TTestPower
+
+lines = []
+for row in answers["heldout"].table.itertuples():
+    missed = 1 - TTestPower().power(0.02 / row.sd, row.seeds, 0.05)
+    said = "- {optimizer}: the interval reaches {half:.1f} points to either side; {missed:.0%} of such studies would miss a true difference of two points."
+    values = {"half": 50 * (row.t_high - row.t_low), "missed": missed}
+    lines.append(text(said, optimizer=value_name("optimizer", row.optimizer), **values))
+Markdown("\n".join(lines))
+
+# %% [markdown] translates="8fced768afab"
 # ほかのデータ、ほかのネットワーク、計算のコスト、そして自分のプロジェクトでどうすべきかは、[9. 使うべきか](09_should_you_use_it.ipynb) で扱います。
 
-# %% [markdown] translates="e7c62aa47a57"
+# %% [markdown] translates="acc6e81b45b5"
 # ## 練習問題
 #
-# シードはいくつあれば足りるでしょうか。テスト正解率の区間の幅は、シードの数の平方根に反比例します。真の差が 2 パーセントポイントのとき、このような実験 5 回のうち 4 回でその差が示されるためには、いくつのシードが必要でしょうか。RMSprop の実験から見積もってください。（そのためには、差が標準誤差の 2.8 倍でなければなりません。標準誤差は、対応のある差のばらつきを、シードの数の平方根で割ったものです。）
+# シードはいくつあれば足りるでしょうか。テスト正解率の区間の幅は、シードの数の平方根に反比例します。真の差が 2 ポイントのとき、このような実験 5 回のうち 4 回でその差が示されるためには、いくつのシードが必要でしょうか。学習率を調整しない RMSprop の実験から見積もってください。そのためには、差が標準誤差の 2.8 倍でなければなりません。標準誤差は、対応のある差のばらつきを、シードの数の平方根で割ったものです。
 #
 # 次のセルが解答例です。折りたたんであるので、まず自分で解いてから開いてください。
 
@@ -385,12 +434,12 @@ for row in answers["heldout"].table.itertuples():
     values = {"optimizer": value_name("optimizer", row.optimizer), "spread": 100 * row.sd, "needed": needed}
     print(text("With the spread of study B, {optimizer}: {spread:.0f} points, so about {needed} seeds.", **values))
 
-# %% [markdown] translates="bc02d90faf7a"
+# %% [markdown] translates="48e2ae3db642"
 # ## このノートブックのまとめ
 #
 # - 公平な比較では、対応をつけ、毎回新しく始め、評価用画像で測り、繰り返し、調整します。規則は、訓練の前に書いておきます。
 # - 調整していない 1 つの設定で改善が見られても、別の 1 つの設定では見られないことがあります。
-# - ここで使った画像では、GC ありの訓練損失がいちばん低くなる学習率（1e-3）なら、GC ありのほうが訓練が速く進みますが、3.2e-4 では速くなりません。規則によれば、3.2e-4 では GC ありのほうがテスト正解率が低くなります（この馬と人についてだけの結果です）。1e-3 では高くなります（規則の対象外）。
+# - ここで使った画像では、GC ありの適合がいちばんよくなる学習率（1e-3）なら、GC ありのほうが訓練が速く進みますが、3.2e-4 では速くなりません。規則によれば、3.2e-4 では GC ありのほうがテスト正解率が低くなります（この馬と人についてだけの結果です）。1e-3 では高くなります（規則の対象外）。
 # - 公開例のような改善は、GC がなくても得られます。同じモデルを 2 回続けて訓練するだけで足ります。
 #
 # 次は [6. 自分の画像](06_your_own_images.ipynb) です。ここまでの結果が自分のプロジェクトにとって何を意味するかは、[9. 使うべきか](09_should_you_use_it.ipynb) で述べます。

@@ -8,8 +8,8 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="24cd2b9cf1a2"
-# # 8. なぜ効くのか
+# %% [markdown] translates="24136ca29750"
+# # 8. 何を変え、なぜ効くと考えられるのか
 #
 # **勾配中心化（GC）が何を変えるのかを見ましょう。どの層でも、重みの勾配は、入力を中心化したときの勾配になり、層の出力は元のままです。そして、手法のどの部分が効果を生んでいるのかを、これまでに測られた範囲で読み取ります。**
 #
@@ -21,7 +21,7 @@
 #
 # - 逆伝播（backward pass）のときだけ入力を中心化する層を使って、素のオプティマイザで勾配中心化（GC）と同じ結果を得ます。
 # - GC が勾配のどれだけを取り除くのかを層ごとに測り、偶然の場合と比べます。
-# - 手法の一部を取り去ると効果がどれだけ残るのか、アブレーションの結果を読みます。
+# - 手法の一部分を取り去ると効果がどれだけ残るのか、アブレーションの結果を読みます。
 
 # %% tags=["hide-input"]
 # @title Setup
@@ -36,24 +36,24 @@ import gc_tutorial
 
 settings = gc_tutorial.start(language="ja")
 
-# %% [markdown] translates="821b666e1850"
+# %% [markdown] translates="d84e90b889b1"
 # ## まず結論から
 #
-# 実験 D では RMSprop を使い、手法の一部だけを 1 か所ずつ変えて訓練しました。短くまとめると、次のとおりです。
+# 実験 D では RMSprop を使い、手法の一部分だけを 1 か所ずつ変えて訓練しました。結果は次のとおりです。
 
 # %%
 from gc_tutorial import text
 from gc_tutorial.language import sentences
-from gc_tutorial.study.evidence.synthesis import synthesis
+from gc_tutorial.study.evidence.synthesis import parts_and_conditions, short_answer, synthesis
 from gc_tutorial.study.published import published
 from IPython.display import Markdown
 
 studies = {"rmsprop": published("D_mechanism"), "sgd": published("D2_mechanism_sgd")}
 found = {optimizer: study.findings() for optimizer, study in studies.items()}
-Markdown(sentences(synthesis(found["rmsprop"], studies["rmsprop"].plan.rules)))
+Markdown(sentences(short_answer(found["rmsprop"], studies["rmsprop"].plan.rules)))
 
-# %% [markdown] translates="f621953dc484"
-# 「大部分またはすべて」と「半分に満たない」は、95% 信頼区間から判断したものです。「GC（長さは元のまま）」は、中心化した勾配を、元の長さまで引き延ばすものです。「共通のずれ」とは、ユニットのすべての重みに共通する、まったく同じ勾配のことで、ユニットの入力がすべて正のときに生じます。ほかの言葉は、あとで説明します。その前に、GC で勾配がどう変わるのかを見ましょう。
+# %% [markdown] translates="8bda09a1bbba"
+# なぜ効くのかは、まだ分かっていません。説明を検証するはずだった 2 つの条件が、公平な検証にならないことが分かったからです。以下では、くわしい結果と、SGD についての同じ実験を見ます。その前に、GC で勾配がどう変わるのかを見ましょう。
 
 # %%
 from gc_tutorial import load_data
@@ -149,14 +149,14 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="4cbe246c8798"
+# %% [markdown] translates="9f47c476a7d3"
 # このように、GC には 2 通りの書き方があります。勾配を変えるものとして書くことも、逆伝播のときに中心化された入力が渡される層として書くこともできます。下の練習問題では、畳み込みで同じことを行います。
 #
 # ## 勾配のどれだけを取り除くのか
 #
-# 1 つのユニットの勾配はベクトルです。GC は、そのうち、すべての成分が 1 のベクトルの方向の成分を取り除きます。ランダムな向きのベクトルなら、その成分は平均すると、長さの二乗の $1/M$ を占めます。$M$ は、ユニットの重みの個数です。これを**偶然の割合**（chance）と呼びます。ネットワークの勾配の向きは、ランダムではありません。その理由としては、次の 2 つが考えられます。まず、$[0, 1]$ の画素の値も、ReLU の出力も、負にはならないので、ユニットの入力はすべて同じ符号をもちます。また、隣り合う画素の値は、暗いところでも明るいところでも、ほぼ等しくなります。どちらの理由からも、入力の平均は、入力のばらつきに比べて大きくなります。
+# 1 つのユニットの勾配はベクトルです。GC は、そのうち、すべての成分が 1 のベクトルの方向の成分を取り除きます。ランダムな向きのベクトルなら、その成分は平均すると、長さの二乗の $1/M$ を占めます。$M$ は、ユニットの重みの個数です。これを**偶然の割合**（chance）と呼びます。しかし、ネットワークの勾配の向きがランダムだとは考えにくく、その理由は 2 つあります。まず、$[0, 1]$ の画素の値も、ReLU の出力も、負にはならないので、ユニットの入力はすべて同じ符号をもちます。また、隣り合う画素の値は、暗いところでも明るいところでも、ほぼ等しくなります。どちらの理由からも、入力の平均は、入力のばらつきに比べて大きくなります。
 #
-# この割合を、1 つのバッチで、重みが初期値のときに測ります。画素の値が $[0, 1]$ の場合と $[-1, 1]$ の場合を調べます。学習率 1 の SGD は、1 ステップで勾配そのものを引くので、Keras で勾配を得る簡単な方法になります。
+# この割合を、1 つのバッチで、重みが初期値のときに測ります。入力（画素の値）が $[0, 1]$ の場合と $[-1, 1]$ の場合を調べます。学習率 1 の SGD は、1 ステップで勾配そのものを引くので、Keras で勾配を得る簡単な方法になります。
 #
 # 表の値は、勾配の長さの二乗のうち、平均の方向の成分が占める割合です。
 
@@ -179,18 +179,19 @@ def removed_shares(scaling):
 
 # %%
 import pandas as pd
+from gc_tutorial.study.evidence.names import value_name
 
 LAYERS = [text("conv {number}", number=number) for number in range(1, 6)] + [text("dense 1"), text("dense 2")]
-pixels = {text("pixels in [0, 1]"): "0..1", text("pixels in [-1, 1]"): "-1..1"}
-live = pd.DataFrame({name: removed_shares(scaling) for name, scaling in pixels.items()}, index=LAYERS)
+inputs = {value_name("scaling", one): one for one in ("0..1", "-1..1")}
+live = pd.DataFrame({name: removed_shares(scaling) for name, scaling in inputs.items()}, index=LAYERS)
 live.map("{:.0%}".format)
 
 # %%
 first = live.loc[LAYERS[0]]
 Markdown(
     text(
-        "In this one batch GC would remove {raw:.0%} of the first layer's squared gradient norm with pixels in [0, 1], and "
-        "{centred:.0%} with pixels in [-1, 1]. Chance is {chance:.1%}: a first filter has 3 × 3 × 3 weights.",
+        "In this one batch GC would remove {raw:.0%} of the first layer's squared gradient norm with inputs [0, 1], and "
+        "{centred:.0%} with inputs [-1, 1]. Chance is {chance:.1%}: a first filter has 3 × 3 × 3 weights.",
         raw=first.iloc[0],
         centred=first.iloc[1],
         chance=1 / 27,
@@ -231,12 +232,14 @@ lines = [
 ]
 Markdown(sentences(lines))
 
-# %% [markdown] translates="cb038d18c80d"
+# %% [markdown] translates="6ba920d0c389"
 # ## 何が効果を生んでいるのか
 #
-# これを調べるのが実験 D の**アブレーション**、つまり、手法の一部だけを変えて、ほかはすべてそのままにした訓練です。学習率は、GC **なし**のときにいちばんよいものを使います。比べるのは、訓練の最後に、ドロップアウトもデータ拡張もなしで測った訓練損失（図や表では「ドロップアウトなし」）です。実験 D では RMSprop で訓練し、実験 D2 では SGD で同じことを行います。数値を言葉にする規則は `gc_tutorial/study/plans` にあります。実験 D の規則は、あとで述べる 1 つを除いて、訓練より前にコミットしてあります。実験 D2 の規則も訓練より前にコミットしましたが、そのコミットはマシンとともに失われたので、それを確かめられる記録は残っていません（[日付](../../gc_tutorial/study/results/README.md)、英語）。
+# これを調べるのが実験 D の**アブレーション**、つまり、手法の一部分だけを変えて、ほかはすべてそのままにした訓練です。学習率は、GC **なし**のときにいちばんよいものを使います。比べるのは、訓練の最後に、ドロップアウトもデータ拡張もなしで測った訓練損失です。これを「訓練損失（ドロップアウトなし）」（clean training loss）と呼びます。実験 D では RMSprop で訓練し、実験 D2 では SGD で同じことを行います。
 #
-# 確かめたいのは、**共通のずれ**（common shift）という説明（計画では「the account」）です。ユニットの入力がすべて同じ符号をもつので、そのすべての重みに共通の勾配が生じ、それを GC が取り除く、というものです。この説明が正しければ、入力がすでに中心化されているところでは、効果は小さくなるはずです。また、平均の代わりにランダムな向きを取り除いても、効果はないはずです。
+# 数値から判定の言葉を決める規則は、[計画](../../gc_tutorial/study/plans)（英語）にあります。D の規則は、あとで述べる 1 つを除いて、訓練より前にコミットしてあります。D2 の規則も訓練より前にコミットしましたが、そのコミットは、マシンの故障で失われました。記録で確かめることはできず、著者の言葉を信じていただくほかありません（[日付](../../gc_tutorial/study/results/README.md)、英語）。
+#
+# 検証するのは、**共通のずれ**（common shift）という説明です。ユニットの入力がすべて同じ符号をもつので、そのすべての重みに共通の勾配が生じ、それを GC が取り除く、というものです。この説明が正しければ、入力がすでに中心化されているところでは、効果は小さくなるはずです。また、平均の代わりにランダムな向きを取り除いても、効果はないはずです。
 #
 # 次の出力は、それぞれの実験がどこまで進んだかを示します。
 
@@ -246,8 +249,10 @@ from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
 for study in studies.values():
     print(study.progress)
 
-# %% [markdown] translates="1cda7be6001a"
-# 表の行は、それぞれ 1 つの問いです。列は、問い、そのための訓練の条件、GC の効果の何パーセントに当たるか、規則による判定です。効果とは、同じシードの GC なしと GC ありについて、訓練損失の自然対数の差をとったものです。（効果が 0.69 なら、損失は半分になります。その半分の 0.35 なら、損失は 29% 低くなります。）GC そのものの効果を 100% とします。条件を変えた行では、同じ実験の中で調整した学習率を使ったときの、素の CNN での GC の効果がこれに当たります。割合が負なら、損失は GC なしより高くなっています。区間は 95% 信頼区間です。
+# %% [markdown] translates="9aef2eb9c732"
+# 表の行は、それぞれ 1 つの問いです。列は、問い、そのために何を訓練したか、GC の効果のどれだけが得られたか、規則による判定です。効果とは、同じシードの GC なしと GC ありについて、訓練損失の自然対数の差をとったものです。効果が 0.69 なら、損失は半分になります。その半分の 0.35 なら、損失は 29% 低くなります。
+#
+# 100% とするのは、GC そのものの効果です。最後の 3 行では、その行のために調整した学習率を使ったときの、素の CNN での GC の効果がこれに当たります。割合が負なら、損失は GC なしより高くなっています。区間は 95% 信頼区間です。
 
 # %%
 names = {
@@ -260,15 +265,14 @@ pd.set_option("display.max_colwidth", None)  # whole sentences
 rows = mechanism_rows(found["rmsprop"], studies["rmsprop"].plan.rules).rename(columns=names)
 rows.set_index(names["question"])
 
-# %% [markdown] translates="a12993ab81e1"
-# - **群**は、比べる方法の 1 つ 1 つです。「平均の半分」と「平均の 2 倍」は、平均の 0.5 倍と 2 倍を引きます。「ランダムな向き」は、平均の代わりに、決まった 1 つのランダムな向きの成分を取り除きます。「最初の層だけ」「畳み込み層だけ」「全結合層だけ」「エポック 1〜2 だけ」では、その層やエポックでだけ GC を使います。発散した（diverged）訓練は、でたらめに答えるネットワークとみなし、損失を 0.69 とします。
-# - 判定の「効果のすべて」「効果の大部分」「効果のごく一部」「効果なし」は、割合の区間の全体が、それぞれ 80% より上、50% より上、50% より下、20% より下にあるという意味です。そのどれでもなければ、規則の判定は「結論が出ない」です。「害になる」という判定は、さらに、群の数に応じた補正をしても残るものに限ります。
-# - **勾配を元の長さに戻しても効果があるか**。GC を加えると、勾配は短くなります。この群では、それを元の長さまで引き延ばします。
-# - 「入力 $[-1, 1]$」とあるのは、画素の値が $[-1, 1]$ の場合です。この条件と、バッチ正規化を使う条件、最初のエポックでウォームアップを行う条件では、GC なしと GC ありのそれぞれに、別のシードで調整した学習率を使います。バッチ正規化を使う条件では、ドロップアウトなしで測った損失はあてになりません。その理由はあとで述べます。
+# %% [markdown] translates="cb59cd3a5a79"
+# - **群**（arm）は、比べる方法の 1 つ 1 つです。「平均の半分」と「平均の 2 倍」は、平均の 0.5 倍と 2 倍を引きます。「ランダムな向き」は、平均の代わりに、決まった 1 つのランダムな向きの成分を取り除きます。「最初の層だけ」「畳み込み層だけ」「全結合層だけ」「エポック 1〜2 だけ」では、その層やエポックでだけ GC を使います。発散した（diverged）訓練は、でたらめに答えるネットワークとみなし、損失を 0.69 とします。
+# - 判定の「効果のすべて」「効果の大部分」「効果の半分未満」「効果なし」は、割合の区間の全体が、それぞれ 80% より上、50% より上、50% より下、20% より下にあるという意味です。そのどれでもなければ、規則の判定は「結論が出ない」です。「害になる」という判定には、群の数に応じた補正をしても結果が保たれることも必要です。「変化は示されていない」とは、変化の区間がゼロを含むか、補正をすると結果が保たれないという意味です。
+# - 「GC（長さは元のまま）」。GC を使うと勾配は短くなります。この群では、それを元の長さまで引き延ばします。
+# - 「GC なし（学習率 1.7 倍）」。この倍率は、それまでに見ていた曲線から決めたものです。もっと高い学習率を 1 つ試しただけでは、高い学習率のすべてについて何かを言うことはできません。群ごとに調整した学習率を使う実験 B でも、規則による判定では、GC は、ステップを大きくしただけのものではありません。
+# - 最後の 3 行は、入力 $[-1, 1]$（画素の値）、バッチ正規化、最初のエポックでのウォームアップです。ここでは、GC なしと GC ありのそれぞれに、別のシードで調整した学習率を使います。
 #
-# 次の図に描いたのも、同じ群です。点は、同じシードの GC なしと比べた差の、シードについての平均で、横に延びる線は 95% 信頼区間です。中が白い点は GC なしそのもの、色の付いた帯は GC の区間です。負の値は、損失が GC なしより高いことを表します。
-#
-# 灰色の線より上（丸）では、手法の一部を変えています。下（ひし形）では、ネットワーク、入力、学習率のスケジュールのどれかを、GC なしでも GC ありでも同じように変えています。中が白いひし形（バッチ正規化）に使ったのは、ドロップアウトなしで測った損失で、この条件ではあてになりません。訓練のステップそのものでの損失は、GC ありのほうが 13% 低くなります。「GC なし（大きい学習率）」は、表の「GC なし（学習率 1.7 倍）」のことです。（1.7 倍という値は、それまでに見ていた曲線から決めたものです。また、もっと高い学習率を 1 つ試しただけでは、高い学習率のすべてについて何かを言うことはできません。方法ごとに調整した学習率を使う実験 B でも、規則による判定では、GC の効果は、単にステップを大きくしたことによるものではありません。）
+# 次の図に描いたのも、同じ群です。棒の右端が色の付いた帯より左にある群は、GC ほどの効果がありません。中が白いひし形は、無視してください。バッチ正規化を使うと、訓練損失（ドロップアウトなし）があてにならないからです（あとで説明します）。図の次の出力では、代わりに「訓練中に測った訓練損失」（running loss）、つまり訓練のステップそのものでの損失を使います。
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence import effects, mechanism_figure
@@ -284,8 +288,25 @@ def draw_effects(study):
 
 draw_effects(studies["rmsprop"])
 
-# %% [markdown] translates="7fcd97ff9e51"
-# モーメンタム 0.9 の **SGD** で、同じ問いを調べます。どの群（丸）の学習率も、実験 A で、GC なしのときにいちばんよいと分かった 0.032 です。D2 の調整用のシードで選ぶと、GC なしでは 0.01 のほうがよい結果でした。条件（ひし形）では、このシードで調整した学習率を使います。その中には、候補の端にあるものもあります。これらの学習率では、素の CNN での GC の効果はもっと小さくなります。損失は 17% 低くなりますが、0.032 では 21% 低くなります（図の帯）。ですから、丸の結果は慎重に読んでください。0.032 では、GC なしの訓練は、まだほとんど学習が始まっていません。学習率を 1.7 倍にしても、それが役に立つ見込みはほとんどなかったのです。中が白いひし形（バッチ正規化）に使ったのは、ここでもドロップアウトなしで測った損失で、あてになりません。訓練のステップそのものでの損失は、GC ありのほうが 26% 低くなります。
+# %% tags=["hide-input"]
+Markdown("\n".join(f"- {said}" for said in parts_and_conditions(found["rmsprop"], studies["rmsprop"].plan.rules)))
+
+# %% tags=["hide-input"]
+table = found["rmsprop"]["removed"].table
+table = table[table["schedule"] == "constant"]
+usual = table[(table["network"] == "cnn") & (table["scaling"] == "0..1")]
+said = (
+    "Read the random direction with care. Of a layer's squared gradient norm one random direction holds on average only its part by chance, here "
+    "{least:.2%} to {most:.1%}, and the mean holds {low:.0%} to {high:.0%}. So removing a random direction removes almost nothing, and that it "
+    "does little was nearly certain, whatever the cause."
+)
+chance = {"least": usual["chance"].min(), "most": usual["chance"].max()}
+Markdown(text(said, low=usual["share"].min(), high=usual["share"].max(), **chance))
+
+# %% [markdown] translates="0f43ee8ebb5c"
+# では、平均の代わりに、同じ大きさのほかの成分を取り除いても、同じだけ役に立つのでしょうか。そうではないことを示すのは、「GC（長さは元のまま）」と「GC なし（学習率 1.7 倍）」だけで、それも、ステップの長さで説明できる範囲に限られます。公平に比べるには、別の向きの、同じ割合を占める成分を取り除く必要がありますが、その訓練は行っていません。
+#
+# 次に、モーメンタム 0.9 の **SGD** で、同じ問いを調べます。どの群（丸）の学習率も、実験 A で GC なしのときにいちばんよかった 0.032 です。条件（ひし形）では、D2 で調整した学習率を使います。その中には、候補の端にあるものもあります。丸の結果は慎重に読んでください。0.032 では、GC なしの訓練は、まだほとんど学習が始まっていません。学習率を 1.7 倍にしても、それが役に立つ見込みはほとんどなかったのです。
 
 # %%
 sgd_rows = mechanism_rows(found["sgd"], studies["sgd"].plan.rules, "sgd").rename(columns=names)
@@ -294,28 +315,51 @@ sgd_rows.set_index(names["question"])
 # %% tags=["hide-input"]
 draw_effects(studies["sgd"])
 
-# %% [markdown] translates="e09b8c808b20"
-# 画素の値を中心化したり、バッチ正規化を使ったりすると、GC が取り除くものは減るのでしょうか。図は、実験 D の、RMSprop を使った GC なしの訓練での割合です。素の CNN と、この 2 つの条件のそれぞれを示します。測り方は、実験 A の図と同じです。
-
 # %% tags=["hide-input"]
-table = found["rmsprop"]["removed"].table
-table = table[table["schedule"] == "constant"]
-title = text("What GC would remove under three conditions, in training without GC (RMSprop)")
-show(removed_figure.shares(table, LAYERS, title=title), alt=removed_figure.removed_alt(table, LAYERS))
+rules = studies["sgd"].plan.rules
+Markdown("\n".join(f"- {said}" for said in parts_and_conditions(found["sgd"], rules, "sgd")))
 
-# %% [markdown] translates="73dfc8e08703"
-# 画素の値を $[-1, 1]$ にしても、割合がゼロになるわけではありません。3 × 3 画素の窓の中の画素は、ほぼ同じ明るさであることがよくあります。そのような窓の 27 個の数は、明るくても暗くても、ほぼ等しい値です。平均を引けば、ほとんど何も残りません。値の範囲を変えても、すべての画素が同じように変わるだけなので、このことは変わりません。
+# %% [markdown] translates="cdd8cb239a35"
+# 入力を $[-1, 1]$ にしたり、バッチ正規化を使ったりすると、GC が取り除くものは減るのでしょうか。図は、実験 D の、RMSprop を使った GC なしの訓練での割合です。素の CNN と、この 2 つの条件のそれぞれを示します。測り方は、実験 A の図と同じです。
 
-# %% [markdown] translates="a9256e1d1235"
-# ## 共通のずれなのか
-#
-# 共通のずれという説明には、実験 D の訓練より前にコミットした規則があります。短く言えば、入力の中心化かバッチ正規化によって GC の効果が半分以下になり、しかも、ランダムな向きを取り除く効果がその 10 分の 1 に満たなければ、この説明は支持されます。規則の全文は次のとおりです。
 
 # %%
-Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["text"].split())))
+def removed_with(network, scaling):
+    """What GC would remove in the first layer, and in the four convolutions behind it."""
+    rows = table[(table["network"] == network) & (table["scaling"] == scaling)].set_index("layer")["share"]
+    return {"first": rows[1], "low": rows.loc[2:5].min(), "high": rows.loc[2:5].max()}
 
-# %% [markdown] translates="f68ada767332"
-# この規則は、ドロップアウトなしで測った訓練損失を使います。ところが、実験 D が終わったあとで、この測り方はバッチ正規化に向いていないと分かりました。
+
+removed_by = {name: removed_with("cnn", one) for name, one in inputs.items()}
+removed_by[value_name("network", "cnn_bn")] = removed_with("cnn_bn", "0..1")
+
+# %% tags=["hide-input"]
+raw, centred, normalized = (one["first"] for one in removed_by.values())
+title = text(
+    "In the first layer GC would remove {raw:.0%}, with inputs [-1, 1] {centred:.0%}, and with batch norm {normalized:.0%} (RMSprop)",
+    raw=raw,
+    centred=centred,
+    normalized=normalized,
+)
+show(removed_figure.shares(table, LAYERS, title=title), alt=removed_figure.removed_alt(table, LAYERS))
+
+# %%
+said = "{name}: GC would remove {first:.0%} of the first layer's squared gradient norm, and {low:.0%} to {high:.0%} in convolutions 2 to 5."
+for name, shares_by_layer in removed_by.items():
+    print(text(said, name=name, **shares_by_layer))
+
+# %% [markdown] translates="3dfcd8129c99"
+# 入力を $[-1, 1]$ にしても、割合がゼロになるわけではありません。3 × 3 の窓の中の画素は、ほぼ同じ明るさであることがよくあります。そのような窓の 27 個の数は、明るくても暗くても、ほぼ等しい値です。平均を引けば、ほとんど何も残りません。値の範囲を変えても、すべての画素が同じように変わるだけなので、このことは変わりません。
+
+# %% [markdown] translates="a85021767280"
+# ## 共通のずれなのか
+#
+# 計画した検証は、どちらも公平なものではないと分かりました。そのため、規則がどう判定しても、ここではこの問いを未解決のままにします。ある条件でこの説明を検証できるのは、その条件で共通のずれが実際に取り除かれる場合だけです。上の出力によれば、次のようになります。
+#
+# - **入力が $[-1, 1]$ の条件**では、最初の層で取り除くものがほぼ同じだけ残り、2〜5 番目の畳み込み層ではもっと多く残ります。ですから、共通のずれの検証にはなりません。
+# - **バッチ正規化を使う条件**では、2〜5 番目の畳み込み層に残るものはずっと少なくなりますが、最初の層ではそうではありません。しかも、規則のよりどころである訓練損失（ドロップアウトなし）が、あてになりません。ですから、検証としては不十分です。
+#
+# このことを前もって問う規則は、入力が $[-1, 1]$ のときの最初の層についてのものだけで、その層の割合が元の半分より小さくなるはずだとしています。ほかの層と、バッチ正規化については、結果が出たあとで調べました（規則の対象外）。訓練損失（ドロップアウトなし）があてにならないことは、次の出力から分かります。
 
 # %%
 runs = studies["rmsprop"].runs
@@ -328,36 +372,21 @@ said = (
 means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
 print(text(said, seeds=len(normalized), guess=guess, **means))
 
-# %% [markdown] translates="204b1bde634b"
-# **訓練中に測った訓練損失**（running loss）は、訓練のステップそのものでの損失です。訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。一方、ドロップアウトなしの損失を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、ドロップアウトなしの損失は、その遅れまで測ることになります。そこで、もう 1 つの規則を設け、訓練中に測った損失について同じことを調べます。この規則を書いたとき、実験 D の結果はすでに分かっていましたが、実験 D2 の結果はまだ 1 つも見ていませんでした。これについても、確かめられる記録は残っていません。
+# %% [markdown] translates="b892addf75fb"
+# 訓練のステップでは、バッチ正規化は、そのバッチの平均と分散を使います。訓練中に測った訓練損失も、そうして得た値です。一方、訓練損失（ドロップアウトなし）を測るときに使うのは、それらを過去のバッチにわたって平均した値です。重みが速く変わると、この値は遅れてついてくるので、訓練損失（ドロップアウトなし）は、その遅れまで測ることになります。
+#
+# 共通のずれについての規則は、D の訓練より前にコミットしたもので、訓練損失（ドロップアウトなし）を使います。短く言えば、入力の中心化かバッチ正規化によって効果が半分以下になり、しかも、ランダムな向きで得られる効果がその 10 分の 1 に満たないことを求めます。この測り方がバッチ正規化に向いていないと分かったのは、D が終わったあとです。そこで、2 つ目の規則では、訓練中に測った訓練損失について同じことを問います。この規則を書いたのは、D については、結果が分かったあとです。D2 については、まだ結果を 1 つも見ていないときでしたが、これも、著者の言葉を信じていただくほかありません。
+#
+# 次のセルに、規則の全文があります。そこで「この説明」（the account）と呼んでいるのが、共通のずれです。
 
-# %% [markdown] translates="b2d45a8efbb9"
-# ある条件でこの説明を検証できるのは、その条件で共通のずれが実際に取り除かれている場合だけです。これを確かめる規則は 1 つあり、画素の値が $[-1, 1]$ のときの最初の層について、GC が取り除く割合が半分より小さくなるかどうかを問うものです。ほかの層と、バッチ正規化については、結果が出たあとで調べました。
+# %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
+# @title The rule on the common shift
+Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["text"].split())))
 
-
-# %%
-def removed_with(network, scaling):
-    """What GC would remove in the first layer, and in the four convolutions behind it."""
-    rows = table[(table["network"] == network) & (table["scaling"] == scaling)].set_index("layer")["share"]
-    return {"first": rows[1], "low": rows.loc[2:5].min(), "high": rows.loc[2:5].max()}
-
-
-conditions = {
-    text("pixels in [0, 1]"): ("cnn", "0..1"),
-    text("pixels in [-1, 1]"): ("cnn", "-1..1"),
-    text("batch normalization"): ("cnn_bn", "0..1"),
-}
-said = "{name}: GC would remove {first:.0%} of the first layer's squared gradient norm, and {low:.0%} to {high:.0%} in convolutions 2 to 5."
-for name, condition in conditions.items():
-    print(text(said, name=name, **removed_with(*condition)))
-
-# %% [markdown] translates="734fc2f45396"
-# したがって、画素の値が $[-1, 1]$ の条件では、この説明を検証したことになりません。取り除くものが、最初の層ではほぼ同じだけ残り（96% に対して 94%）、畳み込み 2〜5 ではもっと多く残っているからです。バッチ正規化を使う条件も、検証としては不十分です。畳み込み 2〜5 に残るものはずっと少なくなりますが、最初の層ではそうではありません。しかも、この条件では、規則のよりどころである、ドロップアウトなしで測った損失があてになりません。結局、どちらの条件も公平な検証にはなりませんでした。そのため、規則がどう判定しても、ここではこの問いを未解決のままにします。
-
-# %% [markdown] translates="9f96551dd9e3"
+# %% [markdown] translates="7bf0cc79aa4a"
 # ## 全体として何が言えるか
 #
-# 次の出力の 1 行目は、冒頭の「まず結論から」で見た短い答えです。2 行目は、同じことを SGD についてまとめたものです。
+# 規則の言葉でまとめます。先に RMSprop（D）、次に SGD（D2）を示します。
 
 # %%
 lines = []
@@ -369,8 +398,8 @@ Markdown("\n".join(lines))
 
 # %%
 asked = {
-    "common_shift": text("The explanation, clean loss"),
-    "common_shift_running": text("The explanation, running loss"),
+    "common_shift": text("Common shift, clean loss"),
+    "common_shift_running": text("Common shift, running loss"),
     "larger_step": text("Is GC a larger step"),
     "warmup": text("Does it protect the first steps"),
 }
@@ -392,7 +421,7 @@ Markdown("\n".join(f"- {said}" for optimizer in studies for said in at_one_rate(
 # %% [markdown] translates="ec8f3df053d2"
 # ## ここからは言えないこと
 #
-# - これは **1 つのデータセットと 1 つの小さなネットワーク**での結果です。ほかで何が成り立つかは、[ノートブック 9](09_should_you_use_it.ipynb) で調べます。
+# - これは **1 つのデータセットと 1 つのネットワーク**（素の CNN）での結果です。ほかで何が成り立つかは、[ノートブック 9](09_should_you_use_it.ipynb) で調べます。
 # - 比べたのは**訓練損失**です。訓練用画像に速く適合するからといって、新しい画像での結果がよくなるわけではありません。
 # - 恒等式は厳密に成り立ちますが、それで説明が証明されるわけではありません。GC が入力の中心化と等しいからといって、損失が速く下がるのは入力の中心化のためだ、とは言えません。それを支持したり否定したりできるのは、アブレーションだけです。
 #
@@ -442,7 +471,7 @@ print(
 # ## このノートブックのまとめ
 #
 # - GC は、逆伝播のときに各層の入力を中心化することと同じです。素のオプティマイザと、ゼロを足す層から、同じ重みが得られます。
-# - GC なしの訓練では、最初の層の勾配の長さの二乗のうち、平均の方向の成分が 95%〜96% を占めます。ほかの層では、その割合は偶然の割合のおよそ 9〜200 倍です。
+# - GC なしの訓練では、最初の層の勾配の長さの二乗のうち、平均の方向の成分が 95〜96% を占めます。ほかの層では、その割合は偶然の割合のおよそ 9〜200 倍です。
 # - GC のどの部分が効果を生み、どの部分が生んでいないのかを、RMSprop と SGD で見ました。平均を取り除くことがなぜ役に立つのかは、未解決です。共通のずれという説明を検証するはずだった条件は、公平な検証にならないことが分かりました。
 #
 # 次は [9. 使うべきか](09_should_you_use_it.ipynb) です。ほかのデータとネットワーク、コスト、そして判断のための表を見ます。
