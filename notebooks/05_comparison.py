@@ -253,10 +253,15 @@ best.rename_axis([text("optimizer"), text("arm")])
 
 # %% cellView="form" jupyter={"outputs_hidden": true, "source_hidden": true} tags=["hide-cell"]
 # @title The numbers behind the answers
+from gc_tutorial.study.evidence.result_rows import result_rows
 
-tables = [answers[name].table.assign(rule=name) for name in ("training", "heldout", "shifted")]
-columns = ["rule", "optimizer", "learning_rate", "mean_baseline", "difference", "t_low", "t_high", "word"]
-pd.concat(tables)[columns].round(3).assign(learning_rate=pd.concat(tables)["learning_rate"].map(rate))
+outcomes = {
+    "training": text("training loss"),
+    "heldout": text("held-out accuracy"),
+    "shifted": text("accuracy on the images on white"),
+}
+columns = [text("outcome"), text("setting"), text("GC minus no GC (95% interval)"), text("seeds"), text("word")]
+result_rows(answers, outcomes).set_axis(columns, axis=1).set_index(columns[:2])
 
 # %% [markdown]
 # ## How one setting misleads

@@ -80,18 +80,23 @@ def changed(row: Mapping, name: str, remaining: float | None = None) -> str:
 
 def _move(row, better):
     """How far the difference is from the first level to the second, with signs: as in the outcome, not as a gain."""
-    unit, times = unit_of(row)
+    times = units_in_one(row)
     size, *ends = (-better * times * row[one] for one in ("difference", "t_low", "t_high"))
     near, far = map(signed, sorted(ends))
-    said = {"size": signed(size) + unit, "interval": text("{near} to {far}", near=near, far=far)}
+    said = {"size": with_unit(row, signed(size)), "interval": text("{near} to {far}", near=near, far=far)}
     return text("by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said, seeds=row["seeds"])
 
 
-def unit_of(row: Mapping) -> tuple[str, int]:
-    """The unit that an effect, and a difference of two, is said in, and how many of them make 1."""
-    if row["outcome"].endswith("accuracy"):
-        return text(" points"), 100
-    return text(" in the logarithm") if row["scale"] == "log" else "", 1
+def units_in_one(row: Mapping) -> int:
+    """How many of the units make 1 in which an effect, and a difference of two, is said."""
+    return 100 if row["outcome"].endswith("accuracy") else 1
+
+
+def with_unit(row: Mapping, number: str) -> str:
+    """A number with that unit."""
+    if units_in_one(row) > 1:
+        return number + text(" points")
+    return text("{number} in the logarithm", number=number) if row["scale"] == "log" else number
 
 
 def size_of_change(row: Mapping) -> str:
@@ -101,7 +106,7 @@ def size_of_change(row: Mapping) -> str:
         row: with difference, t_low and t_high (of the effect at the first level minus that at the second), seeds,
             outcome and scale.
     """
-    unit, times = unit_of(row)
+    times = units_in_one(row)
     # Of the effect at the second level minus that at the first: the other way round than in the table.
     values = [times * -row[one] for one in ("difference", "t_high", "t_low")]
     size, low, high = (digits(value) for value in values)
@@ -110,7 +115,7 @@ def size_of_change(row: Mapping) -> str:
     else:
         near, far = (low, high) if values[0] > 0 else (high, low)
         interval = text("{near} to {far}", near=near, far=far)
-    said = {"size": size + unit, "interval": interval, "seeds": row["seeds"]}
+    said = {"size": with_unit(row, size), "interval": interval, "seeds": row["seeds"]}
     if values[0] > 0:
         return text("larger by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)
     return text("smaller by {size} (95% interval {interval}, {seeds:.0f} seeds)", **said)

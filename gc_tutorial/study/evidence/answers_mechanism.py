@@ -7,7 +7,7 @@ import pandas as pd
 from gc_tutorial.language import Words, sentences, text
 from gc_tutorial.study.evidence import effects, pairs
 from gc_tutorial.study.evidence.answers import Study, unanswered
-from gc_tutorial.study.evidence.answers_interaction import changed, unit_of
+from gc_tutorial.study.evidence.answers_interaction import changed, units_in_one, with_unit
 from gc_tutorial.study.evidence.answers_speed import share_closed
 from gc_tutorial.study.evidence.intervals import holm, shown
 from gc_tutorial.study.evidence.names import arm_name, named_rows, named_settings, value_name
@@ -51,11 +51,11 @@ def _ablations(rule, study):
 
 
 def _effect(row):
-    unit, times = unit_of(row)
+    times = units_in_one(row)
+    difference = round(times * row["difference"], 9)  # or versions of pandas round a tie such as -0.305 differently
     return text(
-        "{difference:+.2g}{unit} (95% interval {low:+.2g} to {high:+.2g}, {seeds:.0f} seeds)",
-        difference=round(times * row["difference"], 9),  # or versions of pandas round a tie such as -0.305 differently
-        unit=unit,
+        "{difference} (95% interval {low:+.2g} to {high:+.2g}, {seeds:.0f} seeds)",
+        difference=with_unit(row, f"{difference:+.2g}"),
         low=times * row["t_low"],
         high=times * row["t_high"],
         seeds=row["seeds"],
