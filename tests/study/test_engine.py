@@ -21,7 +21,7 @@ from gc_tutorial.study.overview import overview
 from gc_tutorial.study.plan import Plan, Tuned, read_plan
 from gc_tutorial.study.runs import Run
 
-TUNING = """
+PLAN = """
 title = "Digits"
 [seeds]
 tuning = [100]
@@ -38,14 +38,12 @@ evaluate_last = 1
 [[runs]]
 arm = ["none", "gradient"]
 learning_rate = [1e-4, 1e-2]
-[rules.any]
-kind = "budget"
-"""
-PLAN = f"""{TUNING}
 [[runs]]
 stage = "confirmation"
 arm = ["none", "gradient"]
-learning_rate = {{ tuned = "clean_loss" }}
+learning_rate = { tuned = "clean_loss" }
+[rules.any]
+kind = "budget"
 """
 RUNS = 6
 VARYING = ["seconds", "ended", "machine"]
@@ -55,14 +53,6 @@ VARYING = ["seconds", "ended", "machine"]
 def plan_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("plans") / "digits.toml"
     path.write_text(PLAN)
-    return path
-
-
-@pytest.fixture(scope="module")
-def tuning_file(tmp_path_factory):
-    """The same plan without what follows the tuning, for which each process would start once more."""
-    path = tmp_path_factory.mktemp("plans") / "digits.toml"
-    path.write_text(TUNING)
     return path
 
 
@@ -141,13 +131,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(plan_file, undistu
     pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
 
 
-def test_two_workers_give_the_same_table_also_where_one_is_killed_in_a_run(tuning_file, undisturbed, tmp_path):
-    process = study(tuning_file, tmp_path, "--workers", "2")
+def test_two_workers_give_the_same_table_also_where_one_is_killed_in_a_run(plan_file, undisturbed, tmp_path):
+    process = study(plan_file, tmp_path, "--workers", "2")
     until(lambda: count(tmp_path) >= 1, process)
     workers_of(process)[0].send_signal(signal.SIGKILL)
     finish(process)
-    assert count(tmp_path) == RUNS - 2
-    pd.testing.assert_frame_equal(results(tuning_file, tmp_path), results(tuning_file, undisturbed))
+    assert count(tmp_path) == RUNS
+    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
 
 
 def test_a_second_command_in_the_folder_is_refused_in_one_sentence(plan_file, tmp_path, capsys):

@@ -351,6 +351,10 @@ def test_the_readme_says_what_was_found_on_fresh_seeds():
         "With both at 1e-3 it was lower by {} ({} to {})".format(
             *(digits(-high.loc["adam", f"clean_loss_{end}"]) for end in ("difference", "t_high", "t_low"))
         ),
+        "In B it was lower by {} and {} points at the best rate by held-out loss".format(
+            *(points[name][0] for name in ("rmsprop", "adam"))
+        ),
+        "the accuracy was lower by {} points with GC ({} to {}), for these horses".format(*points["adam"]),
     ):
         assert said in answers, said
 

@@ -197,15 +197,16 @@ def test_networks_give_probabilities_and_the_logits_behind_them(network, shape, 
     assert probabilities.shape == (20, 1 if classes == 2 else classes)
 
 
+@pytest.mark.parametrize("arm", ["none", "gradient", "random_direction"])
 @pytest.mark.parametrize("network", sorted(NETWORKS))
-def test_every_network_can_be_trained_on_the_smallest_images(monkeypatch, network):
+def test_every_network_can_be_trained_on_the_smallest_images(monkeypatch, network, arm):
     shape = (SMALLEST_IMAGES[network], SMALLEST_IMAGES[network], 3)
     inputs, labels = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8), np.arange(8) % 2
     few = Examples((inputs, labels), None, None, (1, 1))
     monkeypatch.setattr(training, "examples", lambda *arguments: few)
     monkeypatch.setattr(networks, "DEPTH", 1)  # blocks of the transformer: more are no different, and slow
-    run = Run(data="few", network=network, arm="random_direction", learning_rate=1e-4, epochs=1, seed=100,
-              image_size=shape[0], batch_size=4, augmentation="none")  # fmt: skip
+    run = Run(data="few", network=network, arm=arm, learning_rate=1e-4, epochs=1, seed=100, image_size=shape[0],
+              batch_size=4, augmentation="none")  # fmt: skip
     found = training.train(run)
     (row,) = found["rows"]
     assert row["status"] == "finished"
