@@ -267,19 +267,28 @@ def slow_notebook(tmp_path):
     (tmp_path / "notebooks" / "01_slow.py").write_text(
         "# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
     )
+    (tmp_path / "bin").mkdir()
+    pandoc = tmp_path / "bin" / "pandoc"  # jupytext, when imported, asks it for its version
+    pandoc.write_text("#!/bin/sh\nsleep 2\necho pandoc 3.1\n")
+    pandoc.chmod(0o755)
     return tmp_path
 
 
 @POSIX
-@pytest.mark.parametrize("moment", ["importing", "starting a kernel", "running a cell"])
+@pytest.mark.parametrize("moment", ["importing jupytext", "importing", "starting a kernel", "running a cell"])
 def test_ctrl_c_ends_the_notebooks_and_their_kernel(slow_notebook, moment):
     import psutil
 
-    process = start(slow_notebook / "tools" / "run_notebooks.py", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    path = f"{slow_notebook / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    process = start(
+        slow_notebook / "tools" / "run_notebooks.py", env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": path}
+    )
     children = psutil.Process(process.pid).children
+    imported = (slow_notebook / "build" / "notebooks").exists  # made after jupytext, before all other slow imports
     reached = {
-        "importing": (slow_notebook / "build" / "notebooks").exists,  # which is made before the imports
-        "starting a kernel": children,
+        "importing jupytext": children,
+        "importing": imported,
+        "starting a kernel": lambda: imported() and children(),
         "running a cell": (slow_notebook / "build" / "begun").exists,
     }
     until(reached[moment], process)

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from digests import outputs_digest
-from translations import LANGUAGES
 
 from gc_tutorial import console
 
@@ -30,6 +29,8 @@ def main():
     parser.add_argument("names", nargs="*", help="notebooks such as 01_data or ja/01_data; all English ones by default")
     parser.add_argument("--in-place", action="store_true", help="write the outputs into the committed notebooks")
     options = parser.parse_args()
+    from translations import LANGUAGES
+
     editions = [NOTEBOOKS, *(NOTEBOOKS / language for language in LANGUAGES if options.in_place)]
     every = [source for edition in editions for source in sorted(edition.glob("[0-9]*.py"))]
     known = {name_of(source): source for source in sorted(NOTEBOOKS.rglob("[0-9]*.py"))}
