@@ -1,5 +1,6 @@
 """Fixtures that many tests share: small synthetic images, and a TFDS folder of the test's own."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -25,6 +26,12 @@ def pytest_configure(config):
     folder = tempfile.TemporaryDirectory(prefix="tensorflow_datasets")
     config.add_cleanup(folder.cleanup)
     os.environ["TFDS_DATA_DIR"] = folder.name  # TFDS reads it when it is imported, which many tests do without
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector what was imported, as `gc_tutorial.start` does: a fourth of the time of all tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The first cell of each notebook: the settings, and what it says where it cannot continue."""
 
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -257,6 +258,17 @@ def test_only_while_tensorflow_is_imported_the_standard_error_is_closed(noisy, c
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
     assert len(os.listdir("/dev/fd")) == len(before)
+    assert gc.isenabled()
+
+
+def test_the_garbage_collector_is_spared_what_is_imported_and_nothing_later(noisy):
+    noisy()
+    before = gc.get_freeze_count()
+    lesson.import_quietly()
+    spared = gc.get_freeze_count()
+    assert spared > before
+    lesson.import_quietly()  # by now there could be layers, which an optimizer must find
+    assert gc.get_freeze_count() == spared
 
 
 def test_a_standard_error_that_is_closed_already_is_no_obstacle(noisy, monkeypatch):
