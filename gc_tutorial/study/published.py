@@ -16,6 +16,8 @@ from gc_tutorial.study.tuned import known_runs
 
 TUNED_BY = {"B_confirmation": "A_tuning"}  # a plan whose rates another one tuned, too
 OF_TUNING = ("tuning", "stability", "budget", "size")
+# For pandas 3, in which these small tables otherwise take a third longer.
+plain_strings = functools.partial(pd.option_context, "mode.string_storage", "python")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class PublishedStudy:
             return {}
         if chosen_language() not in self._found:
             other = TUNED_BY.get(self.plan.name)
-            found = findings(rules, self.table, load_table(other) if other else None)
+            with plain_strings():
+                found = findings(rules, self.table, load_table(other) if other else None)
             self._found[chosen_language()] = {one.name: one for one in found}
         return dict(self._found[chosen_language()])
 
@@ -111,10 +114,11 @@ def _published(plan, has_tables):
     planned = read_plan(plan)
     results = store.Results()
     table = runs = pd.DataFrame()
-    if has_tables:
-        results.runs = {name: run for name, (_, run) in restore_runs(planned.name).items()}
-        table = load_table(planned.name)
-        runs = reduce_runs(table)
-    known = known_runs(planned, results)
+    with plain_strings():
+        if has_tables:
+            results.runs = {name: run for name, (_, run) in restore_runs(planned.name).items()}
+            table = load_table(planned.name)
+            runs = reduce_runs(table)
+        known = known_runs(planned, results)
     tuned = not planned.tuned or len(known) > len(planned.runs) or all(run.name in results.runs for run in known)
     return PublishedStudy(planned, table, runs, tuple(run for run in known if run.name not in results.runs), tuned)

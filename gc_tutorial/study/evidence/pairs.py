@@ -46,18 +46,23 @@ def best_pairs(
     """
     if tuned is None:
         tuned = tuned_rates(runs if tuning is None else tuning, by)
-    parts = []
+    chosen: dict[str, list] = {arm: [], baseline: []}
+    edges = {}  # by the run of the arm
     for setting, group in by_setting(runs[runs["stage"] == stage]):
         if not {arm, baseline} <= set(group["arm"]):
             continue
-        sides, edges = [], []
-        for one in (arm, baseline):
+        at_edge = False
+        for one, kept in chosen.items():
             rate, edge = _rate(setting, one, group, tuned)
-            sides.append(group[(group["arm"] == one) & np.isclose(group["learning_rate"], rate, rtol=1e-6)])
-            edges.append(edge)
-        pair = sides[0].merge(sides[1].drop(columns=list(setting)), on="seed", suffixes=("", "_baseline"))
-        parts.append(pair.assign(arm=arm, baseline=baseline, edge=any(edges)))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            kept.append(group.index[(group["arm"] == one) & np.isclose(group["learning_rate"], rate, rtol=1e-6)])
+            at_edge |= edge
+        edges.update(dict.fromkeys(chosen[arm][-1], at_edge))
+    if not edges:
+        return pd.DataFrame()
+    ours, others = (runs.loc[np.concatenate(kept)] for kept in chosen.values())
+    ours = ours.assign(edge=ours.index.map(edges).astype(bool))
+    pairs = ours.merge(others, on=[*factors(runs), "seed"], suffixes=("", "_baseline"))
+    return pairs.assign(arm=arm, baseline=baseline)
 
 
 def _rate(setting, arm, group, tuned):

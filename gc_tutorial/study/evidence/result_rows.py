@@ -60,28 +60,18 @@ def general_claims(finding: Finding) -> list[str]:
     return [finding.table.attrs[GENERAL]] if GENERAL in finding.table.attrs else []
 
 
-def counted_settings(finding: Finding, *, conditions: bool = True) -> str:
-    """Say in how many settings of a rule of the kind "difference" GC helps and hurts, and by how much.
-
-    Args:
-        finding: as from `PublishedStudy.findings`.
-        conditions: whether to say the outcome, the rates and the seeds, too; without them where a text says them once.
-    """
+def counted_settings(finding: Finding) -> str:
+    """Say in how many settings of a rule of the kind "difference" GC helps and hurts, and by how much."""
     table = finding.table
-    if not conditions and len(table) > 1 and set(table["word"]) == {INCONCLUSIVE}:
+    if len(table) > 1 and set(table["word"]) == {INCONCLUSIVE}:
         return text("Inconclusive in both settings." if len(table) == 2 else "Inconclusive in all settings.")
     said = text(
-        "For the {outcome}, with each method at its own best rate and {seeds:.0f} seeds in each setting, GC helps in "
-        "{helps} of {count} settings{by} and hurts in {hurts}{by_hurt}."
-        if conditions
-        else "GC helps in {helps} of {count} settings{by} and hurts in {hurts}{by_hurt}.",
-        outcome=OUTCOMES[table["outcome"].iloc[0]],
+        "GC helps in {helps} of {count} settings{by} and hurts in {hurts}{by_hurt}.",
         helps=int((table["word"] == HELPS).sum()),
         count=len(table),
         by=_by(table[table["word"] == HELPS]),
         hurts=int((table["word"] == HURTS).sum()),
         by_hurt=_by(table[table["word"] == HURTS]),
-        seeds=table["seeds"].min(),
     )
     known = table["new_figures"].astype(bool) if "new_figures" in table else pd.Series(True, table.index)
     if (table["word"].isin([HELPS, HURTS]) & ~known).any():
