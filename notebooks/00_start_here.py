@@ -195,7 +195,7 @@ studies = {"B": published("B_confirmation").findings(), "C": elsewhere}
 lines = at_one_rate(published("D_mechanism").findings()) + at_one_rate(published("D2_mechanism_sgd").findings(), "sgd")
 for letter, found in studies.items():
     for finding in (found["training"], found["heldout"]):
-        outcome, said = OUTCOMES[finding.table["outcome"].iloc[0]], counted_settings(finding, conditions=False)
+        outcome, said = OUTCOMES[finding.table["outcome"].iloc[0]], counted_settings(finding)
         lines.append(text("Study {letter}, {outcome}: {said}", letter=letter, outcome=outcome, said=said))
 Markdown("\n".join(f"- {line}" for line in lines))
 

@@ -114,7 +114,7 @@ from gc_tutorial.study.evidence.speed_rows import speed_limits
 def counted(finding):
     """In how many settings GC helps, hurts or is faster, and what the rule says in general."""
     speed = finding.name == "speed"
-    said = [counted_speed(finding), *speed_limits(finding)] if speed else [counted_settings(finding, conditions=False)]
+    said = [counted_speed(finding), *speed_limits(finding)] if speed else [counted_settings(finding)]
     return sentences([*said, *general_claims(finding)])
 
 
