@@ -45,7 +45,7 @@ settings = gc_tutorial.start(language="ja")
 # tfds.load("horses_or_humans", split=["train", "test"], as_supervised=True, with_info=True)
 # ```
 #
-# `load_data` はこの呼び出しを行い、すべての画像を一度だけデコードして大きさをそろえ、メモリに置きます。データセットをダウンロードできないときは、代わりに描いた画像（synthetic images）を使い、そのことを表示します。
+# `load_data` はこの呼び出しを行い、すべての画像を一度だけデコードして大きさをそろえ、メモリに置きます。データセットをダウンロードできないときは、代わりにプログラムで描いた画像（synthetic images）を使い、そのことを表示します。
 
 # %%
 from gc_tutorial import load_data

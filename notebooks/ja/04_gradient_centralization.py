@@ -12,7 +12,7 @@
 # %% [markdown] translates="aee4f72f5b34"
 # # 4. 勾配中心化
 #
-# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。公開例のコードでは、GC は決して実行されません。**
+# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。公開例のコードでは、GC は一度も実行されません。**
 #
 # `standard` プロファイルでは、CPU 2 コアで約 1 分かかります。GPU は要りません。
 #
@@ -134,18 +134,18 @@ class GCRMSprop(keras.optimizers.RMSprop):
 #
 # ## 公開例のオプティマイザ
 #
-# 「公開例」と言うのは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。公開例のメソッドの中身は、もし呼ばれればエラーになります。`super().get_gradients()` に引数がなく、`ops.mean` に `keep_dims` という引数はないからです。ところが、公開例のページに載っている訓練は、エラーになっていません。ですから、この中身は一度も呼ばれなかったのです。
+# 「公開例」とは、最終更新日が 2023-07-25 の版の [Keras の GC の例](https://keras.io/examples/vision/gradient_centralization/)と、それをコピーしたコードのことです。公開例は別のメソッド `get_gradients` を上書きしていますが、Keras 3 にこのメソッドはありません。公開例のメソッドの中身は、もし呼ばれればエラーになります。`super().get_gradients()` に引数がなく、`ops.mean` に `keep_dims` という引数はないからです。ところが、公開例のページに載っている訓練は、エラーになっていません。ですから、この中身は一度も呼ばれなかったのです。
 #
 # ほかの人たちも、このチュートリアルより前に、問題に気づいていました。
 #
 # - パッケージ `gctf` の [issue 24](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/issues/24)（2021-06-20）は、そのパッケージの MNIST の例を取り上げ、GC ありで行う 2 回目の訓練が、1 回目の重みの続きになると指摘しました。モデルをもう一度コンパイルしても、重みはそのまま残るからです。そして、新しいモデルを使うように求めました。
-# - `gctf` の[ディスカッション](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/discussions/26)では、`get_gradients` が働くのは TensorFlow 1 のグラフモードだけなので、このパッケージは TensorFlow 2 では働かないようだと指摘されました。投稿の日付は確かめられませんでした。投稿者が使っていたのは TensorFlow 2.5.1 です。
+# - `gctf` の[ディスカッション](https://github.com/Rishit-dagli/Gradient-Centralization-TensorFlow/discussions/26)では、`get_gradients` が機能するのは TensorFlow 1 のグラフモードだけなので、このパッケージは TensorFlow 2 では機能しないようだと指摘されました。投稿の日付は確かめられませんでした。投稿者が使っていたのは TensorFlow 2.5.1 です。
 # - [issue 2111](https://github.com/keras-team/keras-io/issues/2111)（2025-05-24）は、Keras の例そのものについて、issue 24 と同じ理由で、その比較は公平でないかもしれないと指摘しました。
 #
 # Keras の例は、何度か変更されました。2023-07-25 よりあとの変更で、分かっているものは 3 つあります。
 #
-# - [pull request 1598](https://github.com/keras-team/keras-io/pull/1598)（2023-11-10 にレビュー、マージ済み）の題は、「Update gradient centralization example for Keras 3」です。
-# - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にレビュー、マージ済み）の題は、「Fixed the errors in gradient_centralization.py」です。何が変わったのかは、確かめられませんでした。
+# - [pull request 1598](https://github.com/keras-team/keras-io/pull/1598)（2023-11-10 にレビュー、マージ済み）のタイトルは、「Update gradient centralization example for Keras 3」です。
+# - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にレビュー、マージ済み）のタイトルは、「Fixed the errors in gradient_centralization.py」です。何が変わったのかは、確かめられませんでした。
 # - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025-05-29 に作成、マージ済み）では、訓練ごとに別のモデルを使うように改められました。
 #
 # 2023-07-25 という日付をもつ版は、1 つではありません。少なくとも 2 つあり、モデルの最初にあるのは、一方では引数 `input_shape` をもつ畳み込み層、もう一方では `Input` の層です。`get_gradients` はどちらの版でも同じで、どちらも 1 つのモデルを 2 回訓練します。表示されている途中経過の行は、2025 年までページにあったようです。2024-11-21 の日付をもつページのコピーに、その行があるからです。また、2025-05-24 の issue 2111 は、GC ありの最初のエポックの正解率として 71% を引用していて、これもその行の値です。現在のページは参照できませんでした。ですから、以下は 2023-07-25 の版についての話です。
@@ -176,7 +176,7 @@ has = hasattr(keras.optimizers.RMSprop, "get_gradients")
 print(text("Does Keras's own RMSprop have a method `get_gradients`? {has}", has=has))
 
 # %% [markdown] translates="1f8019c5b2d8"
-# ## 最初の確認「重みは異なるか」
+# ## 最初の確認：重みは異なるか
 #
 # GC が実行されているなら、GC ありで訓練した重みは、GC なしで訓練した重みと異なるはずです。同じネットワークを、それぞれのオプティマイザで 1 回ずつ訓練します。重みの初期値は毎回同じで、同じ 128 枚の画像を同じ順序で見せます。
 #
@@ -242,7 +242,7 @@ Markdown(sentences(found))
 # %% [markdown] translates="6e9fec749b32"
 # パッケージそのものも実行しました。`gctf` 0.0.3 は Keras 2.4 を求めるので、依存パッケージなしでインストールしました。Keras 3.15.1（2026-11-24 に確認）では、その RMSprop で訓練した小さなネットワークの重みは、素の RMSprop の重みとまったく同じでした。テスト `tests/against_gctf.py` で、同じことを確かめられます。
 #
-# ## 証明 1「どんな勾配が更新に使われるか」
+# ## 証明 1：どんな勾配が更新に使われるか
 #
 # 重みが同じなら、GC が実行されていないことの証明になります。しかし、重みが異なっていても、GC が実行されたことの証明にはなりません。ほかに何か変更があるだけでも、重みは違ってくるからです。そこで、勾配そのものを、オプティマイザが使う直前に見てみましょう。オプティマイザは、メソッド `update_step` の中で変数を 1 つずつ変更します。（`run_eagerly` を使うと、普通の Python のコードで勾配を読めます。）
 #
@@ -274,7 +274,7 @@ means = {name: f"{largest_mean_at_update(optimizer):.1e}" for name, optimizer in
 pd.Series(means, name=text("largest mean of a gradient at the update")).to_frame()
 
 # %% [markdown] translates="089210d0cb47"
-# ## 証明 2「訓練では変えられない平均」
+# ## 証明 2：訓練では変えられない平均
 #
 # 素の確率的勾配降下法（SGD）は、モーメンタムがあってもなくても、重みに勾配の定数倍を足していくだけです。どの勾配も平均がゼロなら、それぞれの重みベクトルの平均は決して動きません。つまり、この平均は**不変量**（invariant）です。このことは、重みだけを見れば分かります。ですから、SGD で訓練するプロジェクトで GC が実行されているかどうかを調べるには、これがいちばんよい方法です。ただし、`weight_decay` と `clipvalue` を使っていないプロジェクトに限ります。どちらも GC のあとに働いて、平均を動かすからです。`WeightMeanDrift` は、平均のずれ（shift）の最大値を記録します。
 #
@@ -403,7 +403,7 @@ for name, distance in moved.items():
 # ## このノートブックのまとめ
 #
 # - GC は、それぞれの重みベクトルの勾配から、その平均を引きます。約 10 行で書け、書く場所は `Optimizer.apply` です。
-# - 公開例のように `get_gradients` を上書きしても、何も変わりません。Keras 3 はこのメソッドを決して呼ばないからです。
+# - 公開例のように `get_gradients` を上書きしても、何も変わりません。Keras 3 はこのメソッドをまったく呼ばないからです。
 # - GC が実行されていることは、2 つの証明で示せます。更新に使われる勾配は平均がゼロで、SGD では重みベクトルの平均が決して動きません。
 #
 # 次は [5. 比較](05_comparison.ipynb) です。いくつものシードで比べ、区間を求め、判定（verdict）を下します。
