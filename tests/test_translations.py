@@ -31,7 +31,18 @@ NUMBER = re.compile(r"(?<![A-Za-z])[-+]?\d+(?:[.,]\d+)*")
 # English writes small numbers as words, other languages often as digits.
 WORDS = {
     **{"one": 1, "a": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9},
-    **{"ten": 10, "eleven": 11, "twelve": 12, "twenty": 20, "once": 1, "twice": 2, "first": 1, "second": 2, "third": 3},
+    **{
+        "ten": 10,
+        "eleven": 11,
+        "twelve": 12,
+        "dozen": 12,
+        "twenty": 20,
+        "once": 1,
+        "twice": 2,
+        "first": 1,
+        "second": 2,
+        "third": 3,
+    },
     **{"half": 2, "halves": 2, "thirds": 3, "quarter": 4, "fifth": 5, "tenth": 10},
 }
 PHRASES = {"half a minute": "30", "half a point": "0.5", "may 2025": "5"}

@@ -45,7 +45,7 @@ data = load_data(settings.data, settings.image_size)
 # %% [markdown] translates="fe9086c8e270"
 # ## 式
 #
-# 層の出力ユニットを 1 つ取り上げます。その重みベクトル $w$ は $M$ 個の数からなり、損失を $w$ で微分した勾配を $g$ とします。勾配中心化は、勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。
+# 層の出力ユニットを 1 つ取り上げます。その重みベクトル $w$ は $M$ 個の数からなり、損失の $w$ についての勾配を $g$ とします。勾配中心化は、勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。
 #
 # $$\mathrm{GC}(g) = g - \frac{1}{M}\sum_{i=1}^{M} g_i = P\,g$$
 #
