@@ -228,6 +228,8 @@ def in_edition(target, path):
     """Where the translation of a link leads: to the same edition and its pictures, and from one README to the other."""
     if target == path.name:
         return original(path).name
+    if target == "README.md":
+        return f"README.{language(path)}.md"
     if target == "docs/headline.png":
         return f"docs/headline.{language(path)}.png"
     return re.sub(r"\bnotebooks/(?=\d)", f"notebooks/{language(path)}/", target)

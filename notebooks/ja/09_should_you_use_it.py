@@ -646,7 +646,7 @@ print(text("tuning runs and runs at tuned rates: {tuning} {tuned}", tuning=tunin
 #
 # 自分の画像を使うときは、フォルダ `my_pictures`（または `my_pictures.zip`）をフォルダ `pictures` に入れ、`data = "my_pictures"` と書き、コマンドに `--images pictures` を加えます。そのフォルダの構成は、[ノートブック 6](06_your_own_images.ipynb) で述べています。実験では、`train` と `test` への分割は無視されます。すべての画像を一緒にしてから、その 5 分の 1 を評価用に取り分けます。どの 5 分の 1 を取り分けるかは、シードごとに変わります。
 #
-# 終わった訓練はすべて保存されるので、途中で止まっても、同じコマンドで続きから再開できます。`--dry-run` は、訓練を一覧にするだけで、何も訓練しません。いくつかの訓練が終わっていれば、残り時間の見積もりも示します。`--scheduler` を加えると、訓練は Dask のクラスタで行われます。そのときのコマンドは [README](../../README.md#run-a-study)（英語）にあります。終わったら、次のようにすると、規則による判定の結果が表示されます。
+# 終わった訓練はすべて保存されるので、途中で止まっても、同じコマンドで続きから再開できます。`--dry-run` は、訓練を一覧にするだけで、何も訓練しません。いくつかの訓練が終わっていれば、残り時間の見積もりも示します。`--scheduler` を加えると、訓練は Dask のクラスタで行われます。そのときのコマンドは [README](../../README.ja.md#実験を実行する)（英語）にあります。終わったら、次のようにすると、規則による判定の結果が表示されます。
 #
 # ```sh
 # python -m gc_tutorial tables my_plan.toml my_runs my_tables
