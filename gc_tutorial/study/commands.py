@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def compare(*, folder: str, data: str, precision: str, csv: str | None, **option
         _check_file("--csv", csv, results=folder, data=os.path.expanduser(data))
     arguments.checked_arms(options["arms"], options["optimizer"])
     arguments.check_settings(options["learning_rate"], options["batch_size"], options["epochs"])
-    import_quietly()
+    _import_tensorflow()
     import keras
 
     from gc_tutorial.study.comparison import compare
@@ -57,10 +58,19 @@ def study(*, plan: str, folder: str, dry_run: bool, images: str | None, tables: 
 
         say(overview(planned, folder))
         return
-    import_quietly()
+    _import_tensorflow()
     run_study(planned, folder, **options)
     if tables:
         _write_tables(planned, folder, tables)
+
+
+def _import_tensorflow():
+    """Leave Ctrl-C to the thread of `console.run`: an exception while TensorFlow starts can abort the process."""
+    kept = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        import_quietly()
+    finally:
+        signal.signal(signal.SIGINT, kept)
 
 
 def tables(*, plan: str, folder: str, target: str) -> None:
