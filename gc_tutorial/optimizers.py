@@ -86,12 +86,11 @@ def _kernel_axes(layer, name, rank):
         # LoRA factors: a has the axes of the kernel, with its own rank as the last; b has that rank and the last axis.
         return [int(len(kernel) - 1 in summed)] if name == "lora_kernel_b" else summed or None
     if name == "depthwise_kernel" or isinstance(layer, (layers.DepthwiseConv1D, layers.DepthwiseConv2D)):
-        return list(range(rank - 2)) or UNKNOWN
+        return [*range(rank - 2)] or UNKNOWN
     if isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)):
         return [*range(rank - 2), rank - 1]
-    known = isinstance(layer, (layers.Conv1D, layers.Conv2D, layers.Conv3D)) or name == "pointwise_kernel"
-    dense = isinstance(layer, layers.Dense) and rank == 2
-    return list(range(rank - 1)) if from_keras or known or dense else UNKNOWN
+    known = from_keras or name == "pointwise_kernel" or (isinstance(layer, layers.Dense) and rank == 2)
+    return [*range(rank - 1)] if known or isinstance(layer, (layers.Conv1D, layers.Conv2D, layers.Conv3D)) else UNKNOWN
 
 
 def _axes_of(variable, axes, owners):
@@ -194,44 +193,39 @@ class GradientCentralization:
     def build(self, variables):
         """Create the optimizer's variables. See `keras.optimizers.Optimizer.build`."""
         if not self.built:
-            keys, self._said = list(map(self._var_key, variables)), self._told(variables)
-            kept = [self.centralize and (not self.conv_only or len(one.shape) > 3) for one in variables]
-            told = [axes if keep else None for axes, keep in zip(self._said, kept, strict=True)]
-            self._axes = dict(zip(keys, variable_axes(variables, told), strict=True))
+            self._said, least = self._told(variables), math.inf if not self.centralize else 4 if self.conv_only else 0
+            told = [axes if len(v.shape) >= least else None for axes, v in zip(self._said, variables, strict=True)]
+            self._axes = dict(zip(map(self._var_key, variables), variable_axes(variables, told), strict=True))
         super().build(variables)
 
     def _told(self, variables):
-        paths, named, excluded = list(map(_path, variables)), dict(self.axes or {}), {key for key, _ in self._excluded}
-        ends = [[path.split("/")[-1] for path in some] for some in (paths, named)]
-        if self._from_config and set(paths) != set(named) and ends[0] == ends[1]:
-            named = dict(zip(paths, named.values(), strict=True))  # loading can change paths, but keeps the order
-        full = {name: max((p for p in paths if f"/{name}".endswith(f"/{p}")), key=len, default=None) for name in named}
-        everything = "\n".join([*paths, *(_path(one) for _, one in _owned() if named and not one.trainable)])
-        missing = [name for name in named if not full[name] and not re.search(name, everything, re.MULTILINE)]
+        paths, axes, excluded = list(map(_path, variables)), dict(self.axes or {}), {key for key, _ in self._excluded}
+        ends = [[path.split("/")[-1] for path in some] for some in (paths, axes)]
+        if self._from_config and set(paths) != set(axes) and ends[0] == ends[1]:
+            axes = dict(zip(paths, axes.values(), strict=True))  # loading can change paths, but keeps the order
+        full = {name: max((p for p in paths if f"/{name}".endswith(f"/{p}")), key=len, default=None) for name in axes}
+        everything = "\n".join([*paths, *(_path(one) for _, one in _owned() if axes and not one.trainable)])
+        missing = [name for name in axes if not full[name] and not re.search(name, everything, re.MULTILINE)]
         if missing:
             raise ValueError(f"No variable has a path for {missing}. The paths are {paths[:5]} and so on.")
-        found = [[n for n in named if (full[n] == path if full[n] else re.search(n, path))] for path in paths]
-        told = [named[names[0]] if names else UNKNOWN for names in found]
-        return [None if self._var_key(v) in excluded else axes for v, axes in zip(variables, told, strict=True)]
+        told = [next((axes[n] for n in axes if (full[n] == p if full[n] else re.search(n, p))), UNKNOWN) for p in paths]
+        return [None if self._var_key(v) in excluded else one for v, one in zip(variables, told, strict=True)]
 
     def apply(self, grads, trainable_variables=None):
         """Centralize, and update the variables. See `keras.optimizers.Optimizer.apply`."""
-        given = self._trainable_variables if trainable_variables is None else trainable_variables
-        grads, variables = list(grads), list(given)
+        grads, variables = list(grads), list(trainable_variables or self._trainable_variables)
         if not grads or len(grads) != len(variables) or not self.centralize:
             return super().apply(grads, trainable_variables)  # nothing to do, or Keras says what is wrong
         if not self.built:
             self.build(variables)
-        # A sparse gradient (`tf.IndexedSlices` has a dense shape) must stay sparse, and its other rows untouched.
+        # Sparse gradients (`tf.IndexedSlices` has a dense shape) stay as they are; EMA needs no gradient to overwrite.
         pairs = list(zip(grads, variables, strict=True))
         axes = [None if g is None or hasattr(g, "dense_shape") else self._axes.get(self._var_key(v)) for g, v in pairs]
         if self.centralize == "gradient":
             grads = [g if axis is None else centralize(g, axis) for g, axis in zip(grads, axes, strict=True)]
             return super().apply(grads, trainable_variables)
-        held = [variable for variable, axis in zip(variables, axes, strict=True) if axis is not None]
-        if self.use_ema:  # it can overwrite variables without a gradient, too
-            used = {self._var_key(variable) for gradient, variable in pairs if gradient is not None}
-            held += [one for one in self._trainable_variables if self._var_key(one) not in used]
+        left = {self._var_key(v) for g, v in pairs if hasattr(g, "dense_shape") or (g is None and not self.use_ema)}
+        held = [v for v in (self._trainable_variables if self.use_ema else variables) if self._var_key(v) not in left]
         return self._hold_means(held, functools.partial(super().apply, grads, trainable_variables))
 
     def finalize_variable_values(self, var_list):
@@ -252,12 +246,11 @@ class GradientCentralization:
     def get_config(self):
         """Configuration, where `axes` includes what is excluded. See `keras.optimizers.Optimizer.get_config`."""
         excluded = dict.fromkeys(path for _, path in self._excluded)
-        axes = {**excluded, **_plain(self.axes or {}), **excluded} or None
-        if axes and self.built:  # in the order in which the state of the optimizer is saved; layers know the rest
-            axes = dict(zip(map(_path, self._trainable_variables), self._said, strict=True))
-        if axes and (self.built or self._from_config):
-            axes = [list(pair) for pair in axes.items()]
-        return {**super().get_config(), "centralize": self.centralize, "conv_only": self.conv_only, "axes": axes}
+        axes = {**excluded, **_plain(self.axes or {}), **excluded}
+        pairs = zip(map(_path, self._trainable_variables), self._said, strict=True) if self.built else axes.items()
+        if axes and (self.built or self._from_config):  # in the order in which the state of the optimizer is saved
+            axes = [list(pair) for pair in pairs]
+        return super().get_config() | {"centralize": self.centralize, "conv_only": self.conv_only, "axes": axes or None}
 
 
 def _plain(axes):
@@ -285,14 +278,12 @@ def centralized(optimizer_class):
     """
     known = isinstance(optimizer_class, type) and issubclass(optimizer_class, keras.optimizers.Optimizer)
     if not known or issubclass(optimizer_class, keras.optimizers.LossScaleOptimizer):
-        expected = "a class derived from `keras.optimizers.Optimizer`, and not `LossScaleOptimizer`"
-        raise TypeError(f"`centralized` expects {expected}. Received: {optimizer_class!r}")
+        raise TypeError(f"`centralized` expects an optimizer class that wraps no other. Received: {optimizer_class!r}")
     if optimizer_class in MADE or issubclass(optimizer_class, GradientCentralization):
         return MADE.get(optimizer_class, optimizer_class)
     name, base, package, module = optimizer_class.__name__, optimizer_class, PACKAGE, __name__
     if getattr(keras.optimizers, name, None) is not optimizer_class:  # Keras's own must keep their registered names
-        module = optimizer_class.__module__
-        package = f"{PACKAGE}.centralized({module}.{optimizer_class.__qualname__})"
+        module, package = base.__module__, f"{PACKAGE}.centralized({base.__module__}.{base.__qualname__})"
     elif keras.backend.backend() == "torch":
         with keras.device("cpu"), contextlib.suppress(TypeError):
             base = type(optimizer_class())  # `Adam()` is of a faster subclass there
