@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
@@ -14,6 +15,8 @@ from gc_tutorial.errors import EngineError, TutorialError
 from gc_tutorial.study.runs import Run
 
 TIMEOUT = 10  # seconds for a scheduler to answer
+
+Compute = Callable[[Iterable[Run]], Iterator[tuple[Run, dict]]]
 
 
 def versions() -> dict[str, str]:
@@ -37,29 +40,36 @@ def check_workers(workers: int, threads: int, scheduler: str = "") -> None:
             raise EngineError(f"{name}={number} is not valid on this machine. Choose a number from {least} to {most}.")
 
 
-def compute(
-    runs: Iterable[Run], *, workers: int = 1, threads: int = 0, scheduler: str = ""
-) -> Iterator[tuple[Run, dict]]:
-    """Train every run, and yield each as it ends.
+@contextlib.contextmanager
+def started(*, workers: int = 1, threads: int = 0, scheduler: str = "") -> Iterator[Compute]:
+    """Give a function that trains every run of an iterable, in this order, and yields each as it ends.
 
-    Runs of a killed worker are repeated on another. Other failures do not stop the remaining runs.
+    Processes start with its first call, are used again by the next ones, and end with the context. Runs of a killed
+    worker are repeated on another. Other failures do not stop the remaining runs.
 
     Args:
-        runs: of `Run`; they are begun in this order.
         workers: number of processes on this machine; 1 is this process, without Dask.
         threads: of TensorFlow, in each process; 0 means TensorFlow's default in one process, and 1 in several.
         scheduler: address of a Dask scheduler, such as `"tcp://10.0.0.1:8786"`, whose workers are used instead.
 
     Yields:
-        tuple of the `Run` and its result, as from `gc_tutorial.study.training.train`.
+        a function from an iterable of `Run` to an iterator of tuples: the `Run` and its result, as from
+        `gc_tutorial.study.training.train`.
 
     Raises:
         EngineError: if the scheduler does not answer or has no workers, a worker has other versions, Dask is not
-            installed, or the number of workers or threads is not valid; and at the end, if runs failed.
+            installed, or the number of workers or threads is not valid; and at the end of an iterator, if runs failed.
     """
     check_workers(workers, threads, scheduler)
-    several = scheduler or workers > 1
-    ended = _on_dask(list(runs), workers, threads or 1, scheduler) if several else _here(runs, threads)
+    if not scheduler and workers == 1:
+        yield lambda runs: _results(_here(runs, threads))
+        return
+    with contextlib.ExitStack() as stack:
+        client = functools.cache(lambda: stack.enter_context(_client(workers, scheduler)))
+        yield lambda runs: _results(_on_dask(client, list(runs), threads or 1))
+
+
+def _results(ended):
     failed = []
     for run, result in ended:
         if isinstance(result, TutorialError):
@@ -90,7 +100,7 @@ def _here(runs, threads):
         yield run, result
 
 
-def _on_dask(runs, workers, threads, scheduler):
+def _on_dask(client, runs, threads):
     try:
         from distributed import as_completed
     except ImportError:
@@ -98,11 +108,10 @@ def _on_dask(runs, workers, threads, scheduler):
             "Several processes need Dask. Install it: pip install distributed; or use one worker."
         ) from None
     expected = versions()
-    with _client(workers, scheduler) as client:
-        futures = {client.submit(_train_there, run, threads, expected, pure=False): run for run in runs}
-        for future in as_completed(futures):
-            yield futures[future], future.exception() or future.result()
-            future.release()  # otherwise the scheduler would keep every result until the end
+    futures = {client().submit(_train_there, run, threads, expected, pure=False): run for run in runs}
+    for future in as_completed(futures):
+        yield futures[future], future.exception() or future.result()
+        future.release()  # otherwise the scheduler would keep every result until the end
 
 
 def _train_there(run, threads, expected):

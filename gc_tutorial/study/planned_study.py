@@ -39,7 +39,7 @@ def run_study(
     Args:
         plan: `Plan`.
         folder: path of the results folder.
-        workers, threads, scheduler: as for `gc_tutorial.study.engine.compute`.
+        workers, threads, scheduler: as for `gc_tutorial.study.engine.started`.
         accept_versions: whether to continue in a folder whose runs used other package versions.
         progress: whether to show a bar over all runs, with the time left.
 
@@ -54,7 +54,10 @@ def run_study(
     from gc_tutorial.study import datasets  # with TensorFlow, which the other functions do not need
 
     datasets.check_names({run.data for run in plan.runs} | {run.pretrained for run in plan.runs if run.pretrained})
-    with store.locked(folder) as path:
+    with (
+        store.locked(folder) as path,
+        engine.started(workers=workers, threads=threads, scheduler=scheduler) as compute,
+    ):
         results = store.read_results(path)
         check_plan(results, plan, path)
         for said in store.said_of_damaged(results, (run.name for run in known_runs(plan, results))):
@@ -66,7 +69,7 @@ def run_study(
                 store.check_same(results, configuration, path, UPGRADED, hinted=engine.versions())
             counts = _counts(plan, results)
             with tqdm(total=sum(run.epochs for run in todo), unit="epoch", smoothing=0, disable=not progress) as bar:
-                for run, result in engine.compute(todo, workers=workers, threads=threads, scheduler=scheduler):
+                for run, result in compute(todo):
                     _check_counts(run, result, counts, path)
                     _keep(path, run, configuration, result)
                     results.runs[run.name], results.configurations[run.name] = result, configuration

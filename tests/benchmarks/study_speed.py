@@ -67,11 +67,11 @@ def train_all(arm, runs):
         return time.perf_counter() - began
     options = {"workers": 1, "threads": 2} if arm in (ARMS[1], ARMS[3]) else {"workers": 2, "threads": 1}
     warm = [replace(run, epochs=1) for run in runs[:2]]  # one for each worker; they end about together
-    began = None
-    for number, _ in enumerate(engine.compute([*warm, *runs], **options), start=1):
-        if number == len(warm):
-            began = time.perf_counter()
-    return time.perf_counter() - began
+    with engine.started(**options) as compute:
+        list(compute(warm))
+        began = time.perf_counter()
+        list(compute(runs))
+        return time.perf_counter() - began
 
 
 def measure_runs(rounds, epochs):

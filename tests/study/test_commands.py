@@ -326,7 +326,7 @@ def test_an_estimate_goes_by_the_runs_that_are_most_alike(tmp_path, capsys):
 
 def test_no_room_for_logits_is_told_before_training(small_plan, monkeypatch):
     monkeypatch.undo()  # of the fixture
-    monkeypatch.setattr("gc_tutorial.study.engine.compute", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("gc_tutorial.study.training.train", lambda *_: pytest.fail("trained"))
     folder = small_plan.parent / "runs"
     folder.mkdir()
     (folder / "logits").touch()

@@ -161,6 +161,11 @@ def test_interrupted_it_ends_soon_with_one_sentence(plan_file, tmp_path):
 # ----- schedulers
 
 
+def computed(runs, **options):
+    with engine.started(**options) as compute:
+        yield from compute(runs)
+
+
 def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(monkeypatch):
     assert engine.TIMEOUT <= 10  # seconds; too slow to wait for here
     monkeypatch.setattr(engine, "TIMEOUT", 2)
@@ -175,7 +180,7 @@ def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(monkeyp
         ):
             began = time.monotonic()
             with pytest.raises(EngineError, match="does not answer"):
-                list(engine.compute([SMALL], scheduler=address))
+                list(computed([SMALL], scheduler=address))
             assert time.monotonic() - began < 60  # not for ever, though the machine may be busy
 
 
@@ -194,14 +199,14 @@ def test_processes_that_cannot_reach_one_another_are_told(monkeypatch):
 
     monkeypatch.setattr("distributed.LocalCluster", blocked)
     with pytest.raises(EngineError, match=r"2 processes could not be started: .*Timed out.* Use one: --workers 1."):
-        next(engine.compute([], workers=2))
+        next(computed([], workers=2))
 
 
 @pytest.mark.parametrize("numbers", [(0, 0), (-1, 0), (10_000, 0), (1, 10_000), (1, -1)])
 def test_numbers_that_are_not_valid_are_refused_before_training(numbers):
     workers, threads = numbers
     with pytest.raises(EngineError, match=r"is not valid on this machine. Choose a number from [01] to \d+\."):
-        next(engine.compute([], workers=workers, threads=threads))
+        next(computed([], workers=workers, threads=threads))
 
 
 def test_a_scheduler_may_have_machines_with_more_cores():
@@ -213,13 +218,13 @@ def test_a_scheduler_without_workers_is_told(cluster):
     cluster.scale(0)
     cluster.sync(cluster.scheduler.retire_workers, close_workers=True)
     with pytest.raises(EngineError, match="has no workers"):
-        list(engine.compute([SMALL], scheduler=cluster.scheduler_address))
+        list(computed([SMALL], scheduler=cluster.scheduler_address))
 
 
 def test_a_worker_of_another_version_is_told(cluster, monkeypatch):
     monkeypatch.setattr(engine, "versions", _alternating({"keras": "3.15.1"}, {"keras": "3.14.0"}))
     with pytest.raises(EngineError, match=r"A worker has other versions: keras 3.14.0 there, 3.15.1 here"):
-        list(engine.compute([SMALL], scheduler=cluster.scheduler_address))
+        list(computed([SMALL], scheduler=cluster.scheduler_address))
 
 
 def _alternating(*answers):
@@ -361,6 +366,6 @@ def test_a_run_that_fails_does_not_stop_the_others(workers):
     bad = replace(SMALL, optimizer="unknown")
     ended = []
     with pytest.raises(EngineError, match=rf"1 runs failed, the first of them {re.escape(bad.name)} \(.*The others"):
-        for run, _ in engine.compute([bad, SMALL], workers=workers):
+        for run, _ in computed([bad, SMALL], workers=workers):
             ended.append(run)
     assert ended == [SMALL]
