@@ -259,14 +259,15 @@ def test_make_does_not_run_what_stands_in_a_profile(tmp_path, profile, way):
 
 @pytest.fixture
 def slow_notebook(tmp_path):
-    """A copy of the runner with a notebook of its own that does not end."""
+    """A copy of the runner with a notebook of its own that does not end, and one after it."""
     (tmp_path / "tools").mkdir()
     (tmp_path / "notebooks").mkdir()
     for name in ("run_notebooks.py", "digests.py", "translations.py"):
         shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
     (tmp_path / "notebooks" / "01_slow.py").write_text(
-        "# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
+        "# %%\n1\n\n# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
     )
+    (tmp_path / "notebooks" / "02_next.py").write_text("# %%\n1\n")
     (tmp_path / "bin").mkdir()
     pandoc = tmp_path / "bin" / "pandoc"  # jupytext, when imported, asks it for its version
     pandoc.write_text("#!/bin/sh\nsleep 2\necho pandoc 3.1\n")
@@ -295,6 +296,15 @@ def test_ctrl_c_ends_the_notebooks_and_their_kernel(slow_notebook, moment):
     kernels = children(recursive=True)
     assert interrupted(process) == ["stopped; the notebooks that have ended are in build/"]
     assert not psutil.wait_procs(kernels, timeout=300)[1]
+
+
+def test_a_cell_that_fails_ends_the_run_with_the_kernel_of_the_next_notebook(slow_notebook):
+    (slow_notebook / "notebooks" / "00_wrong.py").write_text("# %%\n1\n\n# %%\nraise ValueError('no images')\n")
+    runner = slow_notebook / "tools" / "run_notebooks.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, runner], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.stderr.strip() == "A cell of 00_wrong.py failed:\nValueError: no images"
+    assert done.returncode == 1
 
 
 # ----- consoles

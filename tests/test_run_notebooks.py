@@ -20,7 +20,7 @@ def run(monkeypatch, *arguments):
 def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(monkeypatch, tmp_path):
     (tmp_path / "file").touch()  # no folder can be made in it, even by root
     monkeypatch.setattr(run_notebooks, "BUILD", tmp_path / "file" / "build")
-    monkeypatch.setattr(run_notebooks, "run", lambda source: pytest.fail(f"{source} was run"))
+    monkeypatch.setattr(run_notebooks, "run_all", lambda sources, in_place: pytest.fail(f"{sources} were run"))
     told = run(monkeypatch)
     assert str(tmp_path / "file" / "build") in told
     assert "cannot be written" in told
@@ -28,7 +28,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(monkeypatc
 
 @pytest.mark.parametrize("name", ["99_nothing", "/etc/passwd", "../tools/address", "ja/99_nothing", ""])
 def test_a_notebook_that_does_not_exist_is_told_with_those_that_do(monkeypatch, name):
-    monkeypatch.setattr(run_notebooks, "run", lambda source: pytest.fail(f"{source} was run"))
+    monkeypatch.setattr(run_notebooks, "run_all", lambda sources, in_place: pytest.fail(f"{sources} were run"))
     told = run(monkeypatch, name)
     assert f"There is no notebook {name}. Choose from: " in told
     assert "01_data" in told

@@ -5,13 +5,15 @@ that the outputs are to be committed.
 """
 
 import argparse
+import collections
 import contextlib
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from digests import outputs_digest
@@ -52,81 +54,129 @@ def name_of(source):
 
 
 def run_all(sources, in_place):
+    """Run one notebook after the other. The next one starts its kernel and runs its first cell meanwhile."""
     import jupytext
     from nbconvert import HTMLExporter
 
     started = time.perf_counter()
-    for number, source in enumerate(sources, 1):
-        name = name_of(source)
-        print(f"\n{name} ({number} of {len(sources)})", flush=True)
-        target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{name}.ipynb"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        notebook = run(source)
-        jupytext.write(notebook, target, fmt="ipynb")
-        page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
-        (BUILD / f"{name}.html").parent.mkdir(parents=True, exist_ok=True)
-        (BUILD / f"{name}.html").write_text(page, encoding="utf-8")
+    running: collections.deque[Execution] = collections.deque()  # the notebook at work, and the one after it
+    try:
+        for number, source in enumerate(sources, 1):
+            name = name_of(source)
+            print(f"\n{name} ({number} of {len(sources)})", flush=True)
+            if not running:
+                running.append(Execution(source))
+            running[0].go_on()
+            running.extend(Execution(following) for following in sources[number : number + 1])
+            notebook = running[0].result()
+            running.popleft()
+            target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{name}.ipynb"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            jupytext.write(notebook, target, fmt="ipynb")
+            page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
+            (BUILD / f"{name}.html").parent.mkdir(parents=True, exist_ok=True)
+            (BUILD / f"{name}.html").write_text(page, encoding="utf-8")
+    except BaseException as reason:  # such as Ctrl-C, or an error in a cell
+        for one in running:
+            one.end(at_once=isinstance(reason, KeyboardInterrupt))
+        raise
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Open these in a browser:")
     for source in sources:
         print(f"  {BUILD / name_of(source)}.html")
 
 
-def run(source):
-    """Execute one notebook from its .py; a cell that fails ends the program with the cell's own error."""
-    import jupytext
-    from nbclient import NotebookClient
-    from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+class Execution:
+    """The execution of one notebook, from its .py. After its first cell it waits for `go_on`.
 
-    notebook = jupytext.read(source)
-    total = sum(cell.cell_type == "code" for cell in notebook.cells)
-    began, joined = {}, CoalesceStreamsPreprocessor()
+    It has a thread of its own, in which the client leaves Ctrl-C alone. Else it would end the kernel and report a dead
+    kernel.
+    """
 
-    def before(cell, cell_index):
+    def __init__(self, source):
+        import jupytext
+        from nbclient import NotebookClient
+        from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+
+        self.source, self.notebook = source, jupytext.read(source)
+        self.began, self.joined = {}, CoalesceStreamsPreprocessor()
+        self.first_cell_ran, self.may_go_on, self.ended = threading.Event(), threading.Event(), False
+        self.client = NotebookClient(
+            self.notebook,
+            timeout=None,
+            resources={"metadata": {"path": str(BUILD)}},
+            on_cell_execute=self.before,
+            on_cell_executed=self.after,
+            record_timing=False,
+            store_widget_state=False,
+            extra_arguments=["--log-level=ERROR"],  # else each kernel opens with a warning about its transport
+        )
+        self.future = ThreadPoolExecutor(1).submit(self.client.execute)
+        self.future.add_done_callback(lambda _: self.first_cell_ran.set())  # also where it fails
+
+    def before(self, cell, cell_index):
+        self.go_no_further_if_ended()
         if cell.cell_type == "code":
-            began[cell_index] = time.perf_counter()
-            number = sum(other.cell_type == "code" for other in notebook.cells[: cell_index + 1])
-            print(f"  [{number:2}/{total}] {headline(cell.source):<70}", end="", flush=True)
+            self.began[cell_index] = time.perf_counter()
+            if len(self.began) > 1:
+                self.announce(cell)
 
-    def after(cell, cell_index, execute_reply):
-        print(f"{time.perf_counter() - began[cell_index]:6.1f} s", flush=True)
+    def announce(self, cell):
+        total = sum(other.cell_type == "code" for other in self.notebook.cells)
+        print(f"  [{len(self.began):2}/{total}] {headline(cell.source):<70}", end="", flush=True)
+
+    def after(self, cell, cell_index, execute_reply):
+        seconds = time.perf_counter() - self.began[cell_index]
+        if len(self.began) == 1:
+            self.first_cell_ran.set()
+            self.may_go_on.wait()
+            self.go_no_further_if_ended()
+            self.announce(cell)
+        print(f"{seconds:6.1f} s", flush=True)
         # Joins what was printed in pieces, cut differently in every run, and drops progress bars that were wiped away.
-        joined.preprocess_cell(cell, {}, cell_index)
+        self.joined.preprocess_cell(cell, {}, cell_index)
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stdout" and output.text.count("\n") <= 3:
                 print("".join(f"          {line}\n" for line in output.text.splitlines()), end="", flush=True)
 
-    client = NotebookClient(
-        notebook,
-        timeout=None,
-        resources={"metadata": {"path": str(BUILD)}},
-        on_cell_execute=before,
-        on_cell_executed=after,
-        record_timing=False,
-        store_widget_state=False,
-        extra_arguments=["--log-level=ERROR"],  # else each kernel opens with a warning about its transport
-    )
-    execute(client, source.name)
-    # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
-    notebook.metadata["executed"] = outputs_digest(notebook, source.parent.name if source.parent != NOTEBOOKS else "")
-    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
-    return notebook
+    def go_no_further_if_ended(self):
+        if self.ended:
+            self.kill()
+            raise InterruptedError
 
+    def go_on(self):
+        """Let the cells after the first run, as soon as that has ended."""
+        self.first_cell_ran.wait()
+        self.may_go_on.set()
 
-def execute(client, name):
-    """Execute; Ctrl-C ends the kernel, which does not get it by itself, with all processes that it has started.
+    def result(self):
+        """Wait for the executed notebook; a cell that fails ends the program with the cell's own error."""
+        from nbclient.exceptions import CellExecutionError
 
-    In a thread of its own the client leaves Ctrl-C alone. Else it would end the kernel and report a dead kernel.
-    """
-    from nbclient.exceptions import CellExecutionError
+        try:
+            self.future.result()
+        except CellExecutionError as error:
+            sys.exit(f"\n\nA cell of {self.source.name} failed:\n{error.ename}: {error.evalue}")
+        # Enough for colouring; the kernel's full account of itself would differ from machine to machine.
+        language = self.source.parent.name if self.source.parent != NOTEBOOKS else ""
+        self.notebook.metadata["executed"] = outputs_digest(self.notebook, language)
+        self.notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+        return self.notebook
 
-    try:
-        ThreadPoolExecutor(1).submit(client.execute).result()
-    except CellExecutionError as error:
-        sys.exit(f"\n\nA cell of {name} failed:\n{error.ename}: {error.evalue}")
-    except BaseException:
-        with contextlib.suppress(AttributeError, OSError):  # before it has begun, and after it has ended
-            os.killpg(client.km.provisioner.pgid, signal.SIGKILL)
-        raise
+    def end(self, at_once):
+        """End the kernel, which does not get Ctrl-C by itself, with all processes that it has started.
+
+        One that is only starting ends before its first cell, unless `at_once`: else the client would complain.
+        """
+        self.ended = True
+        self.may_go_on.set()
+        if at_once or self.began:
+            self.kill()
+        wait([self.future], timeout=10)  # seconds, for the client to clear up
+
+    def kill(self):
+        with contextlib.suppress(AttributeError, TypeError, OSError):  # before it has begun, and after it has ended
+            # Its group has the number of its process. The `pgid` that the client notes just after a start can be ours.
+            os.killpg(self.client.km.provisioner.pid, signal.SIGKILL)
 
 
 def headline(code):
