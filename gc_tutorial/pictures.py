@@ -40,7 +40,7 @@ def projected_step(weights: npt.ArrayLike, gradient: npt.ArrayLike, centralized:
     axis.plot(*np.array([raw, kept]).T, ":", color=REMOVED, lw=2, label="removed by GC: the mean")
     axis.add_patch(_right_angle(kept, raw - kept, start - kept))
     axis.plot(*start, "ko", markersize=7, label="weights before the step")
-    axis.set(xlabel="weight $w_1$", ylabel="weight $w_2$", title=title)
+    axis.set(xlabel="weight $w_1$\n", ylabel="weight $w_2$", title=title)  # and room above the legend
     axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     for one in (axis.xaxis, axis.yaxis):
         one.set_major_locator(MultipleLocator(0.5))

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
+from matplotlib.ticker import PercentFormatter
 
 from gc_tutorial.language import Words, text
 from gc_tutorial.typography import is_wide, lines, set_fonts
@@ -38,6 +39,7 @@ MEASURES = Words(
         "seconds": "seconds of training per epoch",
     }
 )
+FEW_SEEDS = 5  # up to which thin lines are drawn more strongly
 WIDTH = 5.5  # inches, with text of 10 points: readable on a phone, where a wider figure shrinks to the screen
 
 
@@ -93,11 +95,13 @@ def image_grid(
     text_lines = max(name.count("\n") + 1 for name in titles)
     size = (side * columns, (side + 0.2 * text_lines) * rows + 0.3 * bool(title))
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for axis in axes.flat:
+    for axis in axes.flat[len(images) :]:
         axis.set_axis_off()
     for axis, image, name in zip(axes.flat, images, titles, strict=False):
         axis.imshow(image)
         axis.set_title(name, fontsize=10)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set(color="#BBBBBB", linewidth=0.6)  # where an image ends that is white at its edge
     set_title(figure, title)
     return figure
 
@@ -147,13 +151,18 @@ def draw_curves(axis: Axes, table: pd.DataFrame, measure: str) -> None:
     """Draw one measure of a table of `compare` on a matplotlib axis."""
     for arm, rows in table.groupby("arm", sort=False):
         runs = rows.pivot(index="epoch", columns="seed", values=measure)
-        if runs.shape[1] > 1:
-            axis.plot(runs.index, runs, color=COLOURS[arm], lw=0.7, alpha=0.3, zorder=1)
         (mean,) = axis.plot(runs.index, runs.mean(axis=1), color=COLOURS[arm], label=LABELS[arm], lw=2, zorder=3)
         mean.set(marker=MARKERS[arm], markersize=4)
-        # A white edge separates the mean from the thin lines.
-        mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])
+        if arm == "none":  # a ring, which shows also where another arm's mark is on it
+            mean.set(markersize=7, markerfacecolor="white")
+        if runs.shape[1] > 1:
+            alpha, width = (0.6, 0.9) if runs.shape[1] <= FEW_SEEDS else (0.3, 0.7)
+            axis.plot(runs.index, runs, color=COLOURS[arm], zorder=1, alpha=alpha, lw=width)
+            # A white edge separates the mean from the thin lines.
+            mean.set_path_effects([withStroke(linewidth=3.5, foreground="white")])
     axis.set(xlabel="epoch", ylabel=MEASURES[measure])
+    if measure.endswith("accuracy"):
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     axis.grid(alpha=0.3)
 
@@ -181,4 +190,6 @@ def draw_control(axis: Axes, control: pd.DataFrame, progress: pd.DataFrame, summ
     axis.plot(list(summary), list(summary.values()), "kx", ms=9, mew=2, zorder=4, label="published: its summary")
     axis.axvline(progress["epoch"].max() / 2 + 0.5, color="black", lw=1, ls=":")
     axis.set_xlabel("epoch (dotted: compile is called again)")
-    axis.legend(loc="lower left")  # below the curves, which fall
+    seed = Line2D([], [], color=COLOURS["recompiled"], alpha=0.6, lw=0.9, label=text("one seed (thick: mean)"))
+    handles = [*axis.get_legend_handles_labels()[0], seed]
+    axis.legend(handles=handles, loc="lower left", fontsize=9)  # below the curves, which fall

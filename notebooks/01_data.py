@@ -188,9 +188,9 @@ Markdown(
 # 2. **Held-out accuracy is noisy here.** It can jump from one epoch to the next, as notebook 3 shows. The domain shift may be one reason.
 #    So one run proves little. Notebook 5 repeats each run with several seeds (starting points of the random numbers) and gives intervals.
 #
-# Later there is a second held-out set. From [notebook 5](05_comparison.ipynb) on, most of the planned studies also hold out some of the
-# training horses and humans, with all of their images. So two names are needed. **Images on white** are the held-out images of this
-# notebook. **New horses and humans** are those held out from the training images. Their backgrounds are like those in training.
+# Later there is a second held-out set. From [notebook 5](05_comparison.ipynb) on, most of the planned studies also hold out some of the training
+# horses and humans, with all of their images. So two names are needed. **Images on white** are the held-out images of this notebook. In the
+# planned studies *held-out* means **horses and humans held out from the training images**. Their backgrounds are like those in training.
 
 # %% [markdown]
 # ## Exercise

@@ -86,7 +86,7 @@ show(
     image_grid(
         grid,
         [text("original"), *[text("draw {number}", number=number) for number in range(1, 12)]],
-        title="No two draws alike: one image and eleven augmentations",
+        title="One image and eleven augmentations of it",
     ),
     alt="One training image and eleven versions of it, each flipped, turned and zoomed at random.",
 )
@@ -144,10 +144,13 @@ lost = 1 - sharpness[1] / sharpness[0]
 show(
     image_grid(
         crops,
-        [text("all at once"), text("turned, then zoomed")],
+        [
+            text("{name}: {sharpness:.0f}", name=name, sharpness=value)
+            for name, value in zip((text("one resampling"), text("turned, then zoomed")), sharpness)
+        ],
         columns=2,
         side=2.7,
-        title=text("Turned and then zoomed, this image is {lost:.0%} less sharp than after one resampling", lost=lost),
+        title=text("Turned and then zoomed: the variance of the Laplacian is {lost:.0%} lower", lost=lost),
     ),
     alt="The middle of the same image, resampled once, and turned and then zoomed; the second is less sharp.",
 )
@@ -251,10 +254,11 @@ from gc_tutorial.plotting import WIDTH, set_title
 slow, fast = best.values()
 figure, axis = plt.subplots(figsize=(WIDTH, 2.2), layout="constrained")
 places = [name.replace(": ", ":\n").replace("：", "：\n") for name in best]
-bars = axis.barh(places, list(best.values()), color=["#999999", "#009E73"])
+bars = axis.barh(places, list(best.values()), color=["#999999", "#555555"])
 axis.bar_label(bars, fmt="{:,.0f}", padding=3)
 axis.invert_yaxis()
 axis.set_xlabel("images per second (more is better)")
+axis.xaxis.set_major_formatter("{x:,.0f}")
 axis.margins(x=0.15)
 title = "Our pipeline gives {ratio:.1f} times as many images per second here (best of three)"
 set_title(figure, text(title, ratio=fast / slow))
@@ -297,17 +301,23 @@ longer = {
 }
 
 # %% tags=["hide-input"]
-figure, axis = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
+figure, axis = plt.subplots(figsize=(WIDTH, 3.2), layout="constrained")
 added = [seconds - alone for seconds in (alone, with_published, with_ours)]
 places = [row.replace("with the", "with the\n") for row in rows]
-axis.barh(places, [alone] * 3, color="#56B4E9")
-axis.barh(places, added, left=alone, color=["#56B4E9", "#999999", "#009E73"])
-axis.plot(medians, places, "kd", markersize=5)
+axis.barh(places, [alone] * 3, color="#999999", label="network alone")
+axis.barh(places, added, left=alone, color="#555555", label="added by the pipeline")
+axis.plot(medians, places, "kd", markersize=5, label="median")
 for place, extra, median in zip(places, added, medians):
-    axis.text(median + 0.8, place, text("{best:.1f} to {median:.1f} s", best=alone + extra, median=median), va="center")
-axis.set_xlim(0, 1.5 * medians.max())
-axis.set_xlabel("seconds for one epoch: best (bar), median (diamond)\nblue: network alone")
+    axis.text(
+        median + 0.8,
+        place,
+        text("best {best:.1f} s,\nmedian {median:.1f} s", best=alone + extra, median=median),
+        va="center",
+    )
+axis.set_xlim(0, 1.45 * medians.max())
+axis.set_xlabel("seconds for one epoch (bar: best of three)")
 axis.invert_yaxis()
+figure.legend(loc="outside lower center", ncols=3, frameon=False)
 title = (
     "The published pipeline makes an epoch {published_best:.0%} to {published_median:.0%} longer, ours {ours_best:.0%} to "
     "{ours_median:.0%} (best and median of three)"

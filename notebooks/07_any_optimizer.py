@@ -62,7 +62,7 @@ optimizer = GCNadam(learning_rate=1e-3)
 # zero. RMSprop and Adam divide each number of the gradient by a scale of its own. Lion keeps only the sign of each number of its
 # moving average. So the mean of their update is not zero, even if the mean of the gradient is. There are two ways to centralize:
 #
-# - `centralize="gradient"`, the default, is the way of the paper. The mean is subtracted from the *gradient*, before the optimizer uses it.
+# - `centralize="gradient"`, the default, is what the paper does. The mean is subtracted from the *gradient*, before the optimizer uses it.
 # - `centralize="update"` subtracts the mean from the change that the optimizer makes to the weights. The paper's authors suggest this for
 #   adaptive optimizers, in the notes to their code.
 #
@@ -175,10 +175,10 @@ found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_"))
 Markdown("\n".join(f"- {one}" for one in found))
 
 # %% [markdown]
-# With SGD, use the default: without weight decay and clipping, both ways give the same steps up to rounding. With RMSprop and Adam, we
-# cannot say which way is better. The authors suggest the update. The runs above only choose learning rates, and no claim is made from them.
-# Our first study, at one learning rate of RMSprop that was not tuned, could not tell the two ways apart by the training loss
-# ([frequently asked questions](../docs/faq.md)). The studies on fresh seeds at tuned rates train with GC on the gradient only.
+# With SGD, use the default: without weight decay and clipping, both ways give the same steps up to rounding. With RMSprop and Adam, we cannot say
+# which way is better. The authors suggest the update. The runs above only choose learning rates, and no claim is made from them. Our first,
+# untuned study, with RMSprop, could not tell the two ways apart by the training loss ([frequently asked questions](../docs/faq.md)). The studies
+# on fresh seeds at tuned rates train with GC on the gradient only.
 #
 # ## Which axes are averaged
 #
@@ -274,10 +274,10 @@ print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 #
 # ## On another backend
 #
-# Keras runs on TensorFlow, JAX or PyTorch. It chooses one of these backends when it is imported. So the program below runs here first, and
-# then in a process of its own for each other backend **that is installed**. The program is the same each time. But each backend draws its
-# own initial weights, also from the same seed. So the weights move by other amounts. `make test-backends` installs JAX and PyTorch, and
-# runs the optimizers' tests on both.
+# Keras runs on TensorFlow, JAX or PyTorch. It chooses one of these backends when it is imported. So the program below runs here first, and then
+# in a process of its own for each other backend **that is installed**. The program is the same each time. But each backend draws its own initial
+# weights, even from the same seed. So the weights move by other amounts. `make test-backends` installs JAX and PyTorch, and runs the optimizers'
+# tests on both.
 
 # %%
 program = """

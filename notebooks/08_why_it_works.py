@@ -237,7 +237,7 @@ rest = shares[shares["layer"] > 1]
 more = "So in every layer GC removes more than expected by chance, and in no layer the whole gradient."
 not_less = "So in every layer GC removes no less than expected by chance, and in no layer the whole gradient."
 lines = [
-    text("Points are means over runs, bars are 95% intervals."),
+    text("Points are geometric means over runs, bars are 95% intervals."),
     text("{finding}.", finding=removed_figure.removed_finding(shares, prose=True)),
     text(more) if rest["times_low"].min() > 1 else text(not_less),
     text("This describes what GC removes. It does not show that removing it helps."),
@@ -265,8 +265,8 @@ for study in studies.values():
     print(study.progress)
 
 # %% [markdown]
-# Each row has a question, what was trained for it, how much of GC's effect is found, and the word of the rule. The effect is the difference
-# of the natural logarithms of the two training losses, without GC and with it, in the same seed. An effect of 0.69 means that the loss is
+# Each row has a question, what was trained for it, how much of GC's effect is found, and the verdict of the rule. The effect is the difference
+# between the natural logarithms of the two training losses, without GC and with it, in the same seed. An effect of 0.69 means that the loss is
 # halved. Half of that effect, 0.35, means a loss lower by 29%.
 #
 # 100% is the effect of GC itself. For the last three rows it is that effect at the rates tuned for them, in the plain CNN. A negative share means a
@@ -366,7 +366,8 @@ removed_by[value_name("network", "cnn_bn")] = removed_with("cnn_bn", "0..1")
 # %% tags=["hide-input"]
 raw, centred, normalized = (one["first"] for one in removed_by.values())
 title = text(
-    "In the first layer GC would remove {raw:.0%}, with inputs [-1, 1] {centred:.0%}, and with batch norm {normalized:.0%} (RMSprop)",
+    "First layer: GC would remove {raw:.0%} of the squared gradient norm; {centred:.0%} with inputs [-1, 1], "
+    "{normalized:.0%} with batch norm (RMSprop)",
     raw=raw,
     centred=centred,
     normalized=normalized,
@@ -379,9 +380,9 @@ for name, shares_by_layer in removed_by.items():
     print(text(said, name=name, **shares_by_layer))
 
 # %% [markdown]
-# Do not expect the shares to vanish with inputs $[-1, 1]$. The pixels in a 3 × 3 window often have nearly the same grey value. Then its 27 numbers are
-# nearly equal, at whatever level, and little is left of them once their mean is gone. A scale moves all pixels alike, and cannot change
-# that.
+# Do not expect the shares to vanish with inputs $[-1, 1]$. The pixels in a 3 × 3 window often have nearly the same grey value. Then its 27
+# numbers are nearly equal, at whatever level, and little is left of them once their mean is gone. Rescaling changes all pixels alike, and cannot
+# change that.
 
 # %% [markdown]
 # ## Is it a common shift?
@@ -390,8 +391,8 @@ for name, shares_by_layer in removed_by.items():
 # the common shift away. By the lines above:
 #
 # - **Inputs $[-1, 1]$** leave about as much to remove in the first layer, and more in convolutions 2 to 5. So they are no test of a common shift.
-# - **Batch normalization** leaves much less in convolutions 2 to 5, but not in the first layer. And with it the clean loss, on which the rule rests,
-#   cannot be trusted. So it is half a test.
+# - **Batch normalization** leaves much less in convolutions 2 to 5, but not in the first layer. And with it the clean loss, on which the rule
+#   rests, cannot be trusted. So it is only a partial test.
 #
 # A rule asks this beforehand of the first layer with inputs $[-1, 1]$ only: its share should fall to less than half. The other layers, and batch
 # normalization, were looked at after the results (not tested by a rule). Why the clean loss cannot be trusted:
@@ -402,7 +403,7 @@ guess = np.log(2)
 normalized = runs[(runs["network"] == "cnn_bn") & (runs["arm"] == "none") & (runs["stage"] == "confirmation")]
 said = (
     "Batch normalization without GC, mean over {seeds} seeds: clean training loss {clean:.2f}, running training loss "
-    "{running:.2f}. A guess has {guess:.2f}."
+    "{running:.2f}. Guessing gives {guess:.2f}."
 )
 means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
 print(text(said, seeds=len(normalized), guess=guess, **means))
@@ -426,7 +427,7 @@ Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["tex
 # %% [markdown]
 # ## What they say together
 #
-# By the words of the rules, first for RMSprop (D), then for SGD (D2):
+# In the words of the rules, first for RMSprop (D), then for SGD (D2):
 
 # %%
 lines = []
@@ -517,7 +518,7 @@ print(
 # - GC equals centring the inputs of each layer in the backward pass. A plain optimizer and a layer that adds zero give the same weights.
 # - In training without GC, 95% to 96% of the first layer's squared gradient norm lies along the mean. In the other layers the share is about
 #   9 to 200 times chance.
-# - Which parts of GC have the effect, and which do not, for RMSprop and for SGD. Why removing the mean helps is open: the conditions that were
-#   to test the explanation by a common shift turned out not to be fair tests.
+# - The ablations show which parts of GC have the effect and which do not, for RMSprop and for SGD. Why removing the mean helps is open: the
+#   conditions that were to test the explanation by a common shift turned out not to be fair tests.
 #
 # Next: [9. Should you use it?](09_should_you_use_it.ipynb), for other data and networks, costs, and a table to decide by.

@@ -40,10 +40,10 @@ settings = gc_tutorial.start()
 # %% [markdown]
 # ## The short answer
 #
-# Try GC if you train a small network from new weights, for about a dozen epochs, and want a lower training loss: in studies B and C it was
-# lower in every setting. Do not count on a better accuracy on new data. It rose in half of the settings of study C and fell significantly in none;
-# in study B it rose or fell with the learning rate. For long trainings and for fine-tuning we cannot say. The method costs one line and, on
-# a processor, at most a few percent of time. Tune the learning rate with it.
+# Try GC if you train a small network from scratch, for about a dozen epochs, and want a lower training loss: in studies B and C it was lower in
+# every setting. Do not count on a better accuracy on new data. It rose in half of the settings of study C and fell significantly in none; in
+# study B it rose or fell with the learning rate. For longer training and for fine-tuning we cannot say. With a ready-made class GC costs one
+# line. Where we measured it, on a processor, a training step took a few percent longer at most. Tune the learning rate with it.
 
 # %% [markdown]
 # ## What has been measured
@@ -75,12 +75,13 @@ Markdown("\n".join(lines))
 # The words of these studies:
 #
 # - Each thing that is compared, such as training without GC, is an *arm*. A *setting* is one network on one data set.
-# - *Held-out* images are not used for training.
+# - *Held-out* images are not used for training. An *individual* is one rendered horse or human; the training images of *Horses or Humans* show
+#   67.
 # - The *running* training loss is that of the training steps. The *clean* one is measured without dropout and augmentation. Each loss and
 #   accuracy is the mean of the last three epochs, unless its rule says otherwise.
 # - *Helps* and *hurts* mean that the 95% interval of the difference excludes zero and that the correction for several tests keeps it. Such a
 #   difference is *significant*, or *shown*.
-# - The *margin* is what a rule calls a difference without practical meaning. The line below the list gives the margins.
+# - The *margin* is the largest difference that a rule treats as having no practical meaning. The line below the list gives the margins.
 # - *Faster*: the goal is the mean running training loss that training without GC reaches, at its best rate, after two thirds of the
 #   epochs. The factor says how many times as many epochs training without GC needs to get there.
 # - The *main settings* are the plain CNN (on digits and MNIST-1D the small CNN), once on each data set.
@@ -119,8 +120,8 @@ def counted(finding):
 
 
 groups = {
-    ("C", "training"): text("Training loss, from new weights:"),
-    ("C", "heldout"): text("Held-out accuracy, from new weights:"),
+    ("C", "training"): text("Training loss, from scratch:"),
+    ("C", "heldout"): text("Held-out accuracy, from scratch:"),
     ("C", "fine_tuning"): text("Held-out accuracy, fine-tuning:"),
     ("C", "speed"): text("Speed, in epochs to the same training loss:"),
     ("B", "training"): text("Training loss on *Horses or Humans* (study B):"),
@@ -135,10 +136,10 @@ Markdown("\n".join(f"- **{group}** {counted(found[letter][rule])}" for (letter, 
 # - **The learning rate.** In study B the answers depend on it. At 1e-3, where GC fits best, it trains faster and its held-out accuracy is
 #   higher (the accuracy is not tested by a rule). At 3.2e-4, which the held-out loss chooses, it does not train faster, and by the rule the
 #   accuracy is lower. *What tuning changes*, below, has the numbers. Five tuning seeds cannot choose a rate for held-out images with certainty.
-# - **Short trainings.** All settings use RMSprop, Adam or AdamW, batches of 32 and a constant rate, tuned for 12 epochs (20 for fine-tuning). Without
-#   GC some networks had hardly begun to learn after 12 epochs. So some settings show a faster start, but none shows a better network after
-#   a long training. Two longer trainings exist, with five seeds each (below). After 36 epochs the training loss with GC was lower for SGD, and the
-#   result was inconclusive for RMSprop and Adam. After 40 epochs of the published recipe it was a little higher.
+# - **Short training.** All settings use RMSprop, Adam or AdamW, batches of 32 and a constant rate, tuned for 12 epochs (20 for fine-tuning).
+#   Without GC some networks had hardly begun to learn after 12 epochs. So some settings show a faster start, but none shows a better network
+#   after a long training. Two longer sets of runs exist, with five seeds each (below). After 36 epochs the training loss with GC was lower for
+#   SGD, and the result was inconclusive for RMSprop and Adam. After 40 epochs of the published recipe it was a little higher.
 # - **Little learned.** Five of the six gains of accuracy are on photographs, of which these networks have learned little (*Elsewhere*, below, has
 #   the numbers). On digits and MNIST-1D, where nearly all answers are right, the accuracy changes by less than one point. In one
 #   of these settings the held-out *loss* is higher with GC (*Where it hurts*, below).
@@ -168,7 +169,7 @@ Markdown("\n".join(f"- {said}" for said in one_rate))
 
 # %% [markdown]
 # The training loss is what these studies ask about. The held-out accuracy is a secondary outcome: their plans give its sign and its interval, and
-# make no claim from it. A training loss near 0.69, that of a guess, says that twelve epochs are few at this rate.
+# make no claim from it. A training loss near 0.69, that of guessing, says that twelve epochs are few at this rate.
 
 # %%
 import pandas as pd
@@ -192,8 +193,8 @@ def say_results(letter, rules):
 # %% [markdown]
 # ## Without tuning
 #
-# The first studies compared GC and no GC at one learning rate that was not tuned. They are complete, and
-# [notebook 5](05_comparison.ipynb) shows them. Their held-out images stand on white backgrounds, unlike the training images.
+# The first, untuned studies compared GC and no GC at one learning rate. They are complete, and [notebook 5](05_comparison.ipynb) shows them.
+# Their held-out images stand on white backgrounds, unlike the training images.
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.analysis import OUTCOMES, load_study, paired_differences, verdict
@@ -410,8 +411,8 @@ names = {
 speed_rows(found["C"]["speed"]).rename(columns=names).set_index(names["setting"])
 
 # %% [markdown]
-# How good are these networks? On the photographs they have 12 epochs with 1,000 images, from new weights, and stay far from what such
-# a set allows. On digits and MNIST-1D nearly all answers are right:
+# How good are these networks? On the photographs they have 12 epochs with 1,000 images, from scratch, and stay far from what such a set allows.
+# On digits and MNIST-1D nearly all answers are right:
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.result_rows import short_names
@@ -421,11 +422,11 @@ lines = [
     text("- {name}: held-out accuracy {without:.0%} without GC, {gc:.0%} with it", name=name, without=without, gc=gc)
     for name, without, gc in zip(short_names(others), others["mean_baseline"], others["mean"])
 ]
-guess = text("A guess is right in 50% (cats and dogs), 20% (flowers) and 10% (digits, MNIST-1D).")
+guess = text("Guessing is right for 50% (cats and dogs), 20% (flowers) and 10% (digits, MNIST-1D).")
 Markdown("\n".join(lines) + "\n\n" + guess)
 
 # %% [markdown]
-# What holds in general? The rules ask it of the speed and of the held-out accuracy, for the main settings only:
+# What holds in general? The rules ask this about the speed and the held-out accuracy, in the main settings only:
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.evidence.synthesis import faster_in_general
@@ -565,8 +566,8 @@ Markdown(text(said, settings=text("; ").join(higher), **counts))
 # [1581](https://github.com/wandb/senpai/pull/1581) and [3034](https://github.com/wandb/senpai/pull/3034). All were closed without being merged. We
 # could not see their results.
 #
-# **The Keras example** is no evidence for GC or against it. As last modified on 2023-07-25 it reported a loss of 0.5346 without GC and
-# 0.4014 with it. Both trainings used the same model, one after the other, and under Keras 3 its GC never runs ([notebook
+# **The Keras example** is no evidence for GC or against it. As last modified on 2023-07-25 it reported a loss of 0.5346 without GC and 0.4014
+# with it. Both training runs used the same model, one after the other, and under Keras 3 its GC never runs ([notebook
 # 4](04_gradient_centralization.ipynb) says who found this and when, [notebook 5](05_comparison.ipynb) repeats the gain without GC).
 
 # %% [markdown]
@@ -617,9 +618,9 @@ notes = [
 Markdown("\n".join(f"- {note}" for note in notes))
 
 # %% [markdown]
-# **When to stop.** Set it before you look: tune the learning rate with GC and without it, and train both on at least ten fresh seeds. Keep GC if
-# the 95% interval of your held-out measure does not lie on the worse side of zero, and that of the measure that you want better lies on
-# its better side. Otherwise leave GC out. How small a loss of accuracy can ten seeds exclude?
+# **When to stop.** Decide this before you look at the results: tune the learning rate with GC and without it, and train both on at least ten
+# fresh seeds. Keep GC if the 95% interval of your held-out measure does not lie on the worse side of zero, and that of the measure that you want
+# better lies on its better side. Otherwise leave GC out. How small a loss of accuracy can ten seeds exclude?
 
 # %% tags=["hide-input"]
 from scipy import stats
@@ -635,7 +636,7 @@ said = (
 Markdown(text(said, deviation=deviation, half=half))
 
 # %% [markdown]
-# All of this is about the networks and images of these studies. Large networks, long trainings, text and tables were not measured.
+# All of this is about the networks and images of these studies. Large networks, long training, text and tables were not measured.
 #
 # Which kind of GC, on the gradient or on the update? The results on fresh seeds are for the gradient, and which of the two is better we cannot say:
 # see [notebook 7](07_any_optimizer.ipynb).

@@ -53,6 +53,6 @@ def _draw_study(axis, rows, place, unit):
     """A point and a bar for each arm, one below the other around the study's place."""
     for row, beside in zip(rows.itertuples(), np.linspace(-0.16, 0.16, len(rows)), strict=True):
         colour, at = COLOURS[row.arm], place + beside
-        axis.plot([unit * row.t_low, unit * row.t_high], [at, at], color=colour, lw=2)
+        axis.plot([unit * row.t_low, unit * row.t_high], [at, at], color=colour, lw=2, solid_capstyle="butt")
         marker = {"marker": MARKERS[row.arm], "markersize": 9, "markeredgecolor": "white"}
         axis.plot(unit * row.difference, at, color=colour, ls="", label=LABELS[row.arm], **marker)

@@ -107,7 +107,7 @@ largest = max(at_300.layers, key=lambda layer: layer.count_params())
 said = {"units": largest.units, "count": largest.count_params()}
 print(text("of these in the dense layer of {units} units: {count:,}", **said))
 
-# %% [markdown] translates="df8d8fcf5835"
+# %% [markdown] translates="920515fb7e98"
 # ## 訓練
 #
 # オプティマイザは RMSprop、損失は二値交差エントロピー（binary cross-entropy）、評価の指標は正解率で、どれも公開例と同じです。公開例の学習率 0.0001 を使うのは、プロファイル `full` です。ほかのプロファイルではバッチが小さく、学習率は、少ないエポック数でも学習の様子が見えるように 0.001 としています。
@@ -140,16 +140,22 @@ history = model.fit(
 
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
-from gc_tutorial.plotting import SPLIT_COLOURS, WIDTH, set_title, show
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+from gc_tutorial.plotting import COLOURS, WIDTH, set_title, show
 
 epochs = range(1, settings.epochs + 1)
 figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True, layout="constrained")
 for axis, measure, name in zip(axes, ("loss", "accuracy"), (text("loss"), text("accuracy"))):
-    axis.plot(epochs, history.history[measure], "o-", color=SPLIT_COLOURS["train"], label="training images")
-    axis.plot(epochs, history.history[f"val_{measure}"], "s--", color=SPLIT_COLOURS["test"], label="held-out images")
+    axis.plot(epochs, history.history[measure], "o-", color=COLOURS["none"], label="training images")
+    axis.plot(
+        epochs, history.history[f"val_{measure}"], "o--", mfc="white", color=COLOURS["none"], label="held-out images"
+    )
     axis.set(ylabel=name, xticks=epochs)
     axis.grid(alpha=0.3)
+axes[0].axhline(np.log(2), color="black", lw=1, ls=":")
 axes[1].axhline(0.5, color="black", lw=1, ls=":", label="guessing")
+axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 axes[1].set_xlabel("epoch")
 figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 right, count = history.history["val_accuracy"][-1], settings.epochs
@@ -174,7 +180,7 @@ Markdown(
     )
 )
 
-# %% [markdown] translates="2ab95248187a"
+# %% [markdown] translates="69bcfd5a903f"
 # このような曲線を読むときの注意が 2 つあります。
 #
 # - 訓練用画像の曲線は、ドロップアウトを使い、データ拡張をした画像での値を、エポック**全体**にわたって平均したものです。評価用画像の曲線は、エポックの**終わり**に、ドロップアウトなしで、元のままの画像で測ったものです。ですから、過学習（overfitting）がなくても、2 つの曲線は違うことがあります。
@@ -182,21 +188,22 @@ Markdown(
 #
 # ## 1 本の曲線をどこまで信用できるか
 #
-# ここまでは、たった **1 回**の訓練でした。次の図は、このチュートリアルで行った、学習率を調整しない RMSprop の実験のうち、同じ方法（GC なし）の訓練を示したものです。この実験の結果はパッケージに付属しています（150×150 ピクセル、12 エポック、本物の画像。残りの結果はノートブック 5 で示します）。線の 1 本 1 本が 1 つのシード（乱数の出発点）にあたります。訓練どうしで違うのは、重みの初期値（initial weights）、画像の順序、データ拡張だけです。
+# ここまでは、たった **1 回**の訓練でした。次の図は、このチュートリアルで最初に行った、学習率を調整しない RMSprop の実験のうち、同じ方法（GC なし）の訓練を示したものです。この実験の結果はパッケージに付属しています（150×150 ピクセル、12 エポック、本物の画像。残りの結果はノートブック 5 で示します）。線の 1 本 1 本が 1 つのシード（乱数の出発点）にあたります。訓練どうしで違うのは、重みの初期値（initial weights）、画像の順序、データ拡張だけです。同じ訓練のエポックどうしで違うのは、重みだけです。それでも、確率が 50% に近い画像では、答えが変わることがあります。背景が訓練用画像のどれとも違うので、そのような画像が多いのかもしれません。この説明は検証していません。
 
 # %% tags=["hide-input"]
-from gc_tutorial.plotting import COLOURS
 from gc_tutorial.study.analysis import load_study
 
 study = load_study("rmsprop")
 repeats = study[study["arm"] == "none"].pivot(index="epoch", columns="seed", values="test_accuracy")
 jump = 100 * repeats.diff().abs().max().max()
 figure, axis = plt.subplots(figsize=(WIDTH, 3.2), layout="constrained")
-axis.plot(repeats.index, 100 * repeats, color=COLOURS["none"], alpha=0.35, lw=1)
+thin = axis.plot(repeats.index, 100 * repeats, color=COLOURS["none"], alpha=0.35, lw=1)
+thin[0].set_label("one seed")
 axis.plot(repeats.index, 100 * repeats.mean(axis=1), "o-", color=COLOURS["none"], lw=2.5, label="mean of the seeds")
 axis.axhline(50, color="black", lw=1, ls=":", label="guessing")
 axis.set(xlabel="epoch", ylabel="held-out accuracy (%)", ylim=(40, 100))
-axis.legend(loc="lower right", ncols=2, frameon=False)
+axis.legend(loc="lower right", ncols=3, frameon=False)
+axis.grid(alpha=0.3)
 seeds = repeats.shape[1]
 title = "One method, {seeds} seeds: accuracy changes by up to {jump:.0f} points from one epoch to the next"
 set_title(figure, text(title, seeds=seeds, jump=jump))
@@ -209,14 +216,19 @@ show(figure, alt=text(alt, seeds=seeds))
 # それぞれの画像の上に、正しいクラス（horses は馬、humans は人）、モデルの答え、その答えの確率が書かれています。
 
 # %%
-import numpy as np
 from gc_tutorial.plotting import image_grid
 
 pictures, truth = next(iter(data.test.shuffle(256, seed=1).batch(12)))
 probability = model.predict(pictures, verbose=0)[:, 0]
 names = data.info.features["label"].names
 titles = [
-    text("{truth}\nmodel: {answer}\n({sure:.0%})", truth=names[k], answer=names[int(p > 0.5)], sure=max(p, 1 - p))
+    text(
+        "{truth}\n{mark}model: {answer}\n({sure:.0%})",
+        truth=names[k],
+        mark="" if k == int(p > 0.5) else "✗ ",
+        answer=names[int(p > 0.5)],
+        sure=max(p, 1 - p),
+    )
     for k, p in zip(truth.numpy(), probability)
 ]
 wrong = (probability > 0.5) != truth.numpy()
@@ -224,7 +236,7 @@ wrong = (probability > 0.5) != truth.numpy()
 # %%
 right = int(np.sum(~wrong))
 title = text("The model is right for {right} of these 12 held-out images (✗: wrong)", right=right)
-figure = image_grid(pictures.numpy(), [f"✗ {name}" if bad else name for name, bad in zip(titles, wrong)], title=title)
+figure = image_grid(pictures.numpy(), titles, title=title)
 for axis, bad in zip(figure.axes, wrong):
     axis.title.set_color("#B00020" if bad else "black")
 alt = "Twelve held-out images with their class and the answer of the model; {right} of the answers are right."

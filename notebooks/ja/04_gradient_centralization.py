@@ -9,10 +9,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="aee4f72f5b34"
+# %% [markdown] translates="b060f6280915"
 # # 4. 勾配中心化
 #
-# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。公開例のコードでは、GC は一度も実行されません。**
+# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。2025 年まで公開されていたコードの GC は、Keras 3 では一度も実行されません。**
 #
 # `standard` プロファイルでは、CPU 2 コアで約 1 分かかります。GPU は要りません。
 #
@@ -42,7 +42,7 @@ from gc_tutorial import load_data
 
 data = load_data(settings.data, settings.image_size)
 
-# %% [markdown] translates="fe9086c8e270"
+# %% [markdown] translates="2c071440ab83"
 # ## 式
 #
 # 層の出力ユニットを 1 つ取り上げます。その重みベクトル $w$ は $M$ 個の数からなり、損失の $w$ についての勾配を $g$ とします。勾配中心化は、勾配からその平均を引きます（[Yong et al. 2020](https://arxiv.org/abs/2004.01461) の式 1）。
@@ -89,27 +89,13 @@ print(text("column means: {means}", means=ops.convert_to_numpy(ops.mean(centrali
 # 重みが 2 つだけなら、図に描けます。元の勾配の逆向きに進むステップでは、2 つの重みの差も和も変わることがあります。中心化した勾配の逆向きに進むステップでは、和が保たれます。つまり、$w_1 + w_2$ が初めの値と同じになる破線の上にとどまります。
 
 # %% tags=["hide-input"]
-import matplotlib.pyplot as plt
-from gc_tutorial.plotting import COLOURS, show
+from gc_tutorial.pictures import projected_step
+from gc_tutorial.plotting import show
 
 w, g = np.array([0.6, 0.4]), np.array([-0.9, -0.1])
-figure, axis = plt.subplots(figsize=(5, 4.8), layout="constrained")
-line = np.array([-0.2, 1.6])
-axis.plot(line, w.sum() - line, "k--", lw=1, label="the sum $w_1 + w_2$ is unchanged")
-for step, colour, name in (
-    (-g, COLOURS["none"], text("no GC: step along $-g$")),
-    (g.mean() - g, COLOURS["gradient"], text("GC: step along $-$GC$(g)$")),
-):
-    axis.annotate("", w + step, w, arrowprops={"arrowstyle": "->", "color": colour, "lw": 2})
-    axis.plot([], [], color=colour, lw=2, label=name)
-axis.plot(*w, "ko", label="the weights before the step")
-axis.set(
-    xlabel="$w_1$", ylabel="$w_2$", xlim=line, ylim=(-0.3, 1.2), aspect="equal", title="GC keeps the sum of the weights"
-)
-figure.legend(loc="outside lower center", ncols=1, frameon=False)
 show(
-    figure,
-    alt="Two arrows from one point. The step without GC leaves the dashed line of constant sum; the step with GC follows it.",
+    projected_step(w, g, g - g.mean(), title="GC keeps the sum of the weights"),
+    alt="Two arrows from one point. The step with GC follows the dashed line of constant sum; a perpendicular joins the ends of both.",
 )
 
 # %% [markdown] translates="b9c2e53ac325"
@@ -129,7 +115,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
         return super().apply(grads, trainable_variables)
 
 
-# %% [markdown] translates="00632dfdea38"
+# %% [markdown] translates="82abd0ff6ad8"
 # この短いクラスが正しいのは、全結合層とふつうの畳み込み層に使う場合だけで、ほかの層では正しくありません。デプスワイズ畳み込みと注意機構の層では、間違った軸で平均してしまいます。また、GRU や注意機構の層のバイアス、さらには埋め込みまで中心化してしまいます。（TensorFlow では、埋め込みの勾配が疎（sparse）なので、このクラスはエラーで止まります。）そのような層のあるネットワークでは、`gc_tutorial.GCRMSprop` を使うか、ファイル `gc_tutorial/optimizers.py` をコピーしてください。PyTorch では、理由がもう 1 つあります。Keras のオプティマイザには、更新の計算を 1 つにまとめた（fused）高速な実装がありますが、自分で書いたクラスでは、それが使われません。既製のクラスなら使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # ## 公開例のオプティマイザ
@@ -148,7 +134,7 @@ class GCRMSprop(keras.optimizers.RMSprop):
 # - [pull request 2042](https://github.com/keras-team/keras-io/pull/2042)（2025-01-30 にレビュー、マージ済み）のタイトルは、「Fixed the errors in gradient_centralization.py」です。何が変わったのかは、確かめられませんでした。
 # - [pull request 2113](https://github.com/keras-team/keras-io/pull/2113)（2025-05-29 に作成、マージ済み）では、訓練ごとに別のモデルを使うように改められました。
 #
-# 2023-07-25 という日付の付いた版は、1 つではありません。少なくとも 2 つあり、モデルの最初にあるのは、一方では引数 `input_shape` をもつ畳み込み層、もう一方では `Input` の層です。`get_gradients` はどちらの版でも同じで、どちらも 1 つのモデルを 2 回訓練します。表示されている途中経過の行は、2025 年までページにあったようです。2024-11-21 の日付が付いた、ページのコピーに、その行があるからです。また、2025-05-24 の issue 2111 は、GC ありの最初のエポックの正解率として 71% を引用していて、これもその行の値です。現在のページは参照できませんでした。ですから、以下は 2023-07-25 の版についての話です。
+# 2023-07-25 という日付の付いた版は、1 つではありません。少なくとも 2 つあり、モデルの最初にあるのは、一方では引数 `input_shape` をもつ畳み込み層、もう一方では `Input` の層です。`get_gradients` はどちらの版でも同じで、どちらも 1 つのモデルを 2 回訓練します。表示されている途中経過の行は、2025 年までページにあったようです。2024-11-21 の日付が付いた、ページのコピーに、その行があるからです。また、2025-05-24 の issue 2111 は、GC ありの最初のエポックの正解率として 71% を引用していて、これもその行の値です。ページが最後にまとめとして示した損失は、GC なしで 0.5346、GC ありで 0.4014、正解率は同じ順に 76.04% と 81.54% で、どれも訓練用画像での値です。これらの数値を表示したのが Keras 3 のどのバージョンかは、分かっていません。現在のページは参照できませんでした。ですから、以下は 2023-07-25 の版についての話です。
 #
 # `gctf` のオプティマイザは、クラスの `get_gradients` を上書きするのではなく、できあがったオプティマイザに、あとからこのメソッドを設定します。次のセルに、両方の骨組みを書きます。
 #
@@ -386,18 +372,26 @@ from gc_tutorial import GCAdam
 moved = {}
 for optimizer in (GCAdam(0.1), keras.optimizers.Adam(0.1)):
     kernel = keras.Variable(np.zeros((3, 2)), name="kernel")
-    optimizer.apply([ops.ones((3, 2))], [kernel])  # all numbers equal, so GC leaves a gradient of zero
-    moved[type(optimizer).__name__] = float(ops.max(ops.abs(kernel)))
+    distances = []
+    for gradient in (
+        np.ones((3, 2)),
+        np.arange(6.0).reshape(3, 2),
+    ):  # equal numbers, of which GC leaves zero; and others
+        before = ops.copy(kernel)
+        optimizer.apply([ops.cast(gradient, "float32")], [kernel])
+        distances.append(float(ops.max(ops.abs(kernel - before))))
+    moved[type(optimizer).__name__] = distances
 print(
     text(
-        "Answer: give a kernel a gradient of equal numbers. If GC runs, zero is left of it, and the kernel does not move."
+        "Answer: give a kernel a gradient of equal numbers. If GC runs, zero is left of it, and the kernel does not move. A second "
+        "gradient, of unequal numbers, must move it: else the optimizer does nothing at all."
     )
 )
-for name, distance in moved.items():
-    said = "{name} moved the kernel by {distance:.2g}, so GC does not run in it."
-    if distance == 0:
-        said = "{name} moved the kernel by {distance:.2g}, so GC runs in it."
-    print(text(said, name=name, distance=distance))
+for name, (equal, unequal) in moved.items():
+    said = "{name} moved the kernel by {equal:.2g} and then by {unequal:.2g}, so GC does not run in it."
+    if equal == 0 < unequal:
+        said = "{name} moved the kernel by {equal:.2g} and then by {unequal:.2g}, so GC runs in it."
+    print(text(said, name=name, equal=equal, unequal=unequal))
 
 # %% [markdown] translates="b069faafcd15"
 # ## このノートブックのまとめ

@@ -81,7 +81,7 @@ show(
     alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="976031ea3831"
+# %% [markdown] translates="40c1b50b781f"
 # この比較だけで何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
@@ -90,7 +90,7 @@ show(
 #
 # [計画](../../gc_tutorial/study/plans)と判定の規則は、判定の対象となる訓練より前にコミットしてあります。例外は、[結果の一覧](../../gc_tutorial/study/results/README.md)に挙げてあります（どちらも英語）。規則を適用するのは、必要な訓練がすべて終わってからです。
 #
-# 評価用画像に写っているのは、訓練に使ったものとは別の馬と人ですが、背景は同じです。CG で描かれた馬と人は 67 体あります。ここでは、その 1 体 1 体を**個体**（individual、計画では figure）と呼びます。シードではなく個体を単位にして求めた区間は、新しい個体で何が期待できるかを表します。
+# 評価用画像に写っているのは、訓練に使ったものとは別の馬と人ですが、背景は同じです。CG で描かれた馬と人は 67 体あります。ここでは、その 1 体 1 体を**個体**（individual、計画では figure）と呼びます。シードが変わると、重みの初期値、画像の順序、データ拡張、評価用に取り分ける個体が変わります。テスト正解率のばらつきは、この 4 つのすべてから生じます。シードではなく個体を単位にして求めた区間は、新しい個体で何が期待できるかを表します。
 #
 # ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよかった学習率で、GC ありと GC なしを訓練します（[ノートブック 8](08_why_it_works.ipynb)）。
 #
@@ -123,7 +123,7 @@ star = tuned_rates(shown, "heldout_loss").set_index("arm").loc["gradient"]
 row = answers["heldout"].table.set_index("optimizer").loc["rmsprop"]
 sizes = shown["image_size"].iloc[0], confirmation.runs["image_size"].iloc[0]
 said = (
-    "The second panel and the third do not show the same trainings. With {name} the second shows study A: {few} seeds, {small:.0f} pixels, "
+    "The second panel and the third do not show the same training runs. With {name} the second shows study A: {few} seeds, {small:.0f} pixels, "
     "and GC's star at {star}. The third has study B: {many:.0f} seeds, {large:.0f} pixels, {rates}. The table of means below has B at a "
     "higher rate, too."
 )
@@ -131,8 +131,8 @@ values = {"few": shown["seed"].nunique(), "many": row["seeds"], "small": sizes[0
 pair = rates(row["learning_rate"], row["learning_rate_baseline"])
 Markdown(text(said, name=value_name("optimizer", "rmsprop"), star=rate(star["learning_rate"]), rates=pair, **values))
 
-# %% [markdown] translates="0b54318268c1"
-# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均です。星印は、その群でいちばんよい学習率を表します。1 番目のグラフでは訓練損失が、2 番目のグラフではテスト損失が、いちばん低くなる学習率です。どの群でも、試した学習率は同じです。点が重ならないように、横に少しずらしてあります。学習率が高いところでは、損失が極端に大きくなった訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「訓練損失（ドロップアウトなし）」（clean training loss）は、ドロップアウトもデータ拡張もなしで測ったものです。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
+# %% [markdown] translates="4d483e582712"
+# 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均です。星印は、その群でいちばんよい学習率を表します。1 番目のグラフでは訓練損失が、2 番目のグラフではテスト損失が、いちばん低くなる学習率です。どの群でも、試した学習率は同じです。点が重ならないように、横に少しずらしてあります。学習率が高いところでは、損失が極端に大きくなった訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「訓練損失（ドロップアウトなし）」（clean training loss）は、ドロップアウトもデータ拡張もなしで測ったものです。「訓練中に測った訓練損失」（running training loss）は、訓練のステップそのものでの損失です。速さの比較では、GC **なし**の群をいちばんよい学習率で訓練したときに、エポックの 3 分の 2 が過ぎた時点での、訓練中に測った訓練損失を、調整用のシードについて平均し、それを目標とします。つまり、目標は、基準の群そのものの平均です。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
 #
 # 規則では 4 つの言葉を使います。どの言葉になるかは、差の信頼区間（confidence interval）、つまり、もっと多くのシードで訓練したときの平均がありそうな範囲から決まります。
 #
@@ -210,7 +210,7 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
     lines.append(text(said, size=100 * row["difference"], **values, **ends))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="e2237aec690c"
+# %% [markdown] translates="bcfd717ffc1c"
 # 以上のうち、規則による判定の結果でもあるのは、3.2e-4 で正解率が低くなることと、1e-3 での RMSprop の速さと損失だけです。ほかの値は規則の対象外ですが、答えが学習率によってどれほど変わるかを示しています。
 #
 # 「いちばんよい学習率の中に、候補の端にあるものがあります」という注記や、図や表の短剣符（†）は、候補の外にもっとよい学習率があるかもしれないという意味です。B でこれに当たるのは、3 つの候補のうちでいちばん低い 3.2e-4 です。計画 B2 では、調整の候補に 1e-4 を加えましたが、いちばんよい学習率は変わりませんでした（[結果](../../gc_tutorial/study/results/B2_lower_rate/findings.md)、英語）。新しいシードでは、1e-3 より高い学習率は試していません。もっと大きいステップは、実験 D で試しました。
@@ -241,10 +241,10 @@ outcomes = {
 columns = [text("outcome"), text("setting"), text("GC minus no GC (95% interval)"), text("seeds"), text("word")]
 result_rows(answers, outcomes).set_axis(columns, axis=1).set_index(columns[:2])
 
-# %% [markdown] translates="0b20046268fe"
+# %% [markdown] translates="e9b17bbc8eb4"
 # ## 設定を 1 つしか調べないと、どう誤るか
 #
-# このチュートリアルには、学習率を調整しない実験もあります。そこでは、**調整していない 1 つの学習率を、すべての群に**使いました。訓練損失としては、最終エポックの訓練中に（ドロップアウトとデータ拡張のある状態で）測った値を使いました。実験は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。**公開例**（the Keras example）とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。公開例の設定とは、その訓練の設定のことです。判定には同じ 4 つの言葉を使いますが、多重検定の補正はしていません。
+# このチュートリアルで最初に行ったのは、学習率を調整しない実験です。そこでは、**調整していない 1 つの学習率を、すべての群に**使いました。訓練損失としては、最終エポックの訓練中に（ドロップアウトとデータ拡張のある状態で）測った値を使いました。実験は、RMSprop、モーメンタム付きの SGD、公開例の設定の 3 つです。**公開例**（the Keras example）とは、ノートブック 4 と同じく、最終更新日が 2023-07-25 の版の、Keras の GC の例のことです。公開例の設定とは、その訓練の設定のことです。判定には同じ 4 つの言葉を使いますが、多重検定の補正はしていません。
 #
 # 次の図では、横に延びる線が信頼区間、縦の破線が GC なしです。
 
@@ -267,9 +267,16 @@ for name, study in studies.items():
     size = {"rate": rate(study["learning_rate"].iloc[0]), "seeds": study["seed"].nunique()}
     rows[text("{name},\nrate {rate}, {seeds} seeds", name=called[name], **size)] = differences[name]
 lower = sum(loss["t_high"] < 0 for loss in losses.values())
-title = text(
-    "One rate each: lower training loss with GC in {lower} of {count} settings", lower=lower, count=len(losses)
+accuracies = pd.concat(differences.values()).query("arm == 'gradient' and outcome == 'test_accuracy'")
+shown = int((accuracies["t_low"] * accuracies["t_high"] > 0).sum())
+said = (
+    "One rate each: lower training loss with GC in {lower} of {count} settings; for the accuracy no difference is shown"
 )
+if shown:
+    said = (
+        "One rate each: lower training loss with GC in {lower} of {count} settings; a difference in accuracy in {shown}"
+    )
+title = text(said, lower=lower, count=len(losses), shown=shown)
 alt = "Differences from no GC with 95% intervals, for both GC arms in three settings. Training loss, GC on the gradient: {found}"
 found = text("; ").join(
     text("{name} {verdict}", name=called[name], verdict=verdict(loss)) for name, loss in losses.items()
@@ -313,12 +320,12 @@ for one in by_rate.columns[max(0, best - 1) : best + 2]:
 title = text("Clean training loss with GC, RMSprop, {seeds} tuning seeds:", seeds=len(by_rate))
 Markdown(title + "\n\n" + "\n".join(lines))
 
-# %% [markdown] translates="282575b26e25"
+# %% [markdown] translates="a05499fe7eed"
 # これは調整のための訓練の様子を示すだけで、結論を出すためのものではありません。学習率を選ぶのに使ったのが、これらの訓練だからです。
 #
 # ## 公開例のような改善は、GC なしでどう生じるか
 #
-# [公開例](https://keras.io/examples/vision/gradient_centralization/)によれば、訓練損失は GC ありのほうが低くなります。訓練中に表示された途中経過でも、公開例が最後に示したまとめでも、そうなっています。この 2 つを、あとの図に描きます。どれも訓練用画像で測った値です。途中経過は、まとめより高い値で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、かつて、各バッチまでの平均をさらに平均した値を表示していました（2024 年の [issue 20212](https://github.com/keras-team/keras/issues/20212)、2026 年の [pull request 23030](https://github.com/keras-team/keras/pull/23030)）。途中経過のほうが高いことは、これで説明がつくでしょう。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC はまったく実行されません。
+# 最終更新日が 2023-07-25 の版の[公開例](https://keras.io/examples/vision/gradient_centralization/)が、最後のまとめで報告している訓練損失は、GC なしで 0.5346、GC ありで 0.4014、訓練正解率は同じ順に 76.04% と 81.54% です。訓練中に表示された途中経過の損失は、0.6197 と 0.4589 で終わっています。まとめと途中経過の両方を、あとの図に描きます。評価用画像では、何も測っていません。途中経過は、まとめより高い値で終わっています。途中経過の形式は Keras 3 のもので、そのプログレスバーは、かつて、各バッチまでの平均をさらに平均した値を表示していました（2024 年の [issue 20212](https://github.com/keras-team/keras/issues/20212)、2026 年の [pull request 23030](https://github.com/keras-team/keras/pull/23030)）。途中経過のほうが高いことは、これで説明がつくでしょう。途中経過を表示したのが Keras 3 のどのバージョンかは、分かっていません。Keras 3 では、公開例の GC はまったく実行されません。
 #
 # 公開例の以前の版は、別の値を報告していました。GC なしと GC ありの損失は、2021 年の [pull request 497](https://github.com/keras-team/keras-io/pull/497) では 0.55 と 0.41、[最終更新日が 2021-06-18 の版のページ](https://github.com/keras-team/keras-io/blob/ad4fc805f5e1a4a4c0bcdd416aa9feac6608fb6c/examples/vision/md/gradient_centralization.md)では 0.58 と 0.44 です。
 #
@@ -370,7 +377,7 @@ Markdown(
     text(
         "Without any GC, from the end of the first {half} epochs to the end of {half} more after `compile` (means of {seeds} seeds): "
         "training loss **{loss:.2f}** to **{later_loss:.2f}**, training accuracy **{accuracy:.2f}** to **{later_accuracy:.2f}**. "
-        "The loss gets {fall}. In the summary of the Keras example it gets lower by {published:.2f}.",
+        "The loss is {fall}. In the summary of the Keras example it is lower by {published:.2f}.",
         **values,
     )
 )

@@ -156,12 +156,12 @@ show(
     alt="One training image and eleven versions of it, each turned, shifted, sheared, zoomed and flipped at random.",
 )
 
-# %% [markdown] translates="14772c56f2ee"
+# %% [markdown] translates="6344e1e4a6f5"
 # ## 本当に小さいネットワークなのか
 #
-# ここで使うネットワークは、公開例のネットワークの初めの 3 ブロックのあとに、同じ 512 ユニットの全結合層を置いたものです。出力は、2 クラスなら 1 つ、もっと多ければクラスごとに 1 つで、それに合う損失関数は `loss_for` が選びます。層は少ないのに、パラメータは多くなります。
+# ここで使うネットワークは、[ノートブック 3](03_cnn.ipynb) のネットワークの初めの 3 ブロックのあとに、同じ 512 ユニットの全結合層を置いたものです。出力は、2 クラスなら 1 つ、もっと多ければクラスごとに 1 つで、それに合う損失関数は `loss_for` が選びます。層は少ないのに、パラメータは多くなります。
 #
-# 表の行は、公開例のネットワークとここで使うネットワークを画像のサイズごとに並べたもので、列はパラメータの数です。
+# 表の行は、ノートブック 3 のネットワークとここで使うネットワークを画像のサイズごとに並べたもので、列はパラメータの数です。
 
 # %%
 from gc_tutorial import build_cnn, build_three_block_cnn
@@ -211,21 +211,30 @@ runs = pd.concat([table.assign(arm=arm, seed=0) for arm, (_, table) in trained.i
 # %%
 from gc_tutorial.plotting import LABELS, MEASURES, learning_curves
 
-ends = {arm: rows["train_loss"].iloc[-1] for arm, rows in runs.groupby("arm")}
+final = runs[runs["epoch"] == runs["epoch"].max()].set_index("arm")
+ends = {
+    **final["train_loss"],
+    "right_none": final.loc["none", "test_accuracy"],
+    "right": final.loc["gradient", "test_accuracy"],
+}
 first = runs[runs["epoch"] == 1].set_index("arm")["train_loss"]
 later = runs.loc[runs["epoch"] > 1, "train_loss"]
 
 # %% tags=["hide-input"]
-title = "One run each: the training loss ends at {none:.2f} without GC and at {gradient:.2f} with GC"
+title = (
+    "One run each, after ten rounds: training loss {none:.2f} without GC and {gradient:.2f} with GC, "
+    "held-out accuracy {right_none:.0%} and {right:.0%}"
+)
 figure = learning_curves(runs, title=text(title, **ends))
 figure.axes[-1].set_xlabel("round of 8 batches")
-for axis in figure.axes:
-    for line, aside in zip(axis.lines, (-0.1, 0.1)):  # so that no marker hides another
-        line.set_xdata(np.asarray(line.get_xdata()) + aside)
+figure.axes[-1].axhline(guessing, color="black", lw=1, ls=":")
+figure.axes[-1].text(1.01, guessing, text("guessing"), transform=figure.axes[-1].get_yaxis_transform(), va="center")
 if first.max() > 1.5 * later.max():  # it would press all other rounds into a line
     figure.axes[0].set_ylim(0.9 * later.min(), 1.1 * later.max())
     said = text("round 1 is cut off: {none:.1f} (no GC), {gradient:.1f} (GC)", **first)
-    figure.axes[0].text(0.98, 0.94, said, transform=figure.axes[0].transAxes, ha="right", va="top")
+    figure.axes[0].text(
+        0.98, 0.94, said, transform=figure.axes[0].transAxes, ha="right", va="top", backgroundcolor="white"
+    )
 show(
     figure,
     alt=text(
@@ -327,7 +336,7 @@ if len(useful) == 1:
     verdict = "**After {steps} steps only one model is useful: {arm}.** One pair of runs cannot say whether this is due to GC."
 elif useful:
     verdict = "**After {steps} steps both models are useful.** Which of them is better, one pair of runs cannot say."
-curves = "The training accuracy alone, {none:.0%} without GC and {gradient:.0%} with GC, does not tell."
+curves = "The training accuracy alone, {none:.0%} without GC and {gradient:.0%} with GC, does not show this."
 found = [
     text(verdict, steps=8 * 10, arm=LABELS[useful[0]] if useful else ""),
     text(curves, **{arm: table["train_accuracy"].iloc[-1] for arm, (_, table) in trained.items()}),
@@ -357,7 +366,11 @@ given = probability[chosen][np.arange(len(truth)), truth]
 least = np.argsort(given)[:12]
 titles = [f"{Path(own.test_files[k]).name}\n{names[truth[k]]}: {given[k]:.1%}" for k in least]
 show(
-    image_grid(pictures[least], titles, title="The 12 images whose true class gets the lowest probability"),
+    image_grid(
+        pictures[least],
+        titles,
+        title=text("The 12 held-out images whose true class gets the lowest probability ({arm})", arm=LABELS[chosen]),
+    ),
     alt="The held-out images whose true class gets the lowest probability, each with file name, true class and probability.",
 )
 
@@ -397,11 +410,21 @@ heat = grad_cam(trained[chosen][0], pictures[some], answer[some])
 
 # %% tags=["hide-input"]
 first = some[:4]
-titles = [text("{truth}\nanswer: {answer}", truth=names[truth[k]], answer=names[answer[k]]) for k in first]
+titles = [
+    text(
+        "{truth}\n{mark}answer: {answer}",
+        truth=names[truth[k]],
+        mark="" if truth[k] == answer[k] else "✗ ",
+        answer=names[answer[k]],
+    )
+    for k in first
+]
 titles += [text("evidence for\n{answer}", answer=names[answer[k]]) for k in first]
 maps = plt.colormaps["inferno"](heat[: len(first)])[..., :3]
-title = "Bright: what raises the score of the answer"
-figure = image_grid([*pictures[first], *maps], titles, columns=len(first), title=text(title))
+title = "Bright: what raises the score of the answer ({arm}; ✗: wrong)"
+figure = image_grid(
+    [*pictures[first], *maps], titles, columns=len(first), side=1.6, title=text(title, arm=LABELS[chosen])
+)
 lower = figure.axes[len(first) :]
 bar = figure.colorbar(plt.cm.ScalarMappable(cmap="inferno"), ax=lower, location="bottom", aspect=40)
 bar.set_label(text("evidence (1: the brightest place of each map)"))

@@ -53,7 +53,7 @@ from gc_tutorial import centralized
 GCNadam = centralized(keras.optimizers.Nadam)
 optimizer = GCNadam(learning_rate=1e-3)
 
-# %% [markdown] translates="811dd1a8f44f"
+# %% [markdown] translates="6f7ba1a43640"
 # ## 勾配か、更新量か
 #
 # ノートブック 4 で見たように、GC を加えた SGD では、重みベクトルの平均は一定のままです。どのステップも、平均がゼロの勾配を定数倍して足し合わせたものだからです。一方、RMSprop や Adam は、勾配の成分をそれぞれ別のスケールで割ります。Lion は、勾配の移動平均（moving average）の成分の符号だけを残します。そのため、勾配の平均がゼロでも、更新量の平均はゼロではありません。中心化のしかたは 2 つあります。
@@ -166,8 +166,8 @@ found = [text(losses, name=value_name("optimizer", name), **row) for name, row i
 found.append(text(counts, **exploded.sum(), **exploded.size().add_prefix("of_")))
 Markdown("\n".join(f"- {one}" for one in found))
 
-# %% [markdown] translates="2a7ef7c61312"
-# SGD なら、既定の設定を使ってください。重み減衰もクリッピングもなければ、どちらの GC でも、ステップは丸め誤差を除いて同じになります。RMSprop と Adam では、どちらの GC がよいとも言えません。論文の著者は、更新量のほうを勧めています。上の訓練は学習率を選ぶためだけのもので、そこからは何も主張しません。学習率を調整しない RMSprop の実験では、訓練損失を見ても、2 つの GC に違いがあるとは言えませんでした（[よくある質問](../../docs/faq.md)、英語）。新しいシードと調整した学習率を使う実験では、勾配への GC だけを試しています。
+# %% [markdown] translates="5bea008665c9"
+# SGD なら、既定の設定を使ってください。重み減衰もクリッピングもなければ、どちらの GC でも、ステップは丸め誤差を除いて同じになります。RMSprop と Adam では、どちらの GC がよいとも言えません。論文の著者は、更新量のほうを勧めています。上の訓練は学習率を選ぶためだけのもので、そこからは何も主張しません。最初に行った、学習率を調整しない RMSprop の実験では、訓練損失を見ても、2 つの GC に違いがあるとは言えませんでした（[よくある質問](../../docs/faq.md)、英語）。新しいシードと調整した学習率を使う実験では、勾配への GC だけを試しています。
 #
 # ## どの軸で平均するのか
 #
@@ -251,7 +251,7 @@ print(
 )
 print(text("with `axes`: {means}", means=channel_means({"filters": (0, 1)})))
 
-# %% [markdown] translates="de54ff72adaf"
+# %% [markdown] translates="638157b4515d"
 # `axes` がなければ、変化の平均は、どちらのチャネルでもゼロになりません。GC がフィルタに手を付けなかったからです。`axes={"filters": (0, 1)}` を渡せば、どちらもゼロになります。キーは変数のパスか、パスと照合する正規表現です（パスの一部に一致すれば足ります）。`layer_axes(model)` は、すべての変数の軸を示します。変数に手を付けずにおきたいときは、訓練の前に `optimizer.exclude_from_centralization(var_names=["stem"])` を呼びます。`conv_only=True` は、GC を畳み込みだけに限ります。これは著者のコードにもあるオプションです。
 #
 # ## ほかのバックエンドで

@@ -225,7 +225,7 @@ rest = shares[shares["layer"] > 1]
 more = "So in every layer GC removes more than expected by chance, and in no layer the whole gradient."
 not_less = "So in every layer GC removes no less than expected by chance, and in no layer the whole gradient."
 lines = [
-    text("Points are means over runs, bars are 95% intervals."),
+    text("Points are geometric means over runs, bars are 95% intervals."),
     text("{finding}.", finding=removed_figure.removed_finding(shares, prose=True)),
     text(more) if rest["times_low"].min() > 1 else text(not_less),
     text("This describes what GC removes. It does not show that removing it helps."),
@@ -249,7 +249,7 @@ from gc_tutorial.study.evidence.mechanism_rows import mechanism_rows
 for study in studies.values():
     print(study.progress)
 
-# %% [markdown] translates="9aef2eb9c732"
+# %% [markdown] translates="37622f1b49ba"
 # 表の行は、それぞれ 1 つの問いです。列は、問い、そのために何を訓練したか、GC の効果のどれだけが得られたか、規則による判定です。効果とは、同じシードの GC なしと GC ありについて、訓練損失の自然対数の差をとったものです。効果が 0.69 なら、損失は半分になります。その半分の 0.35 なら、損失は 29% 低くなります。
 #
 # 100% とするのは、GC そのものの効果です。最後の 3 行では、その行のために調整した学習率を使ったときの、素の CNN での GC の効果がこれに当たります。割合が負なら、損失は GC なしより高くなっています。区間は 95% 信頼区間です。
@@ -336,7 +336,8 @@ removed_by[value_name("network", "cnn_bn")] = removed_with("cnn_bn", "0..1")
 # %% tags=["hide-input"]
 raw, centred, normalized = (one["first"] for one in removed_by.values())
 title = text(
-    "In the first layer GC would remove {raw:.0%}, with inputs [-1, 1] {centred:.0%}, and with batch norm {normalized:.0%} (RMSprop)",
+    "First layer: GC would remove {raw:.0%} of the squared gradient norm; {centred:.0%} with inputs [-1, 1], "
+    "{normalized:.0%} with batch norm (RMSprop)",
     raw=raw,
     centred=centred,
     normalized=normalized,
@@ -348,16 +349,16 @@ said = "{name}: GC would remove {first:.0%} of the first layer's squared gradien
 for name, shares_by_layer in removed_by.items():
     print(text(said, name=name, **shares_by_layer))
 
-# %% [markdown] translates="3dfcd8129c99"
+# %% [markdown] translates="2fb5d38c28ab"
 # 入力を $[-1, 1]$ にしても、割合がゼロになるわけではありません。3 × 3 の窓の中の画素は、ほぼ同じ明るさであることがよくあります。そのような窓の 27 個の数は、明るくても暗くても、ほぼ等しい値です。平均を引けば、ほとんど何も残りません。値の範囲を変えても、すべての画素が同じように変わるだけなので、このことは変わりません。
 
-# %% [markdown] translates="a85021767280"
+# %% [markdown] translates="3ad9d5a05dcf"
 # ## 共通のずれなのか
 #
 # 計画した検証は、どちらも公平なものではないと分かりました。そのため、規則がどう判定しても、ここではこの問いを未解決のままにします。ある条件でこの説明を検証できるのは、その条件で共通のずれが実際に取り除かれる場合だけです。上の出力によれば、次のようになります。
 #
 # - **入力が $[-1, 1]$ の条件**では、GC が取り除くものは、最初の層ではほとんど減らず、2〜5 番目の畳み込み層ではかえって増えます。ですから、共通のずれの検証にはなりません。
-# - **バッチ正規化を使う条件**では、GC が取り除くものは、2〜5 番目の畳み込み層ではずっと少なくなりますが、最初の層ではそうではありません。しかも、規則のよりどころである訓練損失（ドロップアウトなし）が、あてになりません。ですから、検証としては不十分です。
+# - **バッチ正規化を使う条件**では、GC が取り除くものは、2〜5 番目の畳み込み層ではずっと少なくなりますが、最初の層ではそうではありません。しかも、規則のよりどころである訓練損失（ドロップアウトなし）が、あてになりません。ですから、部分的な検証にしかなりません。
 #
 # このことを前もって問う規則は、入力が $[-1, 1]$ のときの最初の層についてのものだけで、その層の割合が元の半分より小さくなるはずだとしています。ほかの層と、バッチ正規化については、結果が出たあとで調べました（規則の対象外）。訓練損失（ドロップアウトなし）があてにならないことは、次の出力から分かります。
 
@@ -367,7 +368,7 @@ guess = np.log(2)
 normalized = runs[(runs["network"] == "cnn_bn") & (runs["arm"] == "none") & (runs["stage"] == "confirmation")]
 said = (
     "Batch normalization without GC, mean over {seeds} seeds: clean training loss {clean:.2f}, running training loss "
-    "{running:.2f}. A guess has {guess:.2f}."
+    "{running:.2f}. Guessing gives {guess:.2f}."
 )
 means = {"clean": normalized["clean_loss"].mean(), "running": normalized["train_loss"].mean()}
 print(text(said, seeds=len(normalized), guess=guess, **means))
@@ -383,7 +384,7 @@ print(text(said, seeds=len(normalized), guess=guess, **means))
 # @title The rule on the common shift
 Markdown("> " + text(" ".join(studies["rmsprop"].plan.rules["common_shift"]["text"].split())))
 
-# %% [markdown] translates="7bf0cc79aa4a"
+# %% [markdown] translates="aebcccdb42dc"
 # ## 全体として何が言えるか
 #
 # 規則の言葉でまとめます。先に RMSprop（D）、次に SGD（D2）を示します。
@@ -467,11 +468,11 @@ print(
     )
 )
 
-# %% [markdown] translates="fd873bae257f"
+# %% [markdown] translates="4c6ea032de79"
 # ## このノートブックのまとめ
 #
 # - GC は、逆伝播のときに各層の入力を中心化することと同じです。素のオプティマイザと、ゼロを足す層から、同じ重みが得られます。
-# - GC なしの訓練では、最初の層の勾配の長さの二乗のうち、平均の方向の成分が 95〜96% を占めます。ほかの層では、その割合は偶然の割合のおよそ 9〜200 倍です。
-# - GC のどの部分が効果を生み、どの部分が生んでいないのかを、RMSprop と SGD で見ました。平均を取り除くことがなぜ役に立つのかは、未解決です。共通のずれという説明を検証するはずだった条件は、公平な検証にならないことが分かりました。
+# - GC なしの訓練では、最初の層の勾配の長さの二乗のうち、平均の方向の成分が 95%〜96% を占めます。ほかの層では、その割合は偶然の割合のおよそ 9〜200 倍です。
+# - アブレーションから、GC のどの部分が効果を生み、どの部分が生んでいないのかが、RMSprop と SGD について分かります。平均を取り除くことがなぜ役に立つのかは、未解決です。共通のずれという説明を検証するはずだった条件は、公平な検証にならないことが分かりました。
 #
 # 次は [9. 使うべきか](09_should_you_use_it.ipynb) です。ほかのデータとネットワーク、コスト、そして判断のための表を見ます。

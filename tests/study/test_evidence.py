@@ -114,6 +114,13 @@ def test_the_word_for_gain_harm_and_null(accuracy, noise, said):
     assert row["seeds"] == 30
 
 
+def test_rows_of_joined_tables_are_paired_by_seed_though_numbers_of_rows_repeat():
+    runs = [reduce_runs(confirming(accuracy=0.05, data=data)) for data in ("cats", "flowers")]
+    repeated, numbered = (pairs.best_pairs(pd.concat(runs, ignore_index=ignore)) for ignore in (False, True))
+    pd.testing.assert_frame_equal(repeated, numbered)
+    assert len(repeated) == 60
+
+
 def test_best_against_best_uses_tuned_rates():
     best = {"none": 1e-3, "gradient": 10**-2.5}
     runs = reduce_runs(confirming(best=best, rates=[1e-3, 10**-2.5], gain=0.2))

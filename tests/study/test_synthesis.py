@@ -78,6 +78,13 @@ def test_the_account_that_a_table_keeps_is_the_one_that_is_said(found):
         )
 
 
+@pytest.mark.parametrize("effect", [-0.2, 0.0])
+def test_the_short_answer_does_not_say_lowers_where_gc_does_not(found, effect):
+    table = found["ablations"].table.assign(difference=effect)
+    said = short_answer({**found, "ablations": replace(found["ablations"], table=table)}, RULES)
+    assert said == ["GC does not lower the training loss."]
+
+
 def test_the_short_answer_says_which_part_alone_does_as_much(found):
     effect = found["ablations"].table.set_index("arm").loc["gradient", "difference"]
     assert short_answer(found, RULES) == [

@@ -40,7 +40,7 @@ def difference(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     if "epochs" in rule:
         found_each += _changes(found, study, rule)
     if stage == "tuning":
-        found_each.append(text("These seeds chose the rates: it is a description."))
+        found_each.append(text("These seeds chose the rates, so this is only a description."))
     if "further_sets" in rule:
         table.attrs[GENERAL] = _general(table, rule)
         found_each.append(table.attrs[GENERAL])

@@ -52,12 +52,14 @@ def _ablations(rule, study):
 
 def _effect(row):
     times = units_in_one(row)
+    low, high = times * row["t_low"], times * row["t_high"]
+    signs = "" if low > 0 else "+"  # no sign where all three would have the same
     difference = round(times * row["difference"], 9)  # or versions of pandas round a tie such as -0.305 differently
     return text(
-        "{difference} (95% interval {low:+.2g} to {high:+.2g}, {seeds:.0f} seeds)",
-        difference=with_unit(row, f"{difference:+.2g}"),
-        low=times * row["t_low"],
-        high=times * row["t_high"],
+        "{difference} (95% interval {low} to {high}, {seeds:.0f} seeds)",
+        difference=with_unit(row, f"{difference:{signs}.2g}"),
+        low=f"{low:{signs}.2g}",
+        high=f"{high:{signs}.2g}",
         seeds=row["seeds"],
     )
 

@@ -5,11 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS, MARKERS, WIDTH
+from gc_tutorial.plotting import COLOURS, MARKERS, WIDTH, set_title
 from gc_tutorial.study.evidence.figures import OTHER_ARM
 from gc_tutorial.study.evidence.names import arm_name, value_name
-from gc_tutorial.study.evidence.wording import digits
-from gc_tutorial.typography import wrapped
+from gc_tutorial.study.evidence.wording import digits, listed
 
 
 def budget(table: pd.DataFrame, *, title: str | None = None) -> Figure:
@@ -27,16 +26,19 @@ def budget(table: pd.DataFrame, *, title: str | None = None) -> Figure:
     figure, axes = plt.subplots(len(optimizers), 1, figsize=size, squeeze=False, sharex=True, layout="constrained")
     handles = {}
     for axis, optimizer in zip(axes.flat, optimizers, strict=True):
-        for arm, rows in table[table["optimizer"] == optimizer].groupby("arm", sort=False):
+        arms = dict(list(table[table["optimizer"] == optimizer].groupby("arm", sort=False)))
+        for arm, rows in arms.items():
             style = {"color": COLOURS.get(arm, OTHER_ARM), "marker": MARKERS.get(arm, "o"), "markersize": 5}
             (handles[arm_name(arm)],) = axis.plot(rows["k"], rows["expected"], **style)
-        axis.set_title(value_name("optimizer", optimizer), fontsize=10)
+        missing = [arm_name(arm) for arm in table["arm"].unique() if arm not in arms]
+        name, note = value_name("optimizer", optimizer), listed(missing)
+        axis.set_title(text("{name} (without {arms})", name=name, arms=note) if missing else name, fontsize=10)
         axis.set_ylim(0, 1.15 * table.loc[table["optimizer"] == optimizer, "expected"].max())
         axis.grid(alpha=0.3)
     figure.supylabel("expected clean training loss (nats)", fontsize=10)
     axes[-1, 0].set_xlabel("number of learning rates tried")
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles))
-    figure.suptitle(wrapped(title or budget_finding(table), 62), fontsize=11)
+    set_title(figure, title or budget_finding(table))
     return figure
 
 

@@ -123,7 +123,9 @@ def decision_table(
         `pandas.DataFrame`, a row per case: case, training, heldout (answers, such as `"yes (6.8 to 7.1%)"`), action
         (what to do), rests_on.
     """
-    first = text("the first studies: {count} settings", count=len(untuned[0])) if untuned[0] else text("no study")
+    first = (
+        text("the first, untuned studies: {count} settings", count=len(untuned[0])) if untuned[0] else text("no study")
+    )
     rows = [(NAMES["untuned"], answer(untuned[0]), answer(untuned[1]), ACTIONS["tune"], first)]
     for case in CASES:
         both = [_rows(case, found, source) for source in (case.training, case.heldout)]

@@ -8,13 +8,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from gc_tutorial.errors import value_error
 from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS, MARKERS
+from gc_tutorial.plotting import COLOURS, MARKERS, balanced
 from gc_tutorial.study.evidence.forest_figure import draw_forest, forest_finding, rows_alt
 from gc_tutorial.study.evidence.names import ARMS, arm_name, value_name
-from gc_tutorial.study.evidence.outcomes import factors
+from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.tuning import tuned_rates
 from gc_tutorial.study.evidence.wording import rate
-from gc_tutorial.typography import wrapped
 
 OTHER_ARM = "#555555"
 
@@ -41,13 +40,13 @@ def answer(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = "rms
     draw_rates(axes[1], runs, "heldout_accuracy", by="heldout_loss")
     axes[0].legend(fontsize=8)
     name = value_name("optimizer", optimizer)
-    axes[0].set_title(text("{name}: training loss, no dropout", name=name), fontsize=10)
-    axes[1].set_title(text("{name}: held-out error", name=name), fontsize=10)
+    seeds = runs["seed"].nunique()
+    axes[0].set_title(text("{name}: training loss, no dropout ({seeds} seeds)", name=name, seeds=seeds), fontsize=10)
+    axes[1].set_title(text("{name}: held-out accuracy ({seeds} seeds)", name=name, seeds=seeds), fontsize=10)
     settings = below.subplots()
     draw_forest(settings, heldout)
-    settings.set_title("Tuned GC minus tuned no GC", fontsize=10)
     below.legend(*settings.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    below.suptitle(wrapped(forest_finding(heldout), 44), fontsize=10)
+    below.suptitle(balanced(forest_finding(heldout), figure), fontsize=10)
     return figure
 
 
@@ -77,14 +76,14 @@ def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None =
     Args:
         axis: matplotlib axis.
         runs: as from `reduce_runs`, of one setting.
-        outcome: str; an accuracy is drawn as the error in percent.
+        outcome: str; an accuracy is drawn in percent.
         by: the outcome that chose the starred rate; by default the one drawn.
     """
     best = tuned_rates(runs, by or outcome).set_index("arm")["learning_rate"]
     arms = runs["arm"].unique()
     for place, arm in enumerate(arms):
         group = runs[runs["arm"] == arm]
-        values = 100 * (1 - group[outcome]) if outcome.endswith("accuracy") else group[outcome]
+        values = 100 * group[outcome] if outcome.endswith("accuracy") else group[outcome]
         aside = 10 ** (0.07 * (place - (len(arms) - 1) / 2))  # so that dots of arms do not hide one another
         colour = COLOURS.get(arm, OTHER_ARM)
         axis.plot(group["learning_rate"] * aside, values, ".", color=colour, alpha=0.4, markersize=5)
@@ -92,7 +91,8 @@ def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None =
         marker = MARKERS.get(arm, "o")
         axis.plot(means.index * aside, means, color=colour, label=arm_name(arm), lw=1.8, marker=marker, markersize=4)
         star = best[arm] * aside, means[best[arm]]
-        axis.plot(*star, "*", color=colour, markersize=17, markeredgecolor="black", zorder=5)
+        above = 6 if arm == "gradient" else 5
+        axis.plot(*star, "*", color=colour, markersize=13, markeredgecolor="black", zorder=above)
     axis.set_xscale("log")
     axis.xaxis.set_minor_formatter(NullFormatter())
     if outcome.endswith("loss"):
@@ -100,8 +100,9 @@ def draw_rates(axis: Axes, runs: pd.DataFrame, outcome: str, *, by: str | None =
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_locator(NullLocator())
-    label = "held-out error (%)" if outcome.endswith("accuracy") else "clean training loss (nats)"
-    axis.set(xlabel="learning rate (star: the best)", ylabel=label)
+    label = "held-out accuracy (%)" if outcome.endswith("accuracy") else "clean training loss (nats)"
+    chosen = text("star: lowest {outcome}", outcome=OUTCOMES[by or outcome])
+    axis.set(xlabel=text("learning rate (points of one rate side by side;\n{star})", star=chosen), ylabel=label)
     axis.grid(alpha=0.3)
 
 
@@ -114,7 +115,7 @@ def answer_alt(tuning: pd.DataFrame, heldout: pd.DataFrame, *, optimizer: str = 
         for row in loss.itertuples()
     ]
     return text(
-        "Above: clean training loss and held-out error against the learning rate with {optimizer}; lowest training "
+        "Above: clean training loss and held-out accuracy against the learning rate with {optimizer}; lowest training "
         "loss: {best}. Below: held-out accuracy, tuned GC minus tuned no GC, in points with 95% intervals: {rows}. "
         "{finding}.",
         optimizer=value_name("optimizer", optimizer),

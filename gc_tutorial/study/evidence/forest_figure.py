@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,12 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gc_tutorial.language import Words, text
+from gc_tutorial.plotting import COLOURS, LABELS, balanced
 from gc_tutorial.study.evidence.names import SIZES, setting_names, value_name
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, VERDICTS, listed
 from gc_tutorial.typography import is_wide, wrapped
 
-WORDS = {HELPS: "#009E73", HURTS: "#D55E00", NO_PRACTICAL_DIFFERENCE: "#0072B2", INCONCLUSIVE: "#777777"}
-SHAPES = {HELPS: "^", HURTS: "v", NO_PRACTICAL_DIFFERENCE: "s", INCONCLUSIVE: "o"}  # so that colour is not needed
+# The shape says the word, and black that there is a difference: the colours of arms would mean something else here.
+MARKS: dict[str, dict[str, Any]] = {
+    HELPS: {"marker": "^", "color": "black", "markersize": 8},
+    HURTS: {"marker": "v", "color": "black", "markersize": 8},
+    NO_PRACTICAL_DIFFERENCE: {"marker": "s", "color": "#666666", "markerfacecolor": "white", "markersize": 6},
+    INCONCLUSIVE: {"marker": "o", "color": "#999999", "markerfacecolor": "white", "markersize": 6},
+}
 FORESTS = Words(  # what is drawn, by outcome
     {
         "heldout_accuracy": "held-out accuracy, GC minus no GC\n(points, 95% interval; better →)",
@@ -34,7 +41,7 @@ def forest(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(4.6, 1.9 + 0.4 * len(table)), layout="constrained")
     draw_forest(axis, table)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    figure.suptitle(wrapped(forest_finding(table), 50), fontsize=10)
+    figure.suptitle(balanced(forest_finding(table), figure), fontsize=10)
     return figure
 
 
@@ -44,7 +51,7 @@ def forests(tables: Sequence[pd.DataFrame]) -> Figure:
     Returns:
         `matplotlib.figure.Figure`, as wide as a page.
     """
-    size = (3 * len(tables), 3 + 0.42 * len(tables[0]))  # inches: with text of 10 points it can be read on a phone
+    size = (3 * len(tables), 3 + 0.37 * len(tables[0]))  # inches: with text of 10 points it can be read on a phone
     figure, axes = plt.subplots(1, len(tables), figsize=size, layout="constrained", sharey=True)
     keys: dict[str, Artist] = {}
     for axis, table in zip(axes, tables, strict=True):
@@ -69,18 +76,16 @@ def draw_forest(axis: Axes, table: pd.DataFrame, *, fontsize: float = 8) -> None
     margin = table["margin"].iloc[0]
     low, high = _shown(table, -margin), _shown(table, margin)
     band = text("margin: ±{margin:g} points" if _in_points(table) else "margin: ±{margin:g}%", margin=100 * margin)
-    axis.axvspan(low, high, color="#0072B2", alpha=0.12, lw=0, label=band)
-    axis.axvline(0, color="black", lw=1, ls="--")
+    axis.axvspan(low, high, color="#777777", alpha=0.15, lw=0, label=band)
+    axis.axvline(0, color=COLOURS["none"], lw=1.2, ls="--", label=LABELS["none"])
     for place, row in enumerate(table.itertuples()):
-        colour = WORDS[row.word]
-        axis.plot([_shown(table, row.t_low), _shown(table, row.t_high)], [place, place], color=colour, lw=2)
-        axis.plot(
-            _shown(table, row.difference), place, SHAPES[row.word], color=colour, markeredgecolor="white", markersize=8
-        )
-    for kind in [one for one in WORDS if one in set(table["word"])]:
-        axis.plot([], [], SHAPES[kind], color=WORDS[kind], label=VERDICTS[kind])
+        ends, mark = [_shown(table, row.t_low), _shown(table, row.t_high)], MARKS[row.word]
+        axis.plot(ends, [place, place], color=mark["color"], lw=2, solid_capstyle="butt")
+        axis.plot(_shown(table, row.difference), place, **mark)
+    for kind in [one for one in MARKS if one in set(table["word"])]:
+        axis.plot([], [], ls="", label=VERDICTS[kind], **MARKS[kind])
     axis.set(ylim=(len(table) - 0.5, -0.5), yticks=range(len(table)))
-    axis.set_yticklabels(list(_row_names(table)), fontsize=fontsize, linespacing=1.0)
+    axis.set_yticklabels(list(_row_names(table)), fontsize=fontsize, linespacing=1.15)
     note = "\n" + text("† a best rate lies at the edge of its grid") if table["edge"].any() else ""
     axis.set_xlabel(FORESTS[_outcome(table)] + note, fontsize=fontsize)
     axis.tick_params(axis="x", labelsize=fontsize)
@@ -102,12 +107,14 @@ def _shown(table: pd.DataFrame, value: float) -> float:
 
 
 def _row_names(table: pd.DataFrame) -> Iterator[str]:
-    """Two short lines for each setting: its data, and the rest."""
+    """Two short lines for each setting: its data, and the rest; and how many seeds where it has more than most."""
     rests = setting_names(table, (*SIZES, "data", "train_examples", "pretrained"))
     for (_, row), rest in zip(table.iterrows(), rests, strict=True):
         data = value_name("data", row["data"])
         if row["train_examples"] and table.loc[table["data"] == row["data"], "train_examples"].nunique() > 1:
             data = text("{name}, {size}", name=data, size=value_name("train_examples", row["train_examples"]))
+        if row["seeds"] > table["seeds"].median():
+            data = text("{data}, {seeds} seeds", data=data, seeds=row["seeds"])
         yield f"{data}{' †' if row['edge'] else ''}\n{text('fine-tuned, ') if row['pretrained'] else ''}{rest}"
 
 
@@ -115,7 +122,7 @@ def forest_finding(table: pd.DataFrame) -> str:
     """Say in one sentence what the forest shows, such as for its title."""
     counts = table["word"].value_counts()
     said = {
-        kind: text("{word} in {count}", word=VERDICTS[kind], count=counts[kind]) for kind in WORDS if kind in counts
+        kind: text("{word} in {count}", word=VERDICTS[kind], count=counts[kind]) for kind in MARKS if kind in counts
     }
     parts = [said[kind] for kind in (HELPS, HURTS) if kind in said]
     rest = [said[kind] for kind in (NO_PRACTICAL_DIFFERENCE, INCONCLUSIVE) if kind in said]

@@ -10,16 +10,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gc_tutorial.language import text
-from gc_tutorial.plotting import COLOURS, WIDTH
+from gc_tutorial.language import Words, text
+from gc_tutorial.plotting import COLOURS, WIDTH, set_title
 from gc_tutorial.study.evidence.effects import FASTER
 from gc_tutorial.study.evidence.figures import OTHER_ARM
 from gc_tutorial.study.evidence.mechanism_rows import ARMS
 from gc_tutorial.study.evidence.names import arm_name, value_name
 from gc_tutorial.study.evidence.outcomes import factors
-from gc_tutorial.study.evidence.wording import changed_amount
-from gc_tutorial.typography import wrapped
 
+PARTS = Words({"conv_only": "the convolutions", "dense_only": "the dense layers"})
 LIMITS = (-0.3, 0.85)  # the same in each figure, so that studies can be compared; what lies below is an arrow
 
 
@@ -41,7 +40,7 @@ def mechanism(ablations: pd.DataFrame, conditions: pd.DataFrame | None = None, *
     _draw_effects(axis, rows)
     figure.legend(handles=list(_keys(rows)), loc="outside lower center", fontsize=9)
     axis.set_xlabel("by how much the clean training loss is lower\nthan without GC (95% interval); right is better")
-    figure.suptitle(wrapped(title or mechanism_finding(ablations), 60), fontsize=11)
+    set_title(figure, title or mechanism_finding(ablations))
     return figure
 
 
@@ -79,9 +78,10 @@ def _draw_effects(axis, rows):
     axis.plot(0, 0, "o", color="white", markeredgecolor=COLOURS["none"], markersize=8)
     for place, row in rows.iterrows():
         colour = COLOURS.get("none" if row["arm"] == FASTER else row["arm"], OTHER_ARM)
-        axis.plot([lower["t_low"][place], lower["t_high"][place]], [place + 1] * 2, color=colour, lw=2)
+        ends = [lower["t_low"][place], lower["t_high"][place]]
+        axis.plot(ends, [place + 1] * 2, color=colour, lw=2, solid_capstyle="butt")
         if lower["difference"][place] < LIMITS[0]:
-            said = f"◀ {lower['difference'][place]:.0%}".replace("-", "−")
+            said = f"◀ {lower['difference'][place]:.0%} ({ends[0]:.0%}, {ends[1]:.0%})".replace("-", "−")
             axis.text(LIMITS[0] + 0.01, place + 1, said, color=colour, va="center")
         shape = "D" if row["kind"] == "condition" else "o"
         face, edge = ("white", colour) if _unreliable(row) else (colour, "white")
@@ -119,16 +119,18 @@ def mechanism_finding(ablations: pd.DataFrame) -> str:
         return text("{name}: GC is not shown to lower the training loss", name=name)
     change = -np.expm1(-arms.loc["gradient", "difference"])
     said = text("{name}: GC lowers the training loss by {change:.0%}", name=name, change=change)
-    if "random_direction" not in arms.index:
-        return said
-    return said + text("; ") + _of_random(arms.loc["random_direction"])
+    return text(", ").join([said, *(_alone(arms.loc[arm], where) for arm, where in PARTS.items() if arm in arms.index)])
 
 
-def _of_random(row):
+def _alone(row, where):
     if row["t_low"] <= 0 <= row["t_high"]:
-        return text("for a random direction no effect is shown")
-    said = changed_amount(-row["difference"], row["outcome"], row["scale"])
-    return text("with a random direction removed it is {said}", said=said)
+        return text("in {where} alone no effect is shown", where=where)
+    change = -np.expm1(-row["difference"])
+    return text(
+        "in {where} alone by {change:.0%}" if change > 0 else "in {where} alone it rises by {change:.0%}",
+        where=where,
+        change=abs(change),
+    )
 
 
 def mechanism_alt(ablations: pd.DataFrame, conditions: pd.DataFrame | None = None) -> str:

@@ -38,7 +38,7 @@ VALUES = Words(
         "cnn": "plain CNN",
         "cnn_bn": "batch norm",
         "small_cnn": "small CNN",
-        "small_cnn_bn": "small, batch norm",
+        "small_cnn_bn": "small CNN, batch norm",
         "vit": "transformer",
         "0..1": "inputs [0, 1]",
         "-1..1": "inputs [-1, 1]",

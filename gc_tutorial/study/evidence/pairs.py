@@ -46,6 +46,7 @@ def best_pairs(
     """
     if tuned is None:
         tuned = tuned_rates(runs if tuning is None else tuning, by)
+    runs = runs.reset_index(drop=True)  # rows are chosen by it, and joined tables can hold a number twice
     chosen: dict[str, list] = {arm: [], baseline: []}
     edges = {}  # by the run of the arm
     for setting, group in by_setting(runs[runs["stage"] == stage]):

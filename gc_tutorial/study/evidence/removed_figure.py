@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from gc_tutorial.language import text
-from gc_tutorial.plotting import WIDTH
+from gc_tutorial.plotting import WIDTH, set_title
 from gc_tutorial.study.evidence.names import setting_names
 from gc_tutorial.study.evidence.wording import digits, listed
 from gc_tutorial.typography import wrapped
@@ -26,8 +26,8 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
         title: str; by default the finding, as `removed_finding` says it.
 
     Returns:
-        `matplotlib.figure.Figure`, as wide as a phone. Points are means over runs without GC, bars 95% t
-        intervals of the geometric mean; grey lines are chance, 1/M.
+        `matplotlib.figure.Figure`, as wide as a phone. Points are geometric means over runs without GC, bars their
+        95% t intervals; grey lines are chance, 1/M.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 4.6), layout="constrained")
     groups = _settings(table)
@@ -36,17 +36,18 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
         at = rows["layer"] + aside
         limits = [rows["chance"] * rows[one] for one in ("times_low", "times_high")]
         axis.vlines(at, *limits, color=colour, lw=2)
-        axis.plot(at, rows["share"], shape, color=colour, markeredgecolor="white", markersize=8, label=name)
+        middle = rows["chance"] * rows["times_chance"]
+        axis.plot(at, middle, shape, color=colour, markeredgecolor="white", markersize=6, label=name)
     chance = table.drop_duplicates("layer")
     options = {"color": CHANCE, "markersize": 22, "markeredgewidth": 2}
     axis.plot(chance["layer"], chance["chance"], "_", label="chance, 1/M", **options)
     axis.set(yscale="log", ylim=(table["chance"].min() / 2, 1.3), xlim=(0.5, len(layers) + 0.5))
     axis.set_xticks(range(1, len(layers) + 1), [wrapped(layer, 7) for layer in layers])
     axis.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
-    axis.set_ylabel("share of the squared gradient norm")
+    axis.set_ylabel("share of the squared gradient norm\n(bar: 95% interval)")
     axis.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)
-    figure.suptitle(wrapped(title or removed_finding(table), 62), fontsize=11)
+    set_title(figure, title or removed_finding(table))
     return figure
 
 

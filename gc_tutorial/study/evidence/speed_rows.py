@@ -78,7 +78,7 @@ def speed_limits(finding: Finding) -> list[str]:
         goals, guesses = near["goal"].map(digits), near["data"].map(CLASSES).map(math.log).map("{:.2f}".format)
         said.append(
             text(
-                "Where the goal is {goals} and a guess has {guesses} ({settings}), faster means leaving the start "
+                "Where the goal is {goals} and guessing gives {guesses} ({settings}), faster means leaving the start "
                 "sooner.",
                 goals=listed(sorted(set(goals))),
                 guesses=listed(sorted(set(guesses))),

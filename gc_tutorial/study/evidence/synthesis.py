@@ -102,7 +102,8 @@ def synthesis(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer
 def short_answer(found: Mapping[str, Finding], rules: Mapping[str, dict], optimizer: str = "rmsprop") -> list[str]:
     """Say in plain words what GC does to the training loss, which of its parts do as much, and whether a step does.
 
-    A part does as much where the rule says "all of it", and little where it says "little" or "none of it".
+    A part does as much where the rule says "all of it", and little where it says "little" or "none of it". Nothing is
+    said about parts and steps where GC does not lower the loss.
 
     Args:
         found, rules, optimizer: as for `synthesis`.
@@ -123,7 +124,10 @@ def short_answer(found: Mapping[str, Finding], rules: Mapping[str, dict], optimi
         "little": (high < limits["most"]) & ~(low > limits["most"]),
         "not_clear": ~(low > limits["most"]) & ~(high < limits["most"]),
     }
-    said = [text("GC lowers the training loss by {change:.0%}.", change=-math.expm1(-parts.loc[FULL, "difference"]))]
+    effect = parts.loc[FULL, "difference"]
+    if effect <= 0:
+        return [text("GC does not lower the training loss.")]
+    said = [text("GC lowers the training loss by {change:.0%}.", change=-math.expm1(-effect))]
     for kind, chosen in groups.items():
         where = [WHERE[arm] for arm in WHERE if arm in parts.index and chosen[arm]]
         if where:
@@ -282,10 +286,10 @@ def _limits(table):
     faster, epochs = table["claimed"], [f"{count:g}" for count in sorted(table["epochs"].unique())]
     near = int((faster & near_a_guess(table)).sum())
     return text(
-        "This is about trainings like these: small networks, {epochs} epochs. In study C {faster} of {count} settings "
-        "show it, and in {near} of these {faster} the goal is hardly below the loss of a guess."
+        "This is about training runs like these: small networks, {epochs} epochs. In study C {faster} of {count} "
+        "settings show it, and in {near} of these {faster} the goal is hardly below the loss of guessing."
         if near
-        else "This is about trainings like these: small networks, {epochs} epochs. In study C {faster} of {count} "
+        else "This is about training runs like these: small networks, {epochs} epochs. In study C {faster} of {count} "
         "settings show it.",
         epochs=listed(epochs),
         faster=int(faster.sum()),
