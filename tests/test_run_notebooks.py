@@ -3,11 +3,25 @@
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import run_notebooks  # noqa: E402
+
+
+def test_cells_keep_their_ids_where_a_notebook_is_written_again(tmp_path):
+    def written(*sources):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        run_notebooks.keep_ids(notebook, tmp_path / "one.ipynb")
+        nbformat.write(notebook, tmp_path / "one.ipynb")
+        return [cell.id for cell in notebook.cells]
+
+    before = written("1", "2", "2")
+    after = written("0", "1", "2", "2")
+    assert after[1] == before[0] and after[2] in before
+    assert len(set(after)) == 4
 
 
 def run(monkeypatch, *arguments):

@@ -72,6 +72,7 @@ def run_all(sources, in_place):
             running.popleft()
             target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{name}.ipynb"
             target.parent.mkdir(parents=True, exist_ok=True)
+            keep_ids(notebook, target)
             jupytext.write(notebook, target, fmt="ipynb")
             page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
             (BUILD / f"{name}.html").parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,16 @@ def run_all(sources, in_place):
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Open these in a browser:")
     for source in sources:
         print(f"  {BUILD / name_of(source)}.html")
+
+
+def keep_ids(notebook, path):
+    """Give cells the ids that they have in a file, so that only what has changed shows as a change."""
+    import nbformat
+
+    if path.exists():
+        ids = {cell.source: cell.id for cell in nbformat.read(path, as_version=4).cells}
+        for cell in notebook.cells:
+            cell.id = ids.pop(cell.source, cell.id)
 
 
 class Execution:
