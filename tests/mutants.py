@@ -74,7 +74,9 @@ also_copy = [{others}]
 do_not_mutate_patterns = ["figsize=", "fontsize=", "[.]grid[(]", "[.]margins[(]"]
 pytest_add_cli_args_test_selection = [{tests}]
 # Seconds: a test that a mutant keeps from ending fails, and counts as one that caught it.
-pytest_add_cli_args = ["-q", "-x", "-p", "no:cacheprovider", "--timeout", "90", "-k", "not ({not_run})"]
+pytest_add_cli_args = [
+    "-q", "-x", "-p", "no:cacheprovider", "--timeout", "90", "--timeout-method", "thread", "-k", "not ({not_run})"
+]
 process_isolation = "forkserver"  # TensorFlow cannot be forked once it has run
 timeout_multiplier = 10.0
 timeout_constant = 60.0  # seconds more, so that a busy machine does not pass for a test that never ends

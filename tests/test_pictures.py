@@ -82,7 +82,7 @@ def test_the_square_stands_in_the_corner_between_what_is_removed_and_what_is_kep
 
 def test_what_is_drawn_has_a_name_a_scale_and_a_place():
     axis = projected()
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("weight $w_1$", "weight $w_2$")
+    assert (axis.get_xlabel().strip(), axis.get_ylabel()) == ("weight $w_1$", "weight $w_2$")
     (legend,) = axis.figure.legends
     lines = dict(zip((text.get_text() for text in legend.get_texts()), legend.get_lines(), strict=True))
     assert list(lines) == [

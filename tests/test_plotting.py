@@ -145,10 +145,12 @@ def test_curves_of_all_measures_stand_one_below_the_other_with_one_legend_that_c
             mean, seeds = drawn(axis, arm)
             assert list(mean.get_xdata()) == [1, 2]
             assert mean.get_marker() == plotting.MARKERS[arm]  # an epoch is a point
-            assert 2 < mean.get_markersize() < 5
+            # A ring around the mark of another arm that lies on it.
+            ring = mean.get_markerfacecolor() == "white" and mean.get_markersize() > 6
+            assert ring == (arm == "none") and (ring or 2 < mean.get_markersize() < 5)
             assert all(line.get_linewidth() < mean.get_linewidth() / 2 for line in seeds)
             assert all(line.get_zorder() < mean.get_zorder() for line in seeds)
-            assert all(line.get_alpha() < 0.5 for line in seeds)
+            assert all(line.get_alpha() < 0.7 for line in seeds)
             assert mean.get_alpha() is None
 
 
@@ -190,6 +192,7 @@ def test_the_control_in_words():
         "no GC, compiled again",
         "published: “without GC”,\nthen “with GC”",
         "published: its summary",
+        "one seed (thick: mean)",
     ]
     assert axis.get_xlabel() == "epoch (dotted: compile is called again)"
     assert axis.get_ylabel() == "training loss"
@@ -226,7 +229,8 @@ def test_a_grid_has_as_many_rows_as_it_needs(count, columns, rows):
     assert figure.axes[0].get_gridspec().get_geometry() == (rows, across)
     assert tuple(figure.get_size_inches()) == pytest.approx((2.0 * across, 2.2 * rows + 0.3))
     assert figure.get_suptitle() == "Above"
-    assert not any(axis.axison for axis in figure.axes)  # no ticks, also where there is no image
+    assert [axis.axison for axis in figure.axes] == [number < count for number in range(rows * across)]
+    assert not any(axis.get_xticks().size or axis.get_yticks().size for axis in figure.axes[:count])  # a frame alone
     assert [axis.get_title() for axis in figure.axes][:count] == [str(number) for number in range(count)]
     small = plotting.image_grid(images[:1], ["one\nmore"])
     assert tuple(small.get_size_inches()) == pytest.approx((1.4 * 4, 1.4 + 2 * 0.2))

@@ -357,7 +357,7 @@ def test_speeds_as_rows():
 
 def test_what_a_factor_does_not_say_is_said():
     assert speed_limits(speeds()) == [
-        "Where the goal is 0.68 and a guess has 0.69 (cats and dogs), faster means leaving the start sooner.",
+        "Where the goal is 0.68 and guessing gives 0.69 (cats and dogs), faster means leaving the start sooner.",
         "The largest factor, 4.1, compares two learning rates: 1e-3 with GC and 1e-4 without.",
     ]
     assert speed_limits(speeds(goal=0.05, learning_rate_baseline=1e-3)) == []

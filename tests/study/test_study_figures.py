@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from made_tables import made_table
 
+from gc_tutorial import plotting
 from gc_tutorial.study.evidence import (
     budget_figure,
     effects,
@@ -249,7 +250,7 @@ def test_forests_side_by_side_share_their_rows_and_their_key(heldout):
     (key,) = figure.legends
     said = [one.get_text() for one in key.get_texts()]
     assert len(said) == len(set(said)) and {"margin: ±2%", "margin: ±2 points"} < set(said)
-    points = [line for line in figure.axes[1].lines if line.get_marker() in forest_figure.SHAPES.values()]
+    points = [line for line in figure.axes[1].lines if line.get_marker() in "^vso"]
     shown = [line.get_xdata()[0] for line in points if len(line.get_xdata())]  # those of the key have no data
     assert shown == pytest.approx(list(100 * heldout["difference"]))
 
@@ -262,7 +263,8 @@ def test_a_row_of_the_forest_is_a_point_and_its_t_interval(heldout):
         assert found[place] == pytest.approx([100 * row["t_low"], 100 * row["t_high"]])
         at, shape, colour = points(axis)[place]
         assert at == pytest.approx(100 * row["difference"])
-        assert (shape, colour) == (forest_figure.SHAPES[row["word"]], forest_figure.WORDS[row["word"]])
+        mark = forest_figure.MARKS[row["word"]]
+        assert (shape, colour) == (mark["marker"], mark["color"]) and colour not in plotting.COLOURS.values()
     assert len(found) == len(heldout)
     assert axis.get_ylim() == (len(heldout) - 0.5, -0.5)  # the first on top
     (band,) = axis.patches
@@ -282,7 +284,11 @@ def test_the_forest_says_what_its_rows_and_marks_are(heldout):
     ]
     assert axis.get_xlabel().endswith("(points, 95% interval; better →)\n† a best rate lies at the edge of its grid")
     names = axis.get_legend_handles_labels()[1]
-    assert names == ["margin: ±2 points", *(word for word in forest_figure.WORDS if word in set(heldout["word"]))]
+    assert names == [
+        "margin: ±2 points",
+        "no GC",
+        *(word for word in forest_figure.MARKS if word in set(heldout["word"])),
+    ]
     forest_figure.draw_forest(plt.subplots()[1], heldout.assign(edge=False))
     assert "†" not in plt.gca().get_xlabel() and "†" not in "".join(
         one.get_text() for one in plt.gca().get_yticklabels()
@@ -322,7 +328,8 @@ def test_without_conditions_there_are_the_arms_alone_and_what_lies_far_to_the_le
     assert figure.get_suptitle() == "Finding"
     (axis,) = figure.axes
     assert len(axis.get_yticklabels()) == 4
-    assert [one.get_text() for one in axis.texts] == ["◀ −81%"]
+    low, high = (f"{1 - np.exp(-worse.set_index('arm').loc['half', end]):.0%}" for end in ("t_low", "t_high"))
+    assert [one.get_text() for one in axis.texts] == [f"◀ −81% ({low}, {high})"]
 
 
 def test_what_is_said_of_the_effects_are_the_numbers_drawn(ablations):
@@ -336,13 +343,15 @@ def test_what_is_said_of_the_effects_are_the_numbers_drawn(ablations):
     said = mechanism_figure.mechanism_finding(usual)
     change = np.expm1(-by_arm.loc["gradient", "difference"])
     effect_of_gc = f"RMSprop: GC lowers the training loss by {-change:.0%}"
-    assert said == f"{effect_of_gc}; for a random direction no effect is shown"
-    shown = usual.assign(t_low=usual["t_low"].where(usual["arm"] != "random_direction", 1e-9))
-    assert mechanism_figure.mechanism_finding(shown).startswith(
-        f"{effect_of_gc}; with a random direction removed it is "
-    )
-    without = usual[usual["arm"] != "random_direction"]
-    assert mechanism_figure.mechanism_finding(without) == effect_of_gc
+    assert said == effect_of_gc  # there are no runs with GC in one kind of layer alone
+    part = by_arm.loc[["half"]].reset_index().assign(t_low=0.1, t_high=0.3)
+    for arm, difference, low, expected in (
+        ("conv_only", 0.2, 0.1, "in the convolutions alone by 18%"),
+        ("dense_only", 0.2, -0.1, "in the dense layers alone no effect is shown"),
+        ("dense_only", -0.2, -0.3, "in the dense layers alone it rises by 22%"),
+    ):
+        alone = part.assign(arm=arm, difference=difference, t_low=low, t_high=0.3 if difference > 0 else -0.1)
+        assert mechanism_figure.mechanism_finding(pd.concat([usual, alone])) == f"{effect_of_gc}, {expected}"
     sgd = usual[usual["arm"] == "half"].assign(optimizer="sgd")
     assert mechanism_figure.mechanism_finding(sgd) == "SGD: GC is not shown to lower the training loss"
 
