@@ -242,8 +242,8 @@ print(text("Notebook 7 measures this for Adam and other optimizers, and shows th
 # - It takes about ten lines in a Keras optimizer, and its place is `apply`.
 # - The proof under SGD: with GC the means of the weight vectors stay constant, and without GC they move.
 # - After 12 epochs the training loss was lower with GC in all settings of studies B and C, each method at its own best rate. For the accuracy on
-#   held-out examples GC helps in half of the settings of C and hurts in none. In B it hurts at one learning rate, and at a higher one the accuracy
-#   was higher with GC. So we make no general claim about accuracy. [Notebook 9](09_should_you_use_it.ipynb) says more, and what longer trainings
-#   showed.
+#   held-out examples GC helps in half of the settings of C and hurts in none. In B it hurts at one learning rate, and at a higher one the
+#   accuracy was higher with GC. So we make no general claim about accuracy. [Notebook 9](09_should_you_use_it.ipynb) says more, and what longer
+#   training showed.
 #
 # Next: [1. The images](01_data.ipynb), or another of the notebooks above.

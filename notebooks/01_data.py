@@ -190,7 +190,8 @@ Markdown(
 #
 # Later there is a second held-out set. From [notebook 5](05_comparison.ipynb) on, most of the planned studies also hold out some of the training
 # horses and humans, with all of their images. So two names are needed. **Images on white** are the held-out images of this notebook. In the
-# planned studies *held-out* means **horses and humans held out from the training images**. Their backgrounds are like those in training.
+# planned studies with these images *held-out* means **horses and humans held out from the training images**. Their backgrounds are like those in
+# training.
 
 # %% [markdown]
 # ## Exercise

@@ -196,9 +196,9 @@ Markdown(
 #
 # This was *one* run. The next figure shows runs of the same method, without GC, from the first, untuned study of this tutorial, whose results
 # come with the package (150×150 pixels, 12 epochs, the real images; notebook 5 shows the rest of it). There is one line for each seed. The runs
-# differ only in their initial weights, in the order of the images and in the augmentation. Between two epochs of a run only the weights change.
-# But an image whose probability is near 50% can then get the other answer, and with backgrounds that training never showed, many may be near it.
-# We did not test this explanation.
+# differ only in their initial weights, in the order of the images, in the augmentation and in the dropout. Between two epochs of a run only the
+# weights change. But an image whose probability is near 50% can then get the other answer, and with backgrounds that training never showed, many
+# may be near it. We did not test this explanation.
 
 # %% tags=["hide-input"]
 from gc_tutorial.study.analysis import load_study

@@ -12,8 +12,8 @@
 # %% [markdown]
 # # 4. Gradient centralization
 #
-# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In the code that was published until 2025, it never runs
-# under Keras 3.**
+# **Write gradient centralization for Keras in about ten lines, and prove that it runs. In the Keras example of 2023-07-25, it never runs under
+# Keras 3.**
 #
 # In the `standard` profile it takes about a minute on two processor cores; no GPU needed.
 #
@@ -318,9 +318,10 @@ pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame
 #
 # ## With and without
 #
-# Now we compare the two. Each variant in a comparison is called an *arm*, and the arm without GC is the *baseline*. The two runs are
-# *paired*: they have the same initial weights and the same batches. Both are evaluated on held-out images, on which no model is trained: here the
-# *images on white* of [notebook 1](01_data.ipynb).
+# Now we compare the two. Each variant in a comparison is called an *arm*, and the arm without GC is the *baseline*. Tables and legends call the
+# other one *GC on the gradient*, because there is another kind ([notebook 7](07_any_optimizer.ipynb)). The two runs are *paired*: they have the
+# same initial weights and the same batches. Both are evaluated on held-out images, on which no model is trained: here the *images on white* of
+# [notebook 1](01_data.ipynb).
 #
 # Each run gets **a new model**. `compile` keeps the weights, so a second run of the same model would go on where the first one stopped.
 

@@ -100,12 +100,13 @@ show(
 # [results](../gc_tutorial/study/results/README.md) list. A rule is applied only when all its runs are finished.
 #
 # Held-out images show other horses and humans than those trained on, in front of the same backgrounds. There are 67 rendered horses and humans,
-# here called *individuals* (the plans call them *figures*). From seed to seed, the initial weights, the order, the augmentation and the held-out
-# individuals change. The spread of the held-out accuracy comes from all four. An interval over individuals, instead of over seeds, says what to
-# expect of new ones.
+# here called *individuals* (the plans call them *figures*). From seed to seed, the initial weights, the order, the augmentation, the dropout and
+# the held-out individuals change. The spread of the held-out accuracy comes from all of them. An interval over individuals, instead of over
+# seeds, says what to expect of new ones.
 #
 # Two other studies, D (RMSprop) and D2 (SGD), train with and without GC at the rate that A found best *without* GC, with images of 94 pixels
-# ([notebook 8](08_why_it_works.ipynb)).
+# ([notebook 8](08_why_it_works.ipynb)). In the figure below, the last 12 rows of the third panel are study C: other data sets and networks, ten
+# seeds each ([notebook 9](09_should_you_use_it.ipynb)).
 
 # %%
 from gc_tutorial.study.published import published
@@ -135,7 +136,7 @@ row = answers["heldout"].table.set_index("optimizer").loc["rmsprop"]
 sizes = shown["image_size"].iloc[0], confirmation.runs["image_size"].iloc[0]
 said = (
     "The second panel and the third do not show the same training runs. With {name} the second shows study A: {few} seeds, {small:.0f} pixels, "
-    "and GC's star at {star}. The third has study B: {many:.0f} seeds, {large:.0f} pixels, {rates}. The table of means below has B at a "
+    "and GC's star at {star}. The first two rows of the third have study B: {many:.0f} seeds, {large:.0f} pixels, {rates}. The table of means below has B at a "
     "higher rate, too."
 )
 values = {"few": shown["seed"].nunique(), "many": row["seeds"], "small": sizes[0], "large": sizes[1]}
@@ -154,8 +155,8 @@ Markdown(text(said, name=value_name("optimizer", "rmsprop"), star=rate(star["lea
 #
 # - GC **helps** or **hurts** where the 95% interval of the difference excludes zero and the result survives a correction for several tests,
 #   however small the difference is. Under the same two conditions a difference, an effect or a change is *shown*.
-# - There is **no practical difference** where the 90% interval lies within a margin. In A and B it is two points of accuracy, 0.02 of the
-#   training loss, and 0.05 of the held-out loss.
+# - There is **no practical difference** where the 90% interval lies within a margin. In A and B it is two points of accuracy, 0.02 nats of
+#   training loss, and 0.05 nats of held-out loss.
 # - Everything else is **inconclusive**, which does not mean that there is no difference.
 #
 # What no rule asks for is marked *(not tested by a rule)*.
@@ -232,8 +233,8 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# Of these lines, only the lower accuracy at 3.2e-4, and the speed and loss of RMSprop at 1e-3, are results of a rule. The others are not tested
-# by a rule. They show how much the answers depend on the rate.
+# Of these lines, only the lower accuracy at 3.2e-4, the speed of RMSprop at 1e-3, and the losses at 1e-3, are results of a rule. The others are
+# not tested by a rule. They show how much the answers depend on the rate.
 #
 # *A best rate lies at the edge of its grid*, or a dagger in a figure, means that a better rate may lie outside. In B it is 3.2e-4, the lowest of three
 # rates. Plan B2 adds 1e-4 to the tuning, and the same rates are the best
@@ -441,8 +442,9 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## What this notebook cannot say
 #
-# - **One data set and one network**, the plain CNN, which has no batch normalization and was trained for a few epochs. The paper measured
-#   its gains on others. On ImageNet, for instance, the top-1 error of ResNet-50 is 23.71% without and 23.21% with GC ([Yong et al.
+# - **Studies A, B and E have one data set and one network**, the plain CNN, which has no batch normalization; A and B trained it for 12 epochs (A
+#   also for 36). Study C has others ([notebook 9](09_should_you_use_it.ipynb)), D and D2 batch normalization, too. The paper measured its gains
+#   on others. On ImageNet, for instance, the top-1 error of ResNet-50 is 23.71% without and 23.21% with GC ([Yong et al.
 #   2020](https://arxiv.org/abs/2004.01461)).
 # - **Few rendered horses and humans.** The training images show [50 horses and 17 humans](../gc_tutorial/study/training_figures.md).
 #   The intervals are over seeds; for other horses and humans the result could differ.

@@ -184,7 +184,8 @@ pd.Series(sizes, name=text("parameters")).map("{:,}".format).to_frame()
 # We train on eight batches, evaluate, and repeat this ten times. Keras calls each part an epoch. But an epoch is one pass over *all*
 # training images, so we call each part a *round*. `repeat` starts again with a new order when all images have been used.
 #
-# We compare two *arms*: no GC (the baseline) and GC. Both start from the same weights and use the same batches.
+# We compare two *arms*: no GC (the baseline) and GC, which tables and legends call *GC on the gradient*. Both start from the same weights and use
+# the same batches.
 
 # %%
 import keras

@@ -41,9 +41,9 @@ settings = gc_tutorial.start()
 # ## The short answer
 #
 # Try GC if you train a small network from scratch, for about a dozen epochs, and want a lower training loss: in studies B and C it was lower in
-# every setting. Do not count on a better accuracy on new data. It rose in half of the settings of study C and fell significantly in none; in
-# study B it rose or fell with the learning rate. For longer training and for fine-tuning we cannot say. With a ready-made class GC costs one
-# line. Where we measured it, on a processor, a training step took a few percent longer at most. Tune the learning rate with it.
+# every setting. Do not count on a better accuracy on new data. It was significantly higher in half of the settings of study C and significantly
+# lower in none; in study B it rose or fell with the learning rate. For longer training and for fine-tuning we cannot say. With a ready-made class
+# GC costs one line. Where we measured it, on a processor, a training step took a few percent longer at most. Tune the learning rate with it.
 
 # %% [markdown]
 # ## What has been measured

@@ -9,10 +9,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="b060f6280915"
+# %% [markdown] translates="fc9c52d5d03d"
 # # 4. 勾配中心化
 #
-# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。2025 年まで公開されていたコードの GC は、Keras 3 では一度も実行されません。**
+# **Keras で勾配中心化（GC）を行うコードを約 10 行で書き、それが実行されていることを証明しましょう。最終更新日が 2023-07-25 の版の Keras の例では、Keras 3 で GC が一度も実行されません。**
 #
 # `standard` プロファイルでは、CPU 2 コアで約 1 分かかります。GPU は要りません。
 #
@@ -276,14 +276,14 @@ for name, optimizer in {"SGD": keras.optimizers.SGD(0.01, momentum=0.9), "GCSGD"
 shifts = {name: f"{one.drift[-1]:.1e}" for name, one in drifts.items()}
 pd.Series(shifts, name=text("largest shift of a weight vector's mean")).to_frame()
 
-# %% [markdown] translates="2a570a1bd935"
+# %% [markdown] translates="598b41103677"
 # `GCSGD` に残っているずれは、丸め誤差（rounding）です。
 #
 # RMSprop と Adam は、勾配の成分を、それぞれ異なるスケールで割ります。そのため、これらのオプティマイザでは、GC が実行されていても平均は動きます。[ノートブック 7](07_any_optimizer.ipynb) では、このことを測り、平均を保つように変えた GC を紹介します。
 #
 # ## GC ありと GC なし
 #
-# ここで、GC ありと GC なしを比べます。比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**（baseline）とします。2 回の訓練には**対応があります**（paired）。重みの初期値もバッチも同じだということです。どちらも、訓練に使わずに取り分けた評価用画像で評価します。ここでは、[ノートブック 1](01_data.ipynb) の**背景が白い画像**です。
+# ここで、GC ありと GC なしを比べます。比べる方法の 1 つ 1 つを**群**（arm）と呼び、GC を使わない群を**基準**（baseline）とします。GC を使うほうの群は、表や凡例では「勾配への GC」と呼びます。GC にはもう 1 つの種類があるからです（[ノートブック 7](07_any_optimizer.ipynb)）。2 回の訓練には**対応があります**（paired）。重みの初期値もバッチも同じだということです。どちらも、訓練に使わずに取り分けた評価用画像で評価します。ここでは、[ノートブック 1](01_data.ipynb) の**背景が白い画像**です。
 #
 # 訓練のたびに**新しいモデル**を作ります。`compile` は重みをそのまま残すので、同じモデルでもう一度訓練すると、前の訓練の続きになってしまうからです。
 

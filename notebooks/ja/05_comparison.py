@@ -81,7 +81,7 @@ show(
     alt="Training loss and held-out accuracy by epoch without GC and with it, from the small live comparison.",
 )
 
-# %% [markdown] translates="40c1b50b781f"
+# %% [markdown] translates="a0cdce4d3bb0"
 # この比較だけで何らかの結論を出すには、シードもエポックもまったく足りません。
 #
 # ## 群ごとにいちばんよい学習率を使う実験
@@ -90,9 +90,9 @@ show(
 #
 # [計画](../../gc_tutorial/study/plans)と判定の規則は、判定の対象となる訓練より前にコミットしてあります。例外は、[結果の一覧](../../gc_tutorial/study/results/README.md)に挙げてあります（どちらも英語）。規則を適用するのは、必要な訓練がすべて終わってからです。
 #
-# 評価用画像に写っているのは、訓練に使ったものとは別の馬と人ですが、背景は同じです。CG で描かれた馬と人は 67 体あります。ここでは、その 1 体 1 体を**個体**（individual、計画では figure）と呼びます。シードが変わると、重みの初期値、画像の順序、データ拡張、評価用に取り分ける個体が変わります。テスト正解率のばらつきは、この 4 つのすべてから生じます。シードではなく個体を単位にして求めた区間は、新しい個体で何が期待できるかを表します。
+# 評価用画像に写っているのは、訓練に使ったものとは別の馬と人ですが、背景は同じです。CG で描かれた馬と人は 67 体あります。ここでは、その 1 体 1 体を**個体**（individual、計画では figure）と呼びます。シードが変わると、重みの初期値、画像の順序、データ拡張、ドロップアウト、評価用に取り分ける個体が変わります。テスト正解率のばらつきは、これらのすべてから生じます。シードではなく個体を単位にして求めた区間は、新しい個体で何が期待できるかを表します。
 #
-# ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよかった学習率で、GC ありと GC なしを訓練します（[ノートブック 8](08_why_it_works.ipynb)）。
+# ほかに、D（RMSprop）と D2（SGD）という 2 つの実験があります。どちらも 94 ピクセルの画像を使い、A で GC **なし**のときにいちばんよかった学習率で、GC ありと GC なしを訓練します（[ノートブック 8](08_why_it_works.ipynb)）。次の図の 3 番目のパネルの最後の 12 行は実験 C です。ほかのデータセットとネットワークを使い、シードはそれぞれ 10 個です（[ノートブック 9](09_should_you_use_it.ipynb)）。
 #
 # 次の出力は、A と B がそれぞれどこまで進んだかを示します。
 
@@ -124,20 +124,20 @@ row = answers["heldout"].table.set_index("optimizer").loc["rmsprop"]
 sizes = shown["image_size"].iloc[0], confirmation.runs["image_size"].iloc[0]
 said = (
     "The second panel and the third do not show the same training runs. With {name} the second shows study A: {few} seeds, {small:.0f} pixels, "
-    "and GC's star at {star}. The third has study B: {many:.0f} seeds, {large:.0f} pixels, {rates}. The table of means below has B at a "
+    "and GC's star at {star}. The first two rows of the third have study B: {many:.0f} seeds, {large:.0f} pixels, {rates}. The table of means below has B at a "
     "higher rate, too."
 )
 values = {"few": shown["seed"].nunique(), "many": row["seeds"], "small": sizes[0], "large": sizes[1]}
 pair = rates(row["learning_rate"], row["learning_rate_baseline"])
 Markdown(text(said, name=value_name("optimizer", "rmsprop"), star=rate(star["learning_rate"]), rates=pair, **values))
 
-# %% [markdown] translates="4d483e582712"
+# %% [markdown] translates="47b5e85ff4d6"
 # 点の 1 つ 1 つが 1 回の訓練、線はシードについての平均です。星印は、その群でいちばんよい学習率を表します。1 番目のグラフでは訓練損失が、2 番目のグラフではテスト損失が、いちばん低くなる学習率です。どの群でも、試した学習率は同じです。点が重ならないように、横に少しずらしてあります。学習率が高いところでは、損失が極端に大きくなった訓練が 1 回あるだけで、平均がほぼ決まってしまうことがあります。「訓練損失（ドロップアウトなし）」（clean training loss）は、ドロップアウトもデータ拡張もなしで測ったものです。「訓練中に測った訓練損失」（running training loss）は、訓練のステップそのものでの損失です。速さの比較では、GC **なし**の群をいちばんよい学習率で訓練したときに、エポックの 3 分の 2 が過ぎた時点での、訓練中に測った訓練損失を、調整用のシードについて平均し、それを目標とします。つまり、目標は、基準の群そのものの平均です。計画した実験の損失と正解率は、規則に別の定めがなければ、最後の 3 エポックの平均です。
 #
 # 規則では 4 つの言葉を使います。どの言葉になるかは、差の信頼区間（confidence interval）、つまり、もっと多くのシードで訓練したときの平均がありそうな範囲から決まります。
 #
 # - 95% 信頼区間がゼロを含まず、多重検定の補正をしてもその結果が保たれるなら、差がどれほど小さくても、GC は**役に立つ**（helps）、または**害になる**（hurts）と判定します。差や効果や変化が**示された**（shown）と言うのも、この 2 つの条件が満たされた場合に限ります。
-# - 90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。A と B の許容幅は、正解率では 2 ポイント、訓練損失では 0.02、テスト損失では 0.05 です。
+# - 90% 信頼区間が許容幅（margin）の中に収まれば、**実用上の違いはない**（no practical difference）とします。A と B の許容幅は、正解率では 2 ポイント、訓練損失では 0.02 ナット、テスト損失では 0.05 ナットです。
 # - それ以外は、すべて**結論が出ない**（inconclusive）とします。違いがないという意味ではありません。
 #
 # どの規則も対象としていないことには、「規則の対象外」と記します。
@@ -210,8 +210,8 @@ for row in change_with_rate(confirmation.runs).to_dict("records"):
     lines.append(text(said, size=100 * row["difference"], **values, **ends))
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="bcfd717ffc1c"
-# 以上のうち、規則による判定の結果でもあるのは、3.2e-4 で正解率が低くなることと、1e-3 での RMSprop の速さと損失だけです。ほかの値は規則の対象外ですが、答えが学習率によってどれほど変わるかを示しています。
+# %% [markdown] translates="0ec1fd4abcd9"
+# 以上のうち、規則による判定の結果でもあるのは、3.2e-4 で正解率が低くなること、1e-3 での RMSprop の速さ、1e-3 での損失だけです。ほかの値は規則の対象外ですが、答えが学習率によってどれほど変わるかを示しています。
 #
 # 「いちばんよい学習率の中に、候補の端にあるものがあります」という注記や、図や表の短剣符（†）は、候補の外にもっとよい学習率があるかもしれないという意味です。B でこれに当たるのは、3 つの候補のうちでいちばん低い 3.2e-4 です。計画 B2 では、調整の候補に 1e-4 を加えましたが、いちばんよい学習率は変わりませんでした（[結果](../../gc_tutorial/study/results/B2_lower_rate/findings.md)、英語）。新しいシードでは、1e-3 より高い学習率は試していません。もっと大きいステップは、実験 D で試しました。
 #
@@ -395,10 +395,10 @@ found = recipe.findings()
 lines = [f"- **{question}** {found[rule].found}" for rule, question in asked.items()]
 Markdown("\n".join(lines))
 
-# %% [markdown] translates="f15cf31f72f3"
+# %% [markdown] translates="dce92cb39a6e"
 # ## このノートブックからは言えないこと
 #
-# - **データセットは 1 つ、ネットワークも 1 つだけです。** ネットワークは素の CNN です。バッチ正規化はなく、訓練も数エポックだけです。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です（[Yong et al. 2020](https://arxiv.org/abs/2004.01461)）。
+# - **実験 A、B、E では、データセットは 1 つ、ネットワークも 1 つだけです。** ネットワークは素の CNN です。バッチ正規化はなく、A と B の訓練は 12 エポックです（A では 36 エポックも）。実験 C ではほかのデータセットとネットワークも使い（[ノートブック 9](09_should_you_use_it.ipynb)）、D と D2 ではバッチ正規化も使います。論文の改善は、ほかのデータセットとネットワークで測られたものです。たとえば ImageNet では、ResNet-50 の top-1 誤り率が GC なしで 23.71%、GC ありで 23.21% です（[Yong et al. 2020](https://arxiv.org/abs/2004.01461)）。
 # - **CG の馬と人の数が限られています。** 訓練用画像に写っているのは、[馬 50 頭と人 17 人](../../gc_tutorial/study/training_figures.md)（英語）です。区間が表すのは、シードによるばらつきだけです。ほかの馬や人なら、違う結果になるかもしれません。
 # - **学習率を調整しない実験には限界があります。** 学習率は 1 つだけで、最終エポックの値だけを使い、テスト正解率は背景が白い画像だけで測っています。ですから、訓練用画像と同じ種類の画像については、何も言えません。
 # - **評価用画像での小さな効果は分かりません。** 実験 B ほどのばらつきがあると、60 個のシードを使い、しかも多重検定の補正をしない場合でさえ、2 ポイントの真の差を見逃すことがあります。0.5 ポイントの差なら、見つかりません。見逃す割合は、次のとおりです。

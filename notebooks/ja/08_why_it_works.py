@@ -225,7 +225,7 @@ rest = shares[shares["layer"] > 1]
 more = "So in every layer GC removes more than expected by chance, and in no layer the whole gradient."
 not_less = "So in every layer GC removes no less than expected by chance, and in no layer the whole gradient."
 lines = [
-    text("Points are geometric means over runs, bars are 95% intervals."),
+    text("Points are means over runs, bars are 95% intervals of the geometric mean."),
     text("{finding}.", finding=removed_figure.removed_finding(shares, prose=True)),
     text(more) if rest["times_low"].min() > 1 else text(not_less),
     text("This describes what GC removes. It does not show that removing it helps."),

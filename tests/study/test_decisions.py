@@ -249,8 +249,8 @@ def test_without_results_nothing_is_advised():
     [
         ("helps", "helps", "try it, and tune with it"),
         (NULL, "helps", "try it, and tune with it"),
-        ("helps", "inconclusive", "try it for a faster fit, and check the accuracy"),
-        ("helps", NULL, "try it for a faster fit, and check the accuracy"),
+        ("helps", "inconclusive", "try it for a lower training loss, and check the accuracy"),
+        ("helps", NULL, "try it for a lower training loss, and check the accuracy"),
         ("inconclusive", "inconclusive", "compare both on your own data"),
         (NULL, "inconclusive", "compare both on your own data"),
         (NULL, NULL, "expect no gain"),
@@ -284,7 +284,7 @@ def test_an_answer_says_how_large_the_differences_are():
 def test_a_result_that_these_figures_alone_show_is_no_advice_for_others():
     rows = [row("helps", data="horses_or_humans", new_figures=one) for one in (True, False)]
     for count, said, action in (
-        (2, True, "try it for a faster fit, and check the accuracy"),
+        (2, True, "try it for a lower training loss, and check the accuracy"),
         (1, False, "try it, and tune with it"),
     ):
         found = {"training": finding(rows[:1]), "heldout": finding(rows[:count])}
@@ -309,7 +309,7 @@ def test_settings_in_which_training_is_faster_are_counted(claimed, said):
 @pytest.mark.parametrize(
     ("small", "action"),
     [
-        (True, "try it for a faster fit, and check the accuracy"),
+        (True, "try it for a lower training loss, and check the accuracy"),
         (False, "try it, and tune with it"),
     ],
 )

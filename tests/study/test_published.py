@@ -396,7 +396,7 @@ def test_notebook_9_says_in_its_short_answer_what_the_rules_found():
     assert "in studies B and C it was lower in every setting" in notebook
     assert all(set(one["training"].table["word"]) == {"helps"} for one in found.values())
     words = found["C"]["heldout"].table["word"]
-    assert "It rose in half of the settings of study C and fell significantly in none" in notebook
+    assert "It was significantly higher in half of the settings of study C and significantly lower in none" in notebook
     assert (words == "helps").sum() * 2 == len(words) and not (words == "hurts").any()
     costs = measured_costs()
     assert (

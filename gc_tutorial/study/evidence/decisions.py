@@ -33,7 +33,7 @@ ACTIONS = Words(
     {
         "tune": "tune the learning rate first",
         "try": "try it, and tune with it",
-        "fit": "try it for a faster fit, and check the accuracy",
+        "fit": "try it for a lower training loss, and check the accuracy",
         "compare": "compare both on your own data",
         "leave": "expect no gain",
     }

@@ -26,8 +26,8 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
         title: str; by default the finding, as `removed_finding` says it.
 
     Returns:
-        `matplotlib.figure.Figure`, as wide as a phone. Points are geometric means over runs without GC, bars their
-        95% t intervals; grey lines are chance, 1/M.
+        `matplotlib.figure.Figure`, as wide as a phone. Points are means over runs without GC, bars 95% t
+        intervals of the geometric mean; grey lines are chance, 1/M.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 4.6), layout="constrained")
     groups = _settings(table)
@@ -36,8 +36,7 @@ def shares(table: pd.DataFrame, layers: list[str], *, title: str | None = None) 
         at = rows["layer"] + aside
         limits = [rows["chance"] * rows[one] for one in ("times_low", "times_high")]
         axis.vlines(at, *limits, color=colour, lw=2)
-        middle = rows["chance"] * rows["times_chance"]
-        axis.plot(at, middle, shape, color=colour, markeredgecolor="white", markersize=6, label=name)
+        axis.plot(at, rows["share"], shape, color=colour, markeredgecolor="white", markersize=6, label=name)
     chance = table.drop_duplicates("layer")
     options = {"color": CHANCE, "markersize": 22, "markeredgewidth": 2}
     axis.plot(chance["layer"], chance["chance"], "_", label="chance, 1/M", **options)
