@@ -14,7 +14,7 @@
 # **Five minutes to the point: what gradient centralization (GC) is, how to write it for Keras in about ten lines, how to prove that it
 # runs, and what is known about its use.**
 #
-# Running it takes less than a minute in the `standard` profile on two processor cores; no GPU needed.
+# Running it takes about 25 seconds in the `standard` profile on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/00_start_here.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/00_start_here.ipynb) · [日本語](ja/00_start_here.ipynb)
 #

@@ -382,3 +382,52 @@ def test_settings_of_keras_that_are_a_named_pipe_are_told_and_not_waited_for(tmp
     os.mkfifo(tmp_path / "keras.json")
     with pytest.raises(lesson.SettingsError, match=r"keras\.json is not a file\. .*remove it\."):
         lesson._check_configured(str(tmp_path / "keras.json"))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("{}", None),
+        ('{"backend": "tensorflow", "epsilon": 1e-7}', None),
+        ("no JSON", None),
+        ('["backend"]', None),
+        ('{"backend": "théano"}', "théano"),
+        ('{"backend": "json"}', "json"),  # a module that there is, but no backend
+    ],
+)
+def test_settings_of_keras_with_a_backend_that_cannot_be_used_are_told(tmp_path, monkeypatch, written, told):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    path = tmp_path / "keras.json"
+    path.write_bytes(written.encode())
+    assert lesson._keras_json() == str(path)
+    if told is None:
+        lesson._check_configured(str(path))
+        return
+    with pytest.raises(SettingsError) as error:
+        lesson._check_configured(str(path))
+    assert str(error.value) == (
+        f"{path} names the backend {told!r}, which is not installed or not known here. Write tensorflow in its place, "
+        "or set KERAS_BACKEND=tensorflow."
+    )
+
+
+def test_a_backend_in_the_settings_of_keras_that_is_not_installed_is_told(tmp_path, monkeypatch):
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}')
+    monkeypatch.setattr(lesson.importlib.util, "find_spec", lambda name: None if name == "jax" else object())
+    with pytest.raises(SettingsError, match="names the backend 'jax', which is not installed"):
+        lesson._check_configured(str(tmp_path / "keras.json"))
+
+
+def test_without_a_backend_in_the_settings_of_keras_it_is_tensorflow(tmp_path, monkeypatch):
+    (tmp_path / "keras.json").write_text('{"epsilon": 1e-7}')
+    monkeypatch.setattr(lesson.importlib.util, "find_spec", lambda name: object() if name == "tensorflow" else None)
+    lesson._check_configured(str(tmp_path / "keras.json"))
+
+
+@pytest.mark.parametrize(("writable", "folder"), [(True, "{home}/.keras"), (False, "/tmp/.keras")])
+def test_the_settings_of_keras_are_looked_for_where_keras_looks(tmp_path, monkeypatch, writable, folder):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(lesson.os, "access", lambda path, mode: writable and path == str(tmp_path))
+    assert Path(lesson._keras_json()) == Path(folder.format(home=tmp_path), "keras.json")

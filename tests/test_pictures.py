@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
 from gc_tutorial import pictures, plotting
 
@@ -97,6 +98,13 @@ def test_what_is_drawn_has_a_name_a_scale_and_a_place():
     styles = [line.get_linestyle() for line in lines.values()]
     assert (styles[0], styles[1], styles[3]) == ("--", "-", ":")
     thick = lines["no GC: step against the gradient"].get_linewidth()
+    removed, dots = lines["removed by GC: the mean"], lines["weights before the step"]
+    assert removed.get_color() == pictures.REMOVED and thick / 2 < removed.get_linewidth() < thick
+    assert 6 < dots.get_markersize() < 8 and not legend.get_frame_on()
+    (corner,) = axis.patches
+    assert not corner.get_fill() and to_rgba(corner.get_edgecolor()) == to_rgba(pictures.REMOVED)
+    assert all(line.get_zorder() > axis.lines[0].get_zorder() for line in axis.lines[1:])  # above the dashed line
+    assert [one.get_text() for one in axis.texts] == ["", ""]  # arrows
     for one in (lines["weights with the same sum"], *axis.patches):
         assert 0 < one.get_linewidth() < thick / 2  # what explains a step is thinner than the step
     (dot,) = [line for line in axis.lines if line.get_marker() == "o"]

@@ -257,3 +257,98 @@ def test_a_figure_is_shown_on_white_large_enough_to_read_and_closed(photographs)
             assert picture.info["dpi"] == pytest.approx((110, 110), abs=0.5)
             assert width * 90 < picture.width < width * 120
             assert picture.height < picture.width  # cut to what is drawn
+
+
+def several(seeds):
+    """A table of one arm with so many seeds."""
+    rows = [{"arm": "gradient", "seed": seed, "epoch": 1, "train_loss": 1.0 + seed} for seed in range(seeds)]
+    return pd.DataFrame(rows)
+
+
+def test_thin_lines_are_stronger_where_there_are_few():
+    strengths = []
+    for seeds in (2, plotting.FEW_SEEDS, plotting.FEW_SEEDS + 1):
+        (axis,) = plotting.learning_curves(several(seeds), ("train_loss",)).axes
+        mean, thin = drawn(axis, "gradient")
+        assert mean.get_path_effects()  # a white edge, which a single run does not need
+        assert len(thin) == seeds and len({(line.get_alpha(), line.get_linewidth()) for line in thin}) == 1
+        strengths.append((thin[0].get_alpha(), thin[0].get_linewidth()))
+    assert strengths[0] == strengths[1] > strengths[2] and max(strengths[2]) < 1
+    (axis,) = plotting.learning_curves(several(1), ("train_loss",)).axes
+    assert not drawn(axis, "gradient")[0].get_path_effects()
+
+
+def test_accuracies_are_in_percent_on_the_axis_and_losses_are_not():
+    figure = plotting.learning_curves(TABLE.assign(test_accuracy=0.5), ("train_loss", "test_accuracy"))
+    said = [axis.yaxis.get_major_formatter()(0.5) for axis in figure.axes]
+    assert said[1] == "50%" and "%" not in said[0]
+
+
+def test_the_key_of_curves_names_thin_lines_from_two_seeds_on_and_has_no_frame():
+    figure = plotting.learning_curves(TABLE.query("seed < 2"), ("train_loss",))
+    (legend,) = figure.legends
+    assert texts(figure) == ["no GC", "GC on the gradient", "one seed (thick: mean)"]
+    thin = legend.get_lines()[-1]
+    assert thin.get_linewidth() < 1 and len(set(to_rgba(thin.get_color())[:3])) == 1  # grey: of any arm
+    assert not legend.get_frame_on()
+    figure.canvas.draw()
+    left = [round(one.get_window_extent().x0) for one in legend.get_texts()]
+    assert len(set(left)) == 2  # two columns fit on a phone
+
+
+def test_a_panel_more_makes_a_figure_of_curves_higher():
+    one, three = (
+        plotting.learning_curves(TABLE.assign(test_loss=2.0, train_accuracy=0.5), names).get_size_inches()
+        for names in (("train_loss",), ("train_loss", "test_loss", "train_accuracy"))
+    )
+    assert one[0] == three[0] == plotting.WIDTH
+    assert 2 < one[1] < 3.5 and 1.5 < (three[1] - one[1]) / 2 < 2.5
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_texts_of_a_figure_are_translated(language):
+    set_language(language)
+    try:
+        figure, axis = plt.subplots()
+        axis.set(xlabel="epoch", ylabel="no such message")
+        plotting.translate(figure)
+    finally:
+        set_language("en")
+    assert axis.get_xlabel() == {"en": "epoch", "ja": "エポック"}[language]
+    assert axis.get_ylabel() == "no such message"
+
+
+def test_titles_are_not_broken_within_words_or_at_hyphens_and_lines_fill_the_figure():
+    figure = plt.figure(figsize=(3, 2))  # 33 letters wide
+    name = "accuracy-of-a-very-long-name-that-does-not-fit-into-a-line"
+    said = plotting.balanced(f"{'word ' * 6}held-out {name}", figure)
+    assert name in said.split("\n")
+    assert "held-out" in said
+    assert plotting.balanced("x" * 33, figure) == "x" * 33
+    exactly = "a" * 16 + " " + "b" * 16  # 33 letters
+    assert plotting.balanced(exactly, figure) == exactly
+    assert plotting.balanced(exactly + "b", figure) == "a" * 16 + "\n" + "b" * 17
+
+
+def test_images_have_a_thin_grey_frame():
+    figure = plotting.image_grid([np.full((4, 4, 3), 255, np.uint8)], ["white"])
+    for spine in figure.axes[0].spines.values():
+        red, green, blue, _ = to_rgba(spine.get_edgecolor())
+        assert 0 < red == green == blue < 1 and 0 < spine.get_linewidth() < 1
+
+
+def test_what_the_published_example_said_lies_above_the_curves_and_the_thin_line_of_the_key_is_of_its_arm():
+    progress = pd.DataFrame({"epoch": [1, 2], "train_loss": [4.0, 3.0]})
+    control = TABLE.query("arm == 'none'").assign(arm="recompiled")
+    axis = plt.figure().subplots()
+    plotting.draw_control(axis, control, progress, {2: 2.5})
+    lines = {line.get_label(): line for line in axis.lines}
+    cross = lines["published: its summary"]
+    others = [line for line in axis.lines if line is not cross]
+    assert all(cross.get_zorder() > line.get_zorder() for line in others)
+    assert cross.get_markersize() > 1.5 * lines[plotting.LABELS["recompiled"]].get_markersize()
+    assert cross.get_markeredgewidth() > 1
+    (thin,) = [line for line in axis.get_legend().get_lines() if line.get_label() == "one seed (thick: mean)"]
+    assert thin.get_color() == plotting.COLOURS["recompiled"]
+    drawn_thin = drawn(axis, "recompiled")[1][0]
+    assert (thin.get_alpha(), thin.get_linewidth()) == (drawn_thin.get_alpha(), drawn_thin.get_linewidth())

@@ -107,8 +107,8 @@ def _on_dask(client, runs, threads):
         raise EngineError(
             "Several processes need Dask. Install it: pip install distributed; or use one worker."
         ) from None
-    expected = versions()
-    futures = {client().submit(_train_there, run, threads, expected, pure=False): run for run in runs}
+    expected, connected = versions(), client()
+    futures = {connected.submit(_train_there, run, threads, expected, pure=False): run for run in runs}
     for future in as_completed(futures):
         yield futures[future], future.exception() or future.result()
         future.release()  # otherwise the scheduler would keep every result until the end

@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="6acae2cb8965"
+# %% [markdown] translates="b4f668c82eff"
 # # 0. まずはここから
 #
 # **勾配中心化（Gradient Centralization、GC）とはどんな手法か、Keras では約 10 行でどう書くか、本当に実行されていることをどう確かめるか、使うとどうなると分かっているか。その要点を 5 分でつかみましょう。**
 #
-# 実行にかかる時間は、`standard` プロファイルなら、CPU 2 コアで 1 分足らずです。GPU は要りません。
+# 実行にかかる時間は、`standard` プロファイルなら、CPU 2 コアで 25 秒ほどです。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/00_start_here.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/00_start_here.ipynb) · [English](../00_start_here.ipynb)
 #

@@ -325,7 +325,7 @@ def test_the_readme_says_what_was_found_on_fresh_seeds():
     for said in (
         "needs {:.2f} (RMSprop) and {:.2f} times (Adam) as many epochs to reach".format(*sorted(speed["ratio"])),
         f"{elsewhere.min():.2g} to {elsewhere.max():.2g} times as many in {len(elsewhere)} of the 12 settings",
-        f"lower with GC in all {len(loss) + len(elsewhere_loss)} settings in which each method had its own best",
+        f"lower with GC in all {len(loss) + len(elsewhere_loss)} such settings (studies B and C)",
         "lower by {} (95% interval {} to {}, RMSprop)".format(*lower["rmsprop"]),
         "and {} ({} to {}, Adam), where it is".format(*lower["adam"]),
         f"where it is {loss.loc['rmsprop', 'mean_baseline']:.2f} and {loss.loc['adam', 'mean_baseline']:.2f} without",
@@ -350,7 +350,7 @@ def test_the_readme_says_what_was_found_on_fresh_seeds():
         "With both at 1e-3 it was lower by {} ({} to {})".format(
             *(digits(-high.loc["adam", f"clean_loss_{end}"]) for end in ("difference", "t_high", "t_low"))
         ),
-        "In B it was lower by {} and {} points at the best rate by held-out loss".format(
+        "In B it was lower by {} and {} points at the rate with the lowest held-out loss on five tuning".format(
             *(points[name][0] for name in ("rmsprop", "adam"))
         ),
         "the accuracy was lower by {} points with GC ({} to {}), for these horses".format(*points["adam"]),

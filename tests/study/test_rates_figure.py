@@ -54,7 +54,7 @@ def test_lines_are_means_over_seeds_and_every_run_is_a_dot(outcome):
     axis = drawn(runs, outcome)
     for arm in ARMS:
         group = runs[runs["arm"] == arm]
-        values = group[outcome] if outcome == "clean_loss" else 100 * (1 - group[outcome])
+        values = group[outcome] if outcome == "clean_loss" else 100 * group[outcome]
         lines = [line for line in axis.lines if line.get_color() == COLOURS[arm]]
         dots, mean, _ = sorted(lines, key=lambda line: -len(line.get_ydata()))
         np.testing.assert_allclose(sorted(dots.get_ydata()), sorted(values))

@@ -191,6 +191,6 @@ def test_faster_in_general_only_where_both_studies_show_it(claimed, enough, said
     c = {one.name: one for one in findings({"speed": rule}, flowers)}
     claim = faster_in_general(b, c)
     assert claim[:1] == ([said] if said else [])
-    limits = "This is about trainings like these: small networks, 12 epochs. In study C 1 of 1 settings show it."
+    limits = "This is about training runs like these: small networks, 12 epochs. In study C 1 of 1 settings show it."
     assert claim[1:] == ([limits] if all(claimed) and enough else [])
     assert not faster_in_general({}, c) and not faster_in_general(b, {})
