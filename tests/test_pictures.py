@@ -126,5 +126,6 @@ def test_each_arm_has_a_panel_of_its_own_and_the_scale_is_named_once(arms):
     assert [{line.get_color() for line in axis.lines} for axis in figure.axes] == [
         {plotting.COLOURS[arm]} for arm in arms
     ]
-    assert figure.get_figwidth() == pytest.approx(2.75 * len(arms))
+    assert tuple(figure.get_size_inches()) == pytest.approx((2.75 * len(arms), 2.8))
+    assert all(1 < line.get_linewidth() < 1.5 for axis in figure.axes for line in axis.lines)  # thin: there are many
     assert len({axis.get_subplotspec().rowspan.start for axis in figure.axes}) == 1  # side by side
