@@ -64,7 +64,7 @@ MODULES = {
 }
 ENOUGH = 0.9  # of the mutants that tests can kill
 # Tests that read the source of a module instead of running it, or run it in a process that is not mutmut's own.
-NOT_RUN = "copied_out or predictable_mistake or cannot_be_installed"
+NOT_RUN = "copied_out or predictable_mistake or cannot_be_installed or in_a_new_process"
 # Sizes and grids of figures are for the eye, not for a test.
 SETTINGS = """
 [tool.mutmut]
