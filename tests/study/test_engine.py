@@ -1,5 +1,6 @@
 """Studies in one process, in several, on a cluster, killed and gone on with. Training is real, on small digits."""
 
+import contextlib
 import math
 import os
 import re
@@ -369,3 +370,21 @@ def test_a_run_that_fails_does_not_stop_the_others(workers):
         for run, _ in computed([bad, SMALL], workers=workers):
             ended.append(run)
     assert ended == [SMALL]
+
+
+def test_processes_start_once_for_all_stages_and_not_before_there_are_runs(monkeypatch):
+    starts = []
+
+    @contextlib.contextmanager
+    def client(workers, scheduler):
+        starts.append("started")
+        yield
+        starts.append("ended")
+
+    monkeypatch.setattr(engine, "_client", client)
+    monkeypatch.setattr(engine, "_on_dask", lambda client, runs, threads: iter([(run, client()) for run in runs]))
+    with engine.started(workers=2) as compute:
+        assert not starts
+        list(compute(["tuning"])), list(compute(["confirmation"]))
+        assert starts == ["started"]
+    assert starts == ["started", "ended"]

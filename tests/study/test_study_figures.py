@@ -364,3 +364,26 @@ def test_the_bars_of_what_is_removed_are_its_t_intervals(removed_table):
         assert found == pytest.approx([row["chance"] * row["times_low"], row["chance"] * row["times_high"]])
     assert axis.get_yscale() == "log"
     assert axis.yaxis.get_major_formatter()(0.1) == "10%"
+
+
+def test_a_row_of_the_forest_says_its_seeds_where_it_has_more_than_most(heldout):
+    axis = plt.subplots()[1]
+    forest_figure.draw_forest(axis, heldout.assign(seeds=[60, *[10] * (len(heldout) - 1)]))
+    names = [label.get_text().split("\n")[0] for label in axis.get_yticklabels()]
+    assert names[0].endswith(", 60 seeds") and not any("seeds" in name for name in names[1:])
+
+
+def test_bars_end_where_their_interval_ends(heldout, ablations):
+    forest = forest_figure.forest(heldout).axes[0]
+    mechanism = mechanism_figure.mechanism(*ablations).axes[0]
+    for axis in (forest, mechanism):
+        flat = [line for line in axis.lines if len(set(line.get_ydata())) == 1 and len(line.get_xdata()) == 2]
+        drawn = [line for line in flat if list(line.get_xdata()) != [0, 1]]  # not the rule across a panel
+        assert drawn and {line.get_solid_capstyle() for line in drawn} == {"butt"}
+
+
+def test_a_panel_of_the_budget_says_which_arm_was_not_run():
+    runs = [made_table(arms=["none", "gradient", "update"]), made_table(arms=["none", "gradient"], optimizer="sgd")]
+    figure = budget_figure.budget(best_of_k(reduce_runs(pd.concat(runs))))
+    titles = sorted(axis.get_title() for axis in figure.axes)
+    assert titles == ["RMSprop", "SGD (without GC on the update)"]
