@@ -204,7 +204,7 @@ class GradientCentralization:
         if self._from_config and set(paths) != set(axes) and ends[0] == ends[1]:
             axes = dict(zip(paths, axes.values(), strict=True))  # loading can change paths, but keeps the order
         full = {name: max((p for p in paths if f"/{name}".endswith(f"/{p}")), key=len, default=None) for name in axes}
-        everything = "\n".join([*paths, *(_path(one) for _, one in _owned() if axes and not one.trainable)])
+        everything = "\n".join([*paths, *(_path(v) for _, v in (_owned() if axes else ()) if not v.trainable)])
         missing = [name for name in axes if not full[name] and not re.search(name, everything, re.MULTILINE)]
         if missing:
             raise ValueError(f"No variable has a path for {missing}. The paths are {paths[:5]} and so on.")

@@ -34,6 +34,14 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def spared():
+    """The same for what a file of tests leaves behind: Keras collects garbage before each of many short trainings."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def synthetic():
     """128 and 64 synthetic images at 94×94 pixels."""

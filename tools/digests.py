@@ -6,9 +6,11 @@ docstrings and layout of the package do not count. The digest is the same on eve
 """
 
 import ast
+import functools
 import gettext
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "gc_tutorial"
@@ -24,17 +26,32 @@ def outputs_digest(notebook, language=""):
     """
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     code = [ast.parse(cell) for cell in cells]
-    modules = {path: ast.parse(path.read_bytes()) for path in reached(code)}
-    parts = [*cells, *(f"{path.relative_to(ROOT).as_posix()} {plain(tree)}" for path, tree in modules.items())]
-    strings = {
-        node.value
-        for tree in [*code, *modules.values()]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    modules = {path: module(path.read_bytes()) for path in reached(code)}
+    parts = [*cells, *(f"{path.relative_to(ROOT).as_posix()} {one.plain}" for path, one in modules.items())]
+    strings = set().union(*map(said, code), *(one.strings for one in modules.values()))
     parts += [path.read_text(encoding="utf-8") for path in tables(strings)]
     parts += translations(strings, language) if language else []
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class Module(NamedTuple):
+    """What a file of the package adds to a digest."""
+
+    plain: str
+    strings: set
+    imported: set
+
+
+@functools.cache  # each of twenty notebooks reaches most of the files
+def module(source):
+    tree = ast.parse(source)
+    return Module(plain(tree), said(tree), imported(tree))
+
+
+def said(tree):
+    """The strings in code."""
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return {value for value in constants if isinstance(value, str)}
 
 
 def reached(code):
@@ -51,7 +68,7 @@ def reached(code):
             waiting.add(f"{PACKAGE}.{public[last]}")
         elif path.exists() and path not in files:
             files.add(path)
-            waiting |= imported(ast.parse(path.read_bytes())) | {parent or PACKAGE}
+            waiting |= module(path.read_bytes()).imported | {parent or PACKAGE}
     return sorted(files)
 
 

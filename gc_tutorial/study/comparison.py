@@ -14,13 +14,13 @@ from gc_tutorial.augmentation import training_batches
 from gc_tutorial.console import say
 from gc_tutorial.data import Data, load_data
 from gc_tutorial.errors import DataError
-from gc_tutorial.models import build_cnn, loss_for
+from gc_tutorial.models import build_cnn
 from gc_tutorial.study import store
 from gc_tutorial.study.arguments import check_settings, checked_arms, checked_seeds
 from gc_tutorial.study.arms import OPTIMIZERS, build_optimizer
 from gc_tutorial.study.engine import versions
 from gc_tutorial.study.factors import COMPARE
-from gc_tutorial.study.training import COLUMNS, finished_rows, fit, fresh
+from gc_tutorial.study.training import COLUMNS, compile_model, finished_rows, fit, fresh
 
 EVALUATION_BATCH = 128
 KEPT = ("arm", "seed", "epoch", *COLUMNS.values(), "seconds", "status")  # in each row of a run
@@ -179,7 +179,7 @@ def prepare_run(data: Data, configuration: dict, arm: str, seed: int) -> tuple[k
 
 def _compile(model, configuration, arm):
     optimizer = build_optimizer(configuration["optimizer"], arm, model, configuration["learning_rate"])
-    model.compile(optimizer=optimizer, loss=loss_for(model), metrics=["accuracy"])
+    compile_model(model, optimizer)
 
 
 def train_run(

@@ -1,13 +1,14 @@
 """The planned studies whose tables come with the package: how far each has come, and what it found."""
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
-from gc_tutorial.language import chosen_language, text
+from gc_tutorial.language import text
 from gc_tutorial.study import store
-from gc_tutorial.study.evidence.findings import Finding, findings
+from gc_tutorial.study.evidence.findings import Finding, Findings, plain_strings, study_of
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.plan import Plan, read_plan
 from gc_tutorial.study.runs import Run
@@ -16,8 +17,6 @@ from gc_tutorial.study.tuned import known_runs
 
 TUNED_BY = {"B_confirmation": "A_tuning"}  # a plan whose rates another one tuned, too
 OF_TUNING = ("tuning", "stability", "budget", "size")
-# For pandas 3, in which these small tables otherwise take a third longer.
-plain_strings = functools.partial(pd.option_context, "mode.string_storage", "python")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class PublishedStudy:
     runs: pd.DataFrame
     missing: tuple[Run, ...]
     tuned: bool
-    _found: dict[str, dict[str, Finding]] = field(default_factory=dict, repr=False)  # by language; they take seconds
 
     @property
     def complete(self) -> bool:
@@ -64,21 +62,22 @@ class PublishedStudy:
             planned=done + len(self.missing),
         )
 
-    def findings(self) -> dict[str, Finding]:
+    def findings(self) -> Mapping[str, Finding]:
         """What the rules found. A rule is applied when all of its runs are there, and not before.
 
         Returns:
-            dict from the name of a rule to its `Finding`, in the order of the plan.
+            mapping from the name of a rule to its `Finding`, in the order of the plan.
         """
+        return self._findings
+
+    @functools.cached_property
+    def _findings(self):
         rules = {name: rule for name, rule in self.plan.rules.items() if self._can_answer(rule)}
         if not rules or self.table.empty:
             return {}
-        if chosen_language() not in self._found:
-            other = TUNED_BY.get(self.plan.name)
-            with plain_strings():
-                found = findings(rules, self.table, load_table(other) if other else None)
-            self._found[chosen_language()] = {one.name: one for one in found}
-        return dict(self._found[chosen_language()])
+        other = TUNED_BY.get(self.plan.name)
+        with plain_strings():
+            return Findings(rules, study_of(self.table, self.runs, published(other).table if other else None))
 
     def _can_answer(self, rule):
         tuning = rule["kind"] in OF_TUNING

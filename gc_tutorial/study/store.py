@@ -43,12 +43,13 @@ def check_named(folder: str | os.PathLike, what: str = "The results folder") -> 
     """Raise an error for an empty name, which `Path` takes for the current folder, and for what is no path.
 
     Raises:
-        StoreError: if it is empty, or not a name of a folder.
+        StoreError: if it is empty, not a name of a folder, or begins with ~ where there is no home folder.
     """
     if not isinstance(folder, (str, os.PathLike)) or "\0" in str(folder):
         raise StoreError(f"{folder!r} is not the name of a folder. Give a str or a path.")
     if not os.fspath(folder):
         raise StoreError(f"{what} has no name. Give one; perhaps a shell variable is not set.")
+    expanded(folder)
 
 
 def expanded(path: str | os.PathLike) -> Path:

@@ -1,6 +1,7 @@
 """A study's runs as two tables: one row for each run, and one for each of its epochs."""
 
 import errno
+import functools
 import importlib.resources
 import io
 import os
@@ -198,9 +199,16 @@ def _digest(name):
 def _read_tables(folder):
     store.check_named(folder, "The folder of the tables")
     if str(folder) in published_tables() and not os.path.exists(Path(folder) / "runs.csv"):
-        folder = importlib.resources.files("gc_tutorial.study") / "results" / str(folder)
-    else:
-        folder = store.expanded(folder)
+        return _read_published(str(folder))
+    return _read(store.expanded(folder))
+
+
+@functools.cache  # they do not change, and are read twice: as a table, and as runs
+def _read_published(name):
+    return _read(importlib.resources.files("gc_tutorial.study") / "results" / name)
+
+
+def _read(folder):
     by_run, epochs = (_read_table(folder / name, needed) for name, needed in NEEDED.items())
     names = {_digest(name): name for name in by_run["run"]}
     epochs = epochs.assign(run=epochs["run"].map(names))

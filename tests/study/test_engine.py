@@ -329,7 +329,8 @@ def chosen(finals, by=("clean_loss",), best=1, of=()):
             runs.append(run)
             results.runs[run.name] = {"rows": rows}
     asked = Run(data="digits", learning_rate=1.0, epochs=5, seed=200, stage="confirmation")
-    return tuned.best_rates(asked, Tuned(by, best, of), runs, results)
+    reduced = tuned.reduce_runs(tuned.study_table({run: results.runs[run.name] for run in runs})).set_index("run")
+    return tuned.best_rates(asked, Tuned(by, best, of), runs, reduced)
 
 
 def test_the_best_rate_has_the_lowest_mean_of_the_last_three_epochs():

@@ -249,7 +249,7 @@ def test_readme_and_answers_say_what_it_costs():
 def test_a_study_of_which_nothing_has_run(monkeypatch):
     monkeypatch.setattr(module, "published_tables", lambda: [])
     study = published("E")
-    assert study.table.empty and not study.complete and study.findings() == {}
+    assert study.table.empty and not study.complete and dict(study.findings()) == {}
     assert len(study.missing) == len(study.plan.runs)
     assert f"0 of {len(study.missing)} runs are finished." in study.progress
 

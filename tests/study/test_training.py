@@ -152,7 +152,8 @@ class Lost(keras.optimizers.SGD):
         variable.assign(variable + found)
 
 
-def test_fine_tuning_starts_from_what_was_learned_before():
+def test_fine_tuning_starts_from_what_was_learned_before(monkeypatch):
+    monkeypatch.setitem(training.PRETRAINING, "epochs", 1)
     epochs = {"epochs": 1, "learning_rate": 1e-30}
     tuned = dataclasses.replace(SMALL, pretrained="digits", **epochs)
     before, after = (

@@ -1,12 +1,13 @@
 """What each rule of a finished plan found, in a paragraph written from the numbers."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from gc_tutorial.errors import value_error
-from gc_tutorial.language import sentences
+from gc_tutorial.language import chosen_language, sentences
 from gc_tutorial.study.evidence import (
     answers_across,
     answers_difference,
@@ -68,6 +69,47 @@ class Finding:
         return "\n".join([f"- **{title}**", *(f"    - {part}" for part in self.parts)])
 
 
+# For pandas 3, in which these small tables otherwise take a third longer.
+plain_strings = functools.partial(pd.option_context, "mode.string_storage", "python")
+
+
+class Findings(Mapping[str, Finding]):
+    """What each rule found, under its name. A rule is applied when it is first asked for, which can take 0.2 seconds.
+
+    Args:
+        rules: as for `findings`.
+        study: `Study`.
+
+    Raises:
+        ValueError: for a rule of an unknown kind.
+    """
+
+    def __init__(self, rules: dict[str, dict], study: Study) -> None:
+        for name, rule in rules.items():
+            if rule.get("kind") not in KINDS:
+                raise value_error(
+                    "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
+                    name=name,
+                    get=rule.get("kind"),
+                    known=", ".join(KINDS),
+                )
+        self._rules, self._study = rules, study
+        self._found: dict[tuple[str, str], Finding] = {}
+
+    def __getitem__(self, name: str) -> Finding:
+        rule, key = self._rules[name], (name, chosen_language())
+        if key not in self._found:
+            with plain_strings():
+                self._found[key] = Finding(name, rule["text"].strip(), *KINDS[rule["kind"]](rule, self._study))
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+
 def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame | None = None) -> list[Finding]:
     """Apply the rules of a plan to its table.
 
@@ -87,20 +129,20 @@ def findings(rules: dict[str, dict], table: pd.DataFrame, tuning: pd.DataFrame |
         >>> for one in findings(plan.rules, load_table("B"), load_table("A")):  # doctest: +SKIP
         ...     print(one.name, one.found)
     """
-    for name, rule in rules.items():
-        if rule.get("kind") not in KINDS:
-            raise value_error(
-                "The rule {name!r} is of the kind {get!r}. Choose from: {known}.",
-                name=name,
-                get=rule.get("kind"),
-                known=", ".join(KINDS),
-            )
+    return list(Findings(rules, study_of(table, reduce_runs(table), tuning)).values())
+
+
+def study_of(table: pd.DataFrame, runs: pd.DataFrame, tuning: pd.DataFrame | None = None) -> Study:
+    """A study with the runs that its rates were tuned on.
+
+    Args:
+        table, tuning: as for `findings`.
+        runs: `reduce_runs(table)`.
+    """
     everything = table if tuning is None else pd.concat([table, tuning], ignore_index=True)
     everything = everything.drop_duplicates(["run", "epoch"])
     chosen = everything[everything["stage"] == "tuning"]
-    runs = reduce_runs(table)
-    study = Study(table, runs, chosen, reduce_runs(chosen) if len(chosen) else runs.iloc[:0])
-    return [Finding(name, rule["text"].strip(), *KINDS[rule["kind"]](rule, study)) for name, rule in rules.items()]
+    return Study(table, runs, chosen, reduce_runs(chosen) if len(chosen) else runs.iloc[:0])
 
 
 def as_markdown(found: list[Finding]) -> str:
