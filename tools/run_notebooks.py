@@ -5,6 +5,7 @@ that the outputs are to be committed.
 """
 
 import argparse
+import asyncio
 import collections
 import contextlib
 import os
@@ -121,7 +122,8 @@ class Execution:
             store_widget_state=False,
             extra_arguments=["--log-level=ERROR"],  # else each kernel opens with a warning about its transport
         )
-        self.future = ThreadPoolExecutor(1).submit(self.client.execute)
+        # `client.execute` would leave its event loop open, which can complain when the program ends.
+        self.future = ThreadPoolExecutor(1).submit(lambda: asyncio.run(self.client.async_execute()))
         self.future.add_done_callback(lambda _: self.first_cell_ran.set())  # also where it fails
 
     def before(self, cell, cell_index):

@@ -87,6 +87,7 @@ def drift(optimizer, epochs=3):
     ]
     model = keras.Sequential(layers)
     model.compile(optimizer, "binary_crossentropy")
+    optimizer.build(model.trainable_variables)  # otherwise Keras on TensorFlow traces the first step twice
     watch = WeightMeanDrift()
     model.fit(images, labels, batch_size=16, epochs=epochs, shuffle=False, verbose=0, callbacks=[watch])
     return watch.drift[-1]
