@@ -206,6 +206,7 @@ def train_briefly(optimizer, callbacks=()):
     keras.utils.set_random_seed(0)
     model = build_cnn(settings.image_size)
     model.compile(optimizer, "binary_crossentropy")
+    optimizer.build(model.trainable_variables)  # otherwise Keras on TensorFlow traces the first step twice
     batches = training_batches(data.train_images[:128], data.train_labels[:128], batch_size=16, seed=0)
     model.fit(batches, epochs=2, shuffle=False, verbose=0, callbacks=list(callbacks))
     return model.get_weights()
