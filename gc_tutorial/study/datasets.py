@@ -72,7 +72,7 @@ def examples(name: str, image_size: int, seed: int, train_examples: int = 0, spl
     counts = tuple(np.unique(labels, return_counts=True)[1].tolist())
     if split == "all":
         return Examples((inputs, labels), None, shifted, counts)
-    train, heldout = fold(labels, groups, seed)
+    train, heldout = _folds_of(name, image_size, seed // FOLDS)[seed % FOLDS]
     if train_examples:
         if train_examples >= len(train):
             raise DataError(f"train_examples={train_examples} is not below the {len(train)} there are in {name}.")
@@ -97,11 +97,21 @@ def fold(labels: np.ndarray, groups: np.ndarray, seed: int) -> tuple[np.ndarray,
     Returns:
         Two int arrays of positions: those to train on, and those held out.
     """
+    return _folds(labels, groups, seed // FOLDS)[seed % FOLDS]
+
+
+@functools.lru_cache(maxsize=4)  # where every example is a group of its own, they take a third of a second
+def _folds_of(name, image_size, draw):
+    _, labels, groups, _ = _load(name, image_size)
+    return _folds(labels, groups, draw)
+
+
+def _folds(labels, groups, draw):
     # The groups are shuffled here, because `shuffle=True` loses the stratification before scikit-learn 1.8. From there
     # on it gives these same folds.
     groups = np.unique(groups, return_inverse=True)[1]
-    places = np.argsort(np.random.RandomState(seed // FOLDS).permutation(groups.max() + 1))
-    return list(StratifiedGroupKFold(FOLDS).split(labels, labels, places[groups]))[seed % FOLDS]
+    places = np.argsort(np.random.RandomState(draw).permutation(groups.max() + 1))
+    return list(StratifiedGroupKFold(FOLDS).split(labels, labels, places[groups]))
 
 
 def check_names(names: Iterable[str]) -> None:
