@@ -28,10 +28,15 @@ def pytest_configure(config):
     os.environ["TFDS_DATA_DIR"] = folder.name  # TFDS reads it when it is imported, which many tests do without
 
 
+def pytest_collection():
+    gc.disable()  # it would search what is imported again and again
+
+
 def pytest_collection_finish():
     """Spare the garbage collector what was imported, as `gc_tutorial.start` does: a fourth of the time of all tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

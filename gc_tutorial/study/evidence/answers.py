@@ -12,7 +12,7 @@ OTHER_LOSS = {"clean_loss": "train_loss", "train_loss": "clean_loss"}
 GENERAL, ENOUGH = "general", "enough"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # so that it can be looked up in a cache
 class Study:
     """A study's runs, and those that its rates were tuned on.
 

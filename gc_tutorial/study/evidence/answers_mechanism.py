@@ -1,5 +1,6 @@
 """Answers to rules about the mechanism: what of GC's effect is left when a part of it is taken away."""
 
+import functools
 from collections.abc import Mapping
 
 import pandas as pd
@@ -41,13 +42,18 @@ def ablations(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 
 
 def _ablations(rule, study):
-    options = {"by": rule.get("by", "clean_loss"), "scale": rule.get("scale", ""), "tuning": study.tuning}
     arms = study.runs[study.runs["stage"] == "confirmation"]
     if arms["arm"].nunique() < 2:
         return pd.DataFrame()
-    table = effects.ablations(study.runs, rule["outcome"], faster=rule.get("factor"), **options)
+    paired = _pairs(study, rule.get("by", "clean_loss"), rule.get("factor"))
+    table = effects.arm_effects(paired, rule["outcome"], scale=rule.get("scale", ""))
     counts = table.groupby(factors(table))["arm"].transform("nunique")
     return table[counts >= min(MIN_ARMS, counts.max())].reset_index(drop=True)
+
+
+@functools.lru_cache(maxsize=8)  # several rules look at the same pairs
+def _pairs(study, by, faster):
+    return effects.arm_pairs(study.runs, by=by, tuning=study.tuning, faster=faster)
 
 
 def _effect(row):

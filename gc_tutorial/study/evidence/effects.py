@@ -21,6 +21,33 @@ def _gain(pairs, outcome, scale):
     return differences(pairs, outcome, scale) * (1 if higher_is_better(outcome) else -1)
 
 
+def arm_pairs(
+    runs: pd.DataFrame,
+    *,
+    by: str = "clean_loss",
+    tuning: pd.DataFrame | None = None,
+    faster: float | None = None,
+) -> pd.DataFrame:
+    """Pair the runs of every arm with those of no GC.
+
+    Where a part of GC was trained, everything is compared at its rate, which plan D gives to all arms. In the other
+    settings no GC and GC are each taken at their own tuned rate.
+
+    Args:
+        runs: `pandas.DataFrame` as from `reduce_runs`.
+        by, tuning: as for `best_pairs`.
+        faster: float; no GC at so many times the rate is then one more arm, `FASTER`.
+
+    Returns:
+        `pandas.DataFrame` as from `best_pairs`, of all arms.
+    """
+    runs = _at_rate_of_parts(_with_faster(runs, faster) if faster else runs)
+    arms = [arm for arm in runs.loc[runs["stage"] == "confirmation", "arm"].unique() if arm != "none"]
+    tuned = tuned_rates(runs if tuning is None else tuning, by)
+    pairs = [best_pairs(runs, arm, tuned=tuned) for arm in arms]
+    return pd.concat([one for one in pairs if len(one)], ignore_index=True)
+
+
 def ablations(
     runs: pd.DataFrame,
     outcome: str = "clean_loss",
@@ -30,29 +57,25 @@ def ablations(
     tuning: pd.DataFrame | None = None,
     faster: float | None = None,
 ) -> pd.DataFrame:
+    """`arm_effects` of `arm_pairs`, with the arguments and the result of these."""
+    return arm_effects(arm_pairs(runs, by=by, tuning=tuning, faster=faster), outcome, scale=scale)
+
+
+def arm_effects(pairs: pd.DataFrame, outcome: str = "clean_loss", *, scale: str = "log") -> pd.DataFrame:
     """The effect of every arm against no GC, and as a share of GC's effect.
 
-    Where a part of GC was trained, everything is compared at its rate, which plan D gives to all arms. In the other
-    settings no GC and GC are each taken at their own tuned rate.
-
     Args:
-        runs: `pandas.DataFrame` as from `reduce_runs`.
-        outcome, by, tuning: as for `best_pairs` and `compare_pairs`.
+        pairs: `pandas.DataFrame` as from `arm_pairs`.
+        outcome: as for `compare_pairs`.
         scale: `"log"` or `""`.
-        faster: float; no GC at so many times the rate is then one more arm, `FASTER`.
 
     Returns:
         `pandas.DataFrame`, a row per setting and arm: the factors, arm, what `intervals.estimate` returns (above 0 is
         better), p_holm (over the arms of a setting), mean, mean_baseline, share, share_low, share_high (of GC's effect,
         Fieller's 95% interval; NaN where GC itself did not run) and diverged.
     """
-    runs = _at_rate_of_parts(_with_faster(runs, faster) if faster else runs)
     rows = []
-    arms = [arm for arm in runs.loc[runs["stage"] == "confirmation", "arm"].unique() if arm != "none"]
-    tuned = tuned_rates(runs if tuning is None else tuning, by)
-    everything = [best_pairs(runs, arm, tuned=tuned) for arm in arms]
-    everything = pd.concat([pairs for pairs in everything if len(pairs)], ignore_index=True)
-    everything["gain"] = _gain(everything, outcome, scale)
+    everything = pairs.assign(gain=_gain(pairs, outcome, scale))
     for setting, group in by_setting(everything.dropna(subset="gain")):
         full = group[group["arm"] == FULL].set_index("seed")["gain"]
         for arm, one in group.groupby("arm", sort=False):
