@@ -111,7 +111,9 @@ def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> 
         optimizer: not built.
     """
     loss = loss_for(model)
-    accuracy = keras.metrics.BinaryAccuracy if loss == "binary_crossentropy" else keras.metrics.SparseCategoricalAccuracy
+    accuracy = (
+        keras.metrics.BinaryAccuracy if loss == "binary_crossentropy" else keras.metrics.SparseCategoricalAccuracy
+    )
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy(name="accuracy")])
     model.optimizer.build(model.trainable_variables)
 
