@@ -114,6 +114,42 @@ def test_the_faster_optimizers_on_pytorch_are_kept():
         assert issubclass(getattr(gc, f"GC{name}"), type(getattr(keras.optimizers, name)()))
 
 
+@pytest.fixture
+def unmade(monkeypatch):
+    """As if no class had been made yet; afterwards Keras knows those that it knew before."""
+    registered = keras.saving.get_custom_objects().copy()
+    monkeypatch.setattr(gc, "MADE", {})
+    yield
+    keras.saving.get_custom_objects().clear()
+    keras.saving.get_custom_objects().update(registered)
+
+
+class Slower(keras.optimizers.SGD):
+    """One's own."""
+
+    def __init__(self, *args, patience=1, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("base", "module", "package"),
+    [
+        (keras.optimizers.SGD, gc.__name__, "gc_tutorial"),
+        (Slower, __name__, f"gc_tutorial.centralized({__name__}.Slower)"),
+    ],
+)
+def test_a_made_class_says_where_it_is_from_and_what_it_takes(unmade, base, module, package):
+    made = centralized(base)
+    assert made is centralized(base) and issubclass(made, base) and issubclass(made, GradientCentralization)
+    assert (made.__module__, made.__name__) == (module, f"GC{base.__name__}")
+    assert keras.saving.get_registered_name(made) == f"{package}>GC{base.__name__}"
+    assert made.__doc__.startswith(f"`{base.__name__}` with gradient centralization.")
+    assert f">>> optimizer = GC{base.__name__}(learning_rate=1e-3)" in made.__doc__
+    taken = list(inspect.signature(made).parameters)
+    own = [one for one in inspect.signature(base).parameters if one not in ("args", "kwargs")]
+    assert taken == [*own, "centralize", "conv_only", "axes", "kwargs"]
+
+
 # Saving and copying
 
 
