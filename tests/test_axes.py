@@ -322,6 +322,7 @@ def test_a_weight_beside_the_kernel_of_a_layer_derived_from_keras_is_no_kernel()
         (layers.EinsumDense, "gate_kernel", (5, 4), [0]),
         (layers.DepthwiseConv2D, "gate_kernel", (2, 2, 5, 4), None),
         (layers.Conv2DTranspose, "depthwise_kernel", (7, 16), None),
+        (layers.SeparableConv2D, "pointwise_kernel", (1, 1, 2, 3), [0, 1, 2]),
     ],
 )
 def test_what_the_class_of_keras_does_not_say_is_not_guessed(base, name, shape, axes):

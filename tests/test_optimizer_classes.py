@@ -398,6 +398,25 @@ def test_means_stay_where_ema_overwrites_what_is_not_trained_in_this_step(missin
         assert np.abs(change.mean(axis=0)).max() < 1e-6
 
 
+def test_averages_of_weights_are_put_in_as_they_are_under_gc_on_the_gradient():
+    """Its means move under RMSprop, and nothing holds those of the averages either."""
+    gradients = np.random.default_rng(0).normal(0.5, 1, size=(3, 5, 2)).astype("float32")
+
+    def averaged(optimizer, gradients):
+        variable = keras.Variable(np.ones((5, 2)), name="kernel")
+        optimizer.build([variable])
+        for gradient in gradients:
+            optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+        optimizer.finalize_variable_values([variable])
+        return ops.convert_to_numpy(variable)
+
+    ema = {"use_ema": True, "ema_momentum": 0.5}
+    found = averaged(GCRMSprop(0.1, axes={"kernel": 0}, **ema), gradients)
+    by_hand = gradients - gradients.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, averaged(keras.optimizers.RMSprop(0.1, **ema), by_hand), atol=1e-6)
+    assert np.abs((found - 1).mean(axis=0)).max() > 1e-4
+
+
 @pytest.mark.parametrize(("mode", "bound"), [("gradient", 1e-2), ("update", 1e-2)])
 def test_weights_in_bfloat16_hold_their_means_to_rounding_only(mode, bound):
     layer = layers.Dense(8, dtype="bfloat16")
