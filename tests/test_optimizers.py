@@ -101,7 +101,15 @@ def test_half_precision_is_centralized_in_float32(dtype, rounding):
     np.testing.assert_allclose(to_numpy(result), in_pytorch_layout(to_numpy(half)), rtol=rounding, atol=1e-4)
 
 
-@pytest.mark.parametrize("axis", [0, -1, (0, 2), [1], (1, -1)])
+@only_tensorflow  # JAX has no float64 unless asked for it
+def test_double_precision_is_kept():
+    gradient = np.random.default_rng(0).normal(size=(5, 3))
+    result = ops.convert_to_numpy(centralize(gradient))
+    assert result.dtype == "float64"
+    np.testing.assert_allclose(result, gradient - gradient.mean(axis=0), atol=1e-14)
+
+
+@pytest.mark.parametrize("axis", [0, -1, -3, (0, 2), [1], (1, -1)])
 def test_axis(axis):
     gradient = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
     expected = gradient - gradient.mean(axis=tuple(axis) if isinstance(axis, (tuple, list)) else axis, keepdims=True)
