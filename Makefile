@@ -27,7 +27,7 @@ profile:
 
 # Every test, and every notebook in the quick profile.
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --nbmake tests notebooks
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --nbmake notebooks tests
 
 # In environments of their own (noxfile.py): on every Python; with the lowest versions; on JAX and PyTorch; as in Colab
 # and in Binder; the package alone beside JAX; and mutants of the code, which tests must kill (hours).

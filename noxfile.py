@@ -19,14 +19,15 @@ nox.options.envdir = str(Path(__file__).parent / ".nox")  # in full, because ses
 ROOT = Path(__file__).parent
 ENVIRONMENTS = ROOT / "tests" / "environments"
 ADDRESS = nox.project.load_toml("pyproject.toml")["project"]["urls"]["Repository"]
-PYTEST = ["pytest", "--numprocesses", "2", "--dist", "loadfile", "--nbmake"]  # as `make test` calls it
+# As `make test` calls it: the notebooks first, since a long one at the end would keep the other processes waiting.
+PYTEST = ["pytest", "--numprocesses", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--nbmake"]
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
 def matrix(session):
     """Every test, with the newest versions there are for that Python."""
     session.install("-r", "requirements.txt")
-    session.run(*PYTEST, *(session.posargs or ["tests", "notebooks"]))
+    session.run(*PYTEST, *(session.posargs or ["notebooks", "tests"]))
 
 
 @nox.session(python="3.10")
@@ -36,7 +37,7 @@ def lowest(session):
     # Pinned as well, because uv rises above a bound where that gives a newer version of what is needed indirectly.
     exact = [line.split("#")[0].strip().replace(">=", "==") for line in lines if ">=" in line]
     session.install("--resolution", "lowest-direct", "-e", ".[tutorial,study]", *exact)
-    session.run(*PYTEST, *(session.posargs or ["tests", "notebooks"]))
+    session.run(*PYTEST, *(session.posargs or ["notebooks", "tests"]))
 
 
 @nox.session
