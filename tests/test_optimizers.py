@@ -350,7 +350,6 @@ def fit(optimizer, model=None, epochs=2, **how):
     model = model or small_model()
     before = [to_numpy(variable) for variable in model.trainable_variables]
     model.compile(optimizer=optimizer, loss="binary_crossentropy", **how)
-    model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the first step twice, which is slow
     model.fit(*small_data(), batch_size=8, epochs=epochs, shuffle=False, verbose=0)
     return before, [to_numpy(variable) for variable in model.trainable_variables]
 

@@ -48,7 +48,6 @@ def train(count, mode, **arguments):
         )
         before = model.get_weights()
         model.compile(optimizer=GCRMSprop(learning_rate=0.01, centralize=mode, **arguments), loss="mse")
-        model.optimizer.build(model.trainable_variables)
         model.fit(images, labels, batch_size=8, epochs=2, shuffle=False, verbose=0)
     return before, model.get_weights()
 

@@ -198,7 +198,7 @@ def test_networks_give_probabilities_and_the_logits_behind_them(network, shape, 
     assert probabilities.shape == (20, 1 if classes == 2 else classes)
 
 
-@pytest.mark.parametrize("arm", ["gradient", "random_direction"])
+@pytest.mark.parametrize("arm", ["none", "gradient", "random_direction"])
 @pytest.mark.parametrize("network", sorted(NETWORKS))
 def test_every_network_can_be_trained_on_the_smallest_images(monkeypatch, network, arm):
     shape = (SMALLEST_IMAGES[network], SMALLEST_IMAGES[network], 3)
