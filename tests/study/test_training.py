@@ -164,6 +164,19 @@ def test_fine_tuning_starts_from_what_was_learned_before(monkeypatch):
     np.testing.assert_array_equal(again, after)
 
 
+@pytest.mark.parametrize(("network", "shape", "classes"), [("cnn", (94, 94, 3), 2), ("small_cnn", (8, 8, 1), 10)])
+def test_a_compiled_model_measures_what_keras_would_choose(network, shape, classes):
+    keras.utils.set_random_seed(1)
+    model = build_network(network, shape, classes)
+    inputs = np.random.default_rng(0).integers(0, 256, (20, *shape)).astype(np.float32)
+    labels = np.arange(20) % classes
+    training.compile_model(model, keras.optimizers.SGD(0.1))
+    assert model.optimizer.built  # otherwise the first step is traced twice
+    found = model.evaluate(inputs, labels, verbose=0, return_dict=True)
+    model.compile("sgd", training.loss_for(model), metrics=["accuracy"])
+    assert found == pytest.approx(model.evaluate(inputs, labels, verbose=0, return_dict=True))
+
+
 def test_warm_up_rises_to_the_rate_within_the_first_epoch():
     model = build_network("small_cnn", (8, 8, 1), 10)
     training._compile(model, dataclasses.replace(SMALL, schedule="warmup", learning_rate=0.1), steps=10)
