@@ -262,8 +262,9 @@ def slow_notebook(tmp_path):
     """A copy of the runner with a notebook of its own that does not end, and one after it."""
     (tmp_path / "tools").mkdir()
     (tmp_path / "notebooks").mkdir()
-    for name in ("run_notebooks.py", "digests.py", "translations.py"):
-        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
+    (tmp_path / "gc_tutorial").mkdir()
+    for name in ("tools/run_notebooks.py", "tools/digests.py", "tools/translations.py", "gc_tutorial/__init__.pyi"):
+        shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "notebooks" / "01_slow.py").write_text(
         "# %%\n1\n\n# %%\nimport pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n"
     )

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
+import digests  # noqa: E402
 import run_notebooks  # noqa: E402
 
 
@@ -46,3 +47,57 @@ def test_a_notebook_that_does_not_exist_is_told_with_those_that_do(monkeypatch, 
     told = run(monkeypatch, name)
     assert f"There is no notebook {name}. Choose from: " in told
     assert "01_data" in told
+
+
+@pytest.fixture
+def run_again(tmp_path, monkeypatch):
+    """A function that runs two notebooks as `make tutorial` does, and returns the names of those whose page is new."""
+    for name, module in (("00_one", "one"), ("01_two", "two")):
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        (tmp_path / "notebooks" / f"{name}.py").write_text(f"# %%\nimport gc_tutorial.{module}\n\n# %%\n1 + 1\n")
+        (tmp_path / "gc_tutorial").mkdir(exist_ok=True)
+        (tmp_path / "gc_tutorial" / f"{module}.py").touch()
+    for name in ("__init__.py", "__init__.pyi"):
+        (tmp_path / "gc_tutorial" / name).touch()
+    for module, name, path in (
+        (run_notebooks, "NOTEBOOKS", "notebooks"),
+        (run_notebooks, "BUILD", "build"),
+        (digests, "ROOT", "."),
+        (digests, "TABLES", "results"),
+    ):
+        monkeypatch.setattr(module, name, tmp_path / path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run_notebooks.py", *arguments])
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("build/*.html")}
+        run_notebooks.main()
+        return [
+            path.stem for path in sorted(tmp_path.glob("build/*.html")) if path.stat().st_mtime_ns != before.get(path)
+        ]
+
+    return run
+
+
+def test_only_what_has_changed_is_run_again(run_again, tmp_path, monkeypatch, capsys):
+    one, both = ["00_one"], ["00_one", "01_two"]
+    pages = "".join(f"  {tmp_path / 'build' / name}.html\n" for name in both)
+    assert run_again() == both
+    capsys.readouterr()
+    assert run_again() == []
+    told = capsys.readouterr().out
+    assert told.startswith("Not run again, because nothing has changed since: 00_one, 01_two. To run them all, remove")
+    assert told.endswith(pages)
+    with (tmp_path / "notebooks" / "00_one.py").open("a") as file:
+        file.write("\n# %% [markdown]\n# The end\n")
+    assert run_again() == one
+    assert capsys.readouterr().out.endswith(pages)
+    (tmp_path / "gc_tutorial" / "one.py").write_text("ANSWER = 42\n")
+    assert run_again() == one
+    (tmp_path / "build" / "00_one.html").unlink()
+    assert run_again() == one
+    (tmp_path / "build" / "notebooks" / "00_one.ipynb").write_text("{")
+    assert run_again() == one
+    assert run_again("00_one") == one  # whoever names it wants it
+    monkeypatch.setenv("GC_TUTORIAL_PROFILE", "full")
+    assert run_again() == both

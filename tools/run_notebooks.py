@@ -1,13 +1,17 @@
 """Run the notebooks, with a line of progress for each cell.
 
 Executed copies and an HTML page for each go to build/; the committed notebooks are not touched, unless --in-place says
-that the outputs are to be committed.
+that the outputs are to be committed. Without names, a notebook is left out whose page in build/ is still that of its
+text, the code, the packages and the settings.
 """
 
 import argparse
 import asyncio
 import collections
 import contextlib
+import hashlib
+import importlib.metadata
+import json
 import os
 import signal
 import sys
@@ -40,13 +44,50 @@ def main():
     missing = [name for name in options.names if name not in known]
     if missing:
         sys.exit(f"There is no notebook {', '.join(missing)}. Choose from: {', '.join(known)}.")
-    sources = [known[name] for name in options.names] or every
+    wanted = [known[name] for name in options.names] or every
     try:
         (BUILD / "notebooks").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=BUILD / "notebooks").close()
     except OSError as error:
         sys.exit(f"The executed notebooks go to {BUILD}, which cannot be written: {error}. Work in a copy that can be.")
-    run_all(sources, options.in_place)
+    done = [] if options.names or options.in_place else [source for source in wanted if is_up_to_date(source)]
+    if done:
+        names = ", ".join(map(name_of, done))
+        print(f"Not run again, because nothing has changed since: {names}. To run them all, remove {BUILD} first.")
+    if len(done) < len(wanted):
+        run_all([source for source in wanted if source not in done], options.in_place)
+    print("\nOpen these in a browser:")
+    for source in wanted:
+        print(f"  {page_of(source)}")
+
+
+def page_of(source):
+    return BUILD / f"{name_of(source)}.html"
+
+
+def executed_copy_of(source):
+    return BUILD / "notebooks" / f"{name_of(source)}.ipynb"
+
+
+def is_up_to_date(source):
+    """Whether build/ holds what a run would write there."""
+    try:
+        metadata = json.loads(executed_copy_of(source).read_text(encoding="utf-8"))["metadata"]
+        return page_of(source).exists() and metadata["made_from"] == ingredients(source)
+    except (OSError, ValueError, LookupError, TypeError):  # missing, or not what this program wrote
+        return False
+
+
+def ingredients(source):
+    """All that a page is made from, as a digest: the notebook, the code it reaches, the packages and the settings."""
+    import jupytext
+
+    packages = sorted(f"{one.name} {one.version}" for one in importlib.metadata.distributions())
+    settings = sorted(
+        f"{name}={value}" for name, value in os.environ.items() if name.startswith(("GC_TUTORIAL_", "KERAS_", "TF"))
+    )
+    parts = [source.read_text(encoding="utf-8"), outputs_digest(jupytext.read(source)), *packages, *settings]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def name_of(source):
@@ -69,22 +110,23 @@ def run_all(sources, in_place):
                 running.append(Execution(source))
             running[0].go_on()
             running.extend(Execution(following) for following in sources[number : number + 1])
-            notebook = running[0].result()
+            notebook, made_from = running[0].result(), running[0].made_from
             running.popleft()
-            target = source.with_suffix(".ipynb") if in_place else BUILD / "notebooks" / f"{name}.ipynb"
+            target = source.with_suffix(".ipynb") if in_place else executed_copy_of(source)
             target.parent.mkdir(parents=True, exist_ok=True)
-            keep_ids(notebook, target)
+            if in_place:
+                keep_ids(notebook, target)
+            else:
+                notebook.metadata["made_from"] = made_from
             jupytext.write(notebook, target, fmt="ipynb")
             page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": source.stem}})
-            (BUILD / f"{name}.html").parent.mkdir(parents=True, exist_ok=True)
-            (BUILD / f"{name}.html").write_text(page, encoding="utf-8")
+            page_of(source).parent.mkdir(parents=True, exist_ok=True)
+            page_of(source).write_text(page, encoding="utf-8")
     except BaseException as reason:  # such as Ctrl-C, or an error in a cell
         for one in running:
             one.end(at_once=isinstance(reason, KeyboardInterrupt))
         raise
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. Open these in a browser:")
-    for source in sources:
-        print(f"  {BUILD / name_of(source)}.html")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s.")
 
 
 def keep_ids(notebook, path):
@@ -109,7 +151,7 @@ class Execution:
         from nbclient import NotebookClient
         from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 
-        self.source, self.notebook = source, jupytext.read(source)
+        self.source, self.notebook, self.made_from = source, jupytext.read(source), ingredients(source)
         self.began, self.joined = {}, CoalesceStreamsPreprocessor()
         self.first_cell_ran, self.may_go_on, self.ended = threading.Event(), threading.Event(), False
         self.client = NotebookClient(
