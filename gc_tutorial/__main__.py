@@ -19,7 +19,7 @@ def _positive(text):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Also of the commands. An option has one name: `--seed 7` must not be taken for seven seeds."""
+    """The parser of the program and of each command. Options have one name: `--seed 7` must not mean seven seeds."""
 
     def __init__(self, **options):
         super().__init__(allow_abbrev=False, **options)

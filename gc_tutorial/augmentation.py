@@ -17,7 +17,7 @@ from gc_tutorial.errors import value_error
 from gc_tutorial.pipeline import THREADS, without_autotune
 
 FILLS = {"reflect": cv2.BORDER_REFLECT, "nearest": cv2.BORDER_REPLICATE}
-LARGEST_RANGE = 100  # turns, or sides of an image: beyond any use, and far from where floats overflow
+LARGEST_RANGE = 100  # turns, or sides of an image: more than anyone needs, and far from where floats overflow
 
 MOST_CHANNELS = 128  # that OpenCV takes
 
@@ -77,7 +77,7 @@ class AugmentationRanges:
                 )
         if self.zoom >= 1:
             raise value_error(
-                "zoom={zoom!r} is not valid. Give a number below 1: at 1 nothing would be in view.", zoom=self.zoom
+                "zoom={zoom!r} is not valid. Give a number below 1: at 1, nothing would be visible.", zoom=self.zoom
             )
 
 

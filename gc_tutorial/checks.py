@@ -8,7 +8,7 @@ from typing import Any
 from gc_tutorial.language import text
 
 LARGEST_SEED = 2**32 - 1  # of Keras and scikit-learn
-LARGEST_NUMBER = 10**6  # of epochs, or images in a batch: beyond any use
+LARGEST_NUMBER = 10**6  # of epochs, or images in a batch: more than anyone needs
 
 
 class Shown:

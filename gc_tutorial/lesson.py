@@ -171,8 +171,8 @@ def _check_version(version: str) -> None:
 def import_quietly() -> None:
     """Import TensorFlow and Keras while the standard error of the process is closed.
 
-    Python's garbage collector is then spared what was imported: searching it again and again takes about a tenth of the
-    time of small training runs.
+    Python's garbage collector then leaves out what was imported: searching it again and again takes about a tenth of
+    the time of small training runs.
 
     At its first import the compiled part of TensorFlow writes lines there about processors and missing GPUs, some of
     them whatever `TF_CPP_MIN_LOG_LEVEL` says. A notebook would keep them. Python exceptions are still raised. Its later
@@ -219,7 +219,7 @@ def _check_backend(name: str) -> None:
     if importlib.util.find_spec(name) is None:
         raise SettingsError(
             "KERAS_BACKEND={name!r} names a package that is not installed. Install it: pip install "
-            "{name}; or remove the variable, which chooses TensorFlow.",
+            "{name}; or remove the variable to use TensorFlow.",
             name=name,
         )
 
@@ -233,7 +233,7 @@ def _keras_json() -> str:
 
 def _check_configured(path: str) -> None:
     """Raise an error if the settings of Keras name a backend that cannot be used."""
-    if os.path.exists(path) and not os.path.isfile(path):  # Keras would wait for ever to read a named pipe
+    if os.path.exists(path) and not os.path.isfile(path):  # Keras would wait forever to read a named pipe
         raise SettingsError("{path} is not a file. Keras keeps its settings there: remove it.", path=path)
     try:
         with open(path, encoding="utf-8") as file:

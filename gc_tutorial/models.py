@@ -27,8 +27,8 @@ def build_cnn(image_size: int = 300, dropout: float = 0.5, classes: int = 2) -> 
         A `keras.Sequential`, not compiled; `loss_for` names the loss that fits it.
 
     Raises:
-        ValueError: if `image_size` leaves nothing for the last pooling, for fewer than two classes, or for a value that
-            is not a number of its kind.
+        ValueError: if `image_size` leaves nothing for the last pooling, for fewer than two classes, or for an argument
+            that is not a valid number.
 
     Example:
         >>> build_cnn(300).count_params()

@@ -259,7 +259,7 @@ def _plain(axes):
         named = [("" + re.compile(n).pattern, a) for n, a in dict(axes).items()]  # not of bytes
         told = {n: a if a is None or str(a) == UNKNOWN else [*a] if hasattr(a, "__iter__") else [a] for n, a in named}
         if any(type(i) is bool for a in told.values() for i in a or ()):
-            raise TypeError("True and False are no axes")
+            raise TypeError("True and False are not axes")
         return {n: [operator.index(i) for i in a] if isinstance(a, list) else a for n, a in told.items()}
     except (TypeError, ValueError, re.error) as error:
         expected = "a dict from a path or regular expression to an int, several, or None"

@@ -25,7 +25,7 @@ def projected_step(weights: npt.ArrayLike, gradient: npt.ArrayLike, centralized:
 
     Returns:
         `matplotlib.figure.Figure`. The dashed line holds all weights with the same sum; the dotted one is the
-        perpendicular on it from the end of the first step, and is what centralization removes.
+        perpendicular to it from the end of the first step, and is what centralization removes.
     """
     start, raw, kept = np.asarray(weights), np.asarray(weights) - gradient, np.asarray(weights) - centralized
     figure, axis = plt.subplots(figsize=(5, 4.8), layout="constrained")

@@ -62,7 +62,7 @@ def width_of(text: str) -> int:
 
 
 def lines(text: str, width: int, **options: Any) -> list[str]:
-    """Break a text into lines of at most so many Latin letters, or half as many Japanese ones; these of equal length.
+    """Break a text into lines of at most `width` Latin letters; Japanese ones count as two, in balanced lines.
 
     Args:
         text: str.

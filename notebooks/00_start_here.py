@@ -100,7 +100,7 @@ class GCSGD(keras.optimizers.SGD):
 
 # %% [markdown]
 # On PyTorch, Keras has a faster (*fused*) version of its optimizers, and a class that you write yourself loses it. In our
-# [measurement](../gc_tutorial/study/results/README.md#speed), a training step of a transformer block with a subclass of Adam that adds nothing took 13%
+# [measurement](../gc_tutorial/study/results/README.md#speed), a training step of a transformer block with a subclass of Adam that adds nothing took 20%
 # longer. The ready-made classes of `gc_tutorial` keep the fused version ([frequently asked questions](../docs/faq.md)).
 #
 # If your code overrides a method that Keras never calls, training carries on without a warning, as

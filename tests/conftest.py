@@ -1,5 +1,6 @@
 """Fixtures that many tests share: small synthetic images, and a TFDS folder of the test's own."""
 
+import faulthandler
 import gc
 import os
 import signal
@@ -16,6 +17,8 @@ hypothesis.settings.register_profile("fixed", max_examples=30, deadline=None, de
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
+STDERR = pytest.StashKey[int]()
+
 # A shell ignores Ctrl-C for what it runs in the background, and every process started from there inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,6 +29,21 @@ def pytest_configure(config):
     folder = tempfile.TemporaryDirectory(prefix="tensorflow_datasets")
     config.add_cleanup(folder.cleanup)
     os.environ["TFDS_DATA_DIR"] = folder.name  # TFDS reads it when it is imported, which many tests do without
+    config.stash[STDERR] = os.dup(2)  # which is captured during a test
+    config.add_cleanup(lambda: os.close(config.stash[STDERR]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """End the process, with a traceback, where C++ hangs: Python never gets to handle the signal of pytest-timeout."""
+    given = item.config.getoption("timeout")
+    seconds = float(item.config.getini("timeout") if given is None else given)
+    if seconds:
+        faulthandler.dump_traceback_later(seconds + 30, exit=True, file=item.config.stash[STDERR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_collection():

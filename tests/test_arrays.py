@@ -28,7 +28,7 @@ def test_images_kept_in_a_file_are_the_same(no_memory, synthetic):
         np.testing.assert_array_equal(one[0], other[0])
 
 
-def test_the_file_goes_with_the_process(no_memory):
+def test_the_file_is_deleted_even_if_the_process_is_killed(no_memory):
     images = arrays.allocate(4, 10)
     images[:] = 7
     assert images.sum() == 7 * 4 * 10 * 10 * 3

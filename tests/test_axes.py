@@ -139,14 +139,15 @@ def adds_weights(layer_class):
     return False
 
 
-def test_the_table_has_every_layer_that_keras_exports():
+def test_no_layer_of_keras_that_has_weights_is_left_out():
+    """One that a new Keras brings fails here, by its name, until what is to be averaged over is written above."""
     exported = {
         name: one for name, one in vars(layers).items() if isinstance(one, type) and issubclass(one, keras.Layer)
     }
     names = {name.split(",")[0].split(" of ")[0] for name in KERNELS}
     with_weights = {one.__name__ for name, one in exported.items() if adds_weights(one)}
     assert with_weights - names - NOTHING_TO_CENTRALIZE - CELLS - FOREIGN == set()
-    assert len(with_weights) > 25  # so that the line above says something
+    assert {"Dense", "Conv2D", "LSTMCell"} <= with_weights  # some that add weights themselves, or in a class above
 
 
 def build_layer(kind, **arguments):

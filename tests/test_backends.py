@@ -13,8 +13,7 @@ OPTIMIZERS = ["test_optimizers.py", "test_optimizer_classes.py", "test_axes.py"]
 
 
 def run(backend, *names):
-    # What the other tests share needs TensorFlow.
-    command = [sys.executable, "-m", "pytest", "--noconftest", "-q", "-rs", *(HERE / name for name in names)]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", *(HERE / name for name in names)]
     environment = {**os.environ, "KERAS_BACKEND": backend}
     done = subprocess.run(command, env=environment, cwd=HERE.parent, capture_output=True, text=True)
     print(done.stdout)

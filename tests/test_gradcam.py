@@ -75,7 +75,7 @@ def test_a_channel_weighs_as_the_mean_of_its_gradient_over_the_picture(label):
     np.testing.assert_allclose(heat, expected / expected.max(), atol=1e-4)
 
 
-def test_nothing_speaks_for_a_class_whose_colour_is_missing():
+def test_the_heat_is_zero_for_a_class_whose_colour_is_missing():
     assert (grad_cam(colour_model(3), np.zeros_like(PICTURE), np.array([0])) == 0).all()
 
 

@@ -71,7 +71,7 @@ def wrong():
     threading.Thread(target=time.sleep, args=[600]).start()
     begun()
 """,
-    "cleaning up waits for ever": """
+    "cleaning up waits forever": """
 def wrong():
     try:
         begun()
@@ -807,7 +807,7 @@ def test_a_run_without_its_seconds_is_told(tables, capsys):
     write_run(tables / "runs", path.stem, found["configuration"], {"rows": rows})
     (tables / "digits.toml").write_text((tables / "digits.toml").read_text().replace("100, 101", "100, 101, 102"))
     assert main(["study", str(tables / "digits.toml"), str(tables / "runs"), "--dry-run"]) == 1
-    assert "its column seconds is missing or of another kind" in one_sentence(capsys)
+    assert "its column seconds is missing or has the wrong type" in one_sentence(capsys)
 
 
 @pytest.mark.parametrize("images", ["", "nowhere", "digits.toml"])
@@ -825,7 +825,7 @@ def test_without_a_current_folder_it_is_told(tmp_path, capsys, monkeypatch, opti
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert main(["study", "A", "x", *option]) == 1
-    assert f"{option[1]!r} lies in the current folder, which was removed. Change to" in one_sentence(capsys)
+    assert f"{option[1]!r} is in the current folder, which has been removed. Change to" in one_sentence(capsys)
 
 
 def test_a_full_disk_keeps_the_tables_before_it(tables, capsys, monkeypatch):

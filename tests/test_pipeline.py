@@ -10,10 +10,16 @@ def test_the_elements_stay_as_they_are():
     assert list(without_autotune(tf.data.Dataset.range(5)).as_numpy_iterator()) == [0, 1, 2, 3, 4]
 
 
-def threads_while_it_runs(dataset):
+def threads():
+    return {thread.id for thread in psutil.Process().threads()}
+
+
+def threads_of(dataset):
+    """How many threads appear while it runs: those of other tests may end meanwhile."""
+    before = threads()
     iterator = iter(dataset)
     next(iterator)
-    return psutil.Process().num_threads()
+    return len(threads() - before)
 
 
 @pytest.mark.parametrize("kind", ["training batches", "training images", "test batches"])
@@ -26,5 +32,5 @@ def test_no_thread_tunes_a_pipeline_of_ours(synthetic, kind):
     }[kind]
     tuner = tf.data.Options()
     tuner.autotune.enabled = True
-    threads_while_it_runs(dataset)  # starts the threads that stay
-    assert threads_while_it_runs(dataset) < threads_while_it_runs(dataset.with_options(tuner))
+    threads_of(dataset)  # starts the threads that stay
+    assert threads_of(dataset) < threads_of(dataset.with_options(tuner))

@@ -1,9 +1,9 @@
 """Write the address under which this tutorial is published: make address ADDRESS=https://github.com/owner/name.
 
 `[project.urls]` in pyproject.toml holds the address, and `[tool.gc-tutorial]` the tag that the first cells of the
-notebooks install. This command replaces the address in links, badges and first cells, wherever the address before it
-stands, writes the tag into the first cells, and in each notebook the line that says where it can be opened. After a
-change of the tag alone, call it with the same address. Tests check that all places agree.
+notebooks install. This command replaces the address in links, badges and first cells, wherever the previous address
+stands, and writes the tag into the first cells, and into each notebook the line of links that open it. After a change
+of the tag alone, call it with the same address. Tests check that all places agree.
 """
 
 import os
@@ -24,7 +24,7 @@ ADDRESS = re.compile(
 REPOSITORY = re.compile(r'^Repository = "https://github\.com/([^"]+)"$', re.MULTILINE)
 TAG = re.compile(r'^tag = "([\w.-]*)"', re.MULTILINE)
 INSTALLED = re.compile(r"gc-tutorial\[tutorial\] @ git\+https://github\.com/[\w.-]+/[\w.-]+(?:@[\w.-]+)?")
-# What stands before the address where it is one. Elsewhere the same letters are part of something else.
+# What an address begins with. After anything else, the same letters are not an address.
 HOSTS = [
     "github.com/",
     "colab.research.google.com/github/",
@@ -32,7 +32,7 @@ HOSTS = [
     "codespaces.new/",
     "nbviewer.org/github/",
 ]
-# Where a notebook can be opened: the words of the link, and where it leads.
+# The links that open a notebook: the text of each, and its target.
 DOORS = {
     "Open in Colab": "https://colab.research.google.com/github/{slug}/blob/main/{path}",
     "Open in Binder": "https://mybinder.org/v2/gh/{slug}/main?urlpath=lab/tree/{path}",
@@ -40,6 +40,7 @@ DOORS = {
     "Open in Codespaces": "https://codespaces.new/{slug}",
     "Read in nbviewer": "https://nbviewer.org/github/{slug}/blob/main/{path}",
 }
+# The line that these links form in a notebook, wherever they lead.
 DOOR_LINE = re.compile(r"\[Open in Colab\]\([^)\s]*\)(?: · \[(?:Open|Read) in \w+\]\([^)\s]*\))*")
 
 
@@ -51,7 +52,7 @@ def main(arguments):
         sys.exit(
             f"{' '.join(arguments)[:200] or 'Nothing'} is not an address. Give one such as https://github.com/owner/name."
         )
-    # All is read before anything is written, and the file that tells the address before it is written last: whatever
+    # All is read before anything is written, and the file that holds the previous address is written last: whatever
     # stops this command, the next call finds what is left.
     contents = {path: rewritten(path, text, before, after, package(after, tag)) for path, text in holding(before)}
     try:
@@ -64,7 +65,7 @@ def main(arguments):
 
 
 def slug(given, before):
-    """owner/name of an address, as the code host's page or its clone button gives it; None where it is none."""
+    """owner/name of an address, as the code host's page or its clone button gives it; None if it is not one."""
     if given == f"https://github.com/{before}":
         return before  # as it is, even the placeholder: new links are written
     found = ADDRESS.fullmatch(given.strip())
@@ -88,7 +89,7 @@ def holding(repository):
                 f"{path.relative_to(ROOT)} cannot be read: {error.strerror}. Nothing was changed. Put it back "
                 "(`git restore`) or remove it for good (`git rm`), and run this again."
             )
-        if b"\0" in content or not any(one in content for one in sought):  # pictures, and what is about something else
+        if b"\0" in content or not any(one in content for one in sought):  # pictures, and files without the address
             continue
         try:
             found.append((path, content.decode()))

@@ -19,11 +19,12 @@ from gc_tutorial.data.image_folder import load_folder
 from gc_tutorial.data.layout import SPLITS
 from gc_tutorial.data.prepared import UnavailableError, read_split
 from gc_tutorial.data.tfds_builders import PREFIX
-from gc_tutorial.data.tfds_images import load_tfds
+from gc_tutorial.data.tfds_images import load_tfds, prepared_builder
 from gc_tutorial.errors import DataError
 from gc_tutorial.language import text
 from gc_tutorial.pipeline import dataset_of
 
+__all__ = ["PREFIX", "SOURCES", "Data", "load_data", "prepared_builder"]
 SOURCES = ("auto", horses_or_humans.NAME, "synthetic", "synthetic_small")
 
 

@@ -25,7 +25,7 @@ from gc_tutorial.language import text
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 120_000_000  # more than any phone's default; decoding one takes about 1 GB
 LARGEST_FILE = 512 * 2**20  # bytes, unpacked
-LARGE_PIXELS, LARGE_FILE = 16_000_000, 32 * 2**20  # above these one image is decoded at a time, to bound their memory
+LARGE_PIXELS, LARGE_FILE = 16_000_000, 32 * 2**20  # above this, images are decoded one at a time, to bound their memory
 BAR_AFTER_SECONDS = 1
 _STRIP = 256  # rows in which transparency is removed, instead of in a copy of the whole image
 _one_large_image = threading.RLock()

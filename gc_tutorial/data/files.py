@@ -46,7 +46,7 @@ def open_source(source: str | os.PathLike) -> Iterator[dict[str, File]]:
         be read while the source is open.
 
     Raises:
-        DataError: for anything that is no folder or zip, cannot be listed, or is encrypted.
+        DataError: for anything that is not a folder or a zip, cannot be listed, or is encrypted.
     """
     path = Path(os.path.expanduser(source))
     if path.is_dir():
@@ -152,7 +152,7 @@ def _list_folder(folder: Path) -> dict[str, File]:
         found += [((*within, name), _file(Path(place, name))) for name in names]
     if too_deep and len({parts[:-1] for parts, file in found if file is not FOLDER}) < 2:  # no two classes can be here
         raise DataError(
-            "{folder} holds its files more than {deepest} folders deep, and what lies deeper is not read. Give the "
+            "{folder} has its files more than {deepest} folders deep, and deeper files are not read. Give the "
             "folder that holds the classes: {layout}.",
             folder=folder,
             deepest=_DEEPEST,

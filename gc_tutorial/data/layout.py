@@ -79,7 +79,7 @@ def find_images(names: Iterable[str], source: object) -> pd.DataFrame:
 
 
 def check_split(test_fraction: float, seed: int) -> None:
-    """Raise an error for a fraction that would leave nothing to train on or to hold out, or a seed that is not one.
+    """Raise an error for a fraction that would leave nothing to train on or to hold out, or a seed that is not valid.
 
     Raises:
         DataError: if the fraction is not between 0 and 1, or the seed not a whole number from 0 to `LARGEST_SEED`.

@@ -30,7 +30,7 @@ def named_folder() -> Path:
     named = os.fspath(tfds.core.constants.DATA_DIR)
     if "://" in named:
         raise DataError(
-            "TFDS_DATA_DIR={named!r} is not a folder of this machine. Set it to one, or remove the variable.",
+            "TFDS_DATA_DIR={named!r} is not a folder on this machine. Set it to one, or remove the variable.",
             named=named,
         )
     if "**" in named:

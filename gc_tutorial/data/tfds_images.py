@@ -70,7 +70,7 @@ def prepared_builder(source: str) -> tfds.core.DatasetBuilder:
 
 
 def features_of(builder: tfds.core.DatasetBuilder, source: str) -> tuple[str, str]:
-    """The names of the image and of the label: those of the supervised keys, or else the first of their kind.
+    """The names of the image and of the label: those of the supervised keys, or else the first ones that fit.
 
     Raises:
         DataError: if there is no image, or no label of two classes or more.

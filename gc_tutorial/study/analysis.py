@@ -150,7 +150,7 @@ def verdict(row: Mapping) -> str:
     if not row["diverged"]:
         return text("{word}: {amount}, {seeds:.0f} seeds", **values)
     return text(
-        "{word}: {amount}, {seeds:.0f} seeds; {diverged:.0f} left out in which a run diverged",
+        "{word}: {amount}, {seeds:.0f} seeds; {diverged:.0f} left out because a run diverged",
         diverged=row["diverged"],
         **values,
     )

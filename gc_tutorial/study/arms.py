@@ -147,7 +147,7 @@ def _changed(base, change):
 
 
 class _Scaled:
-    """Remove so many times the mean; `factor` may change between epochs."""
+    """Remove `factor` times the mean; the factor may change between epochs."""
 
     def __init__(self, factor):
         self.factor = keras.Variable(factor, dtype="float32", trainable=False)
@@ -186,8 +186,8 @@ CHANGES = {
 
 
 class StopCentralizing(keras.callbacks.Callback):
-    """Of the arm `"first_two_epochs"`: no GC from epoch 3 on."""
+    """Switch GC off from epoch 3 on, for the arm `"first_two_epochs"`."""
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if epoch == CENTRALIZED_EPOCHS:
             type(self.model.optimizer).change.factor.assign(0.0)

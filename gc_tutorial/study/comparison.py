@@ -64,7 +64,7 @@ def compare(
 
     Raises:
         ValueError: for an unknown arm or optimizer, no arms, no seeds, too many seeds or one that is not valid, or a
-            number that is not one of its kind: a learning rate above 0, a batch size and epochs of 1 or more.
+            number that is not valid: the learning rate must be above 0, the batch size and the epochs 1 or more.
         DataError, StoreError: for data or a results folder that cannot be used.
 
     Example:

@@ -12,9 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-from gc_tutorial.data import SOURCES, load_data
-from gc_tutorial.data.tfds_builders import PREFIX
-from gc_tutorial.data.tfds_images import prepared_builder
+from gc_tutorial.data import PREFIX, SOURCES, load_data, prepared_builder
 from gc_tutorial.errors import DataError
 from gc_tutorial.study import store
 from gc_tutorial.study.factors import BUILT_IN, HORSES, IMAGE_SETS
@@ -168,7 +166,7 @@ def _mnist1d():
 
 def _pictures(name, image_size):
     with warnings.catch_warnings():
-        # Of equal images in train and test: the split below keeps them together.
+        # Equal images in train and test need no warning: the split below keeps them together.
         warnings.simplefilter("ignore", UserWarning)
         data = load_data(_source(name), image_size, on_error="skip", progress=False)
     test_images, test_labels = (np.stack(part) for part in zip(*data.test.as_numpy_iterator(), strict=True))
@@ -176,7 +174,7 @@ def _pictures(name, image_size):
         figures = training_figures()["figure"].to_numpy(str)
         if not np.array_equal(np.char.startswith(figures, "human"), data.train_labels == 1):
             raise DataError(
-                "The training images of Horses or Humans are in another order than the table of individuals."
+                "The training images of Horses or Humans are not in the same order as the table of individuals."
             )
         return data.train_images, data.train_labels, figures, (test_images, test_labels)
     images = np.concatenate([data.train_images, test_images])

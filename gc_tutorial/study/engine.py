@@ -181,7 +181,7 @@ def _check_scheduler(address):
             identity = thread.submit(asyncio.run, asyncio.wait_for(ask(), TIMEOUT)).result()
     except Exception as error:  # each protocol of Dask raises errors of its own
         raise EngineError(
-            f"The scheduler {address!r} does not answer within {TIMEOUT} seconds. Check the address, and that "
+            f"The scheduler {address!r} did not answer within {TIMEOUT} seconds. Check the address, and that "
             "`dask scheduler` runs there."
         ) from error
     if not identity["workers"]:
@@ -200,7 +200,7 @@ def _use_threads(threads):
     except RuntimeError:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads:
             raise EngineError(
-                f"TensorFlow is already running here with another number of threads than {threads}. Restart the "
+                f"TensorFlow is already running here with a number of threads other than {threads}. Restart the "
                 "process, or omit the number."
             ) from None
     cv2.setNumThreads(min(threads, os.cpu_count() or 1))

@@ -40,7 +40,7 @@ BUILT_IN = ("digits", "mnist1d")
 FOR_BUILT_IN = ("small_cnn", "small_cnn_bn")
 IMAGE_SETS = "GC_TUTORIAL_IMAGE_SETS"  # the variable that names a folder with further image sets, NAME or NAME.zip
 
-HORSES = "horses_or_humans"  # the one set with images of another kind, on white: the shifted ones
+HORSES = "horses_or_humans"  # the one set that also has shifted images, which are on white
 MEASURED = (  # outcomes of a run
     "clean_loss",
     "clean_accuracy",

@@ -1,5 +1,8 @@
 """What is measured of a run beside its training loss: clean, held-out and shifted measures, and what GC removes."""
 
+from collections.abc import Container, Mapping
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,12 +24,13 @@ class CleanMeasures(keras.callbacks.Callback):
         logits: dict from `NAME_EPOCH` to the float32 logits of each example, of shape (count, 1) or (count, classes).
     """
 
-    def __init__(self, sets, epochs):
+    def __init__(self, sets: Mapping[str, Any], epochs: Container[int]) -> None:
         super().__init__()
         self.sets, self.epochs = sets, epochs
-        self.rows, self.logits = {}, {}
+        self.rows: dict[int, dict[str, float]] = {}
+        self.logits: dict[str, np.ndarray] = {}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         last = self.model.layers[-1]
         features = keras.Model(self.model.inputs, last.input)
 
@@ -36,7 +40,7 @@ class CleanMeasures(keras.callbacks.Callback):
 
         self._compute = compute
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if epoch + 1 not in self.epochs:
             return
         row = self.rows[epoch + 1] = {}
@@ -78,10 +82,10 @@ class RemovedShares(keras.callbacks.Callback):
         rows: dict from epoch to a dict of `share_1`, `share_2`, ...: one for each kernel, in the order of the network.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.rows = {}
+        self.rows: dict[int, dict[str, float]] = {}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         shares = self.model.optimizer.removed_shares()
         self.rows[epoch + 1] = {f"share_{place}": share for place, share in enumerate(shares, start=1)}

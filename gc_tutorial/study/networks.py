@@ -17,8 +17,8 @@ def build_network(name: str, input_shape: tuple[int, ...], classes: int, scaling
         name: of `gc_tutorial.study.factors.NETWORKS`.
         input_shape: shape of one input, such as (94, 94, 3), without the batch.
         classes: number of classes, at least 2.
-        scaling: `"0..1"` or `"-1..1"`, the interval to which the network scales pixels of 0 to 255. Inputs of another
-            kind (`"digits"`, `"mnist1d"`) come in a scale of their own and are taken as they are.
+        scaling: `"0..1"` or `"-1..1"`, the interval to which the network scales pixels of 0 to 255. Other inputs
+            (`"digits"`, `"mnist1d"`) come in a scale of their own and are taken as they are.
 
     Returns:
         `keras.Model`; its last layer is dense and float32, with the activation of `build_cnn`.

@@ -39,7 +39,7 @@ def overview(plan: Plan, folder: str | os.PathLike) -> str:
         hours = _seconds(missing, measured) / 3600
         lines.append(f"About {hours:.1f} hours of training in one process, by the epochs of the runs that have ended.")
     elif missing:
-        lines.append("No run has ended yet: there is no estimate.")
+        lines.append("No run has finished yet, so there is no estimate.")
     return "\n".join(lines)
 
 
@@ -76,4 +76,4 @@ def _unlikeness(kind, other):
 
 
 def _pixels(kind):
-    return max(1, kind[-1]) ** 2  # 0 for data that are no images
+    return max(1, kind[-1]) ** 2  # 0 for data that are not images

@@ -134,10 +134,10 @@ def _plan(name: str, content: dict) -> Plan:
             else:
                 runs.append(checked_run(values))
             if len(runs) + len(tuned) > MAX_RUNS:
-                raise PlanError("it plans more than {most} runs. Give fewer values or seeds.", most=f"{MAX_RUNS:,}")
+                raise PlanError("the plan has more than {most} runs. Give fewer values or seeds.", most=f"{MAX_RUNS:,}")
     _check_tuning(runs, tuned)
     if not runs:
-        raise PlanError("it plans no runs. Add a block [[runs]] with the factors.")
+        raise PlanError("the plan has no runs. Add a block [[runs]] with the factors.")
     runs = list(dict.fromkeys(runs))  # a run that two blocks name is done once
     return Plan(name, content.get("title", name), content.get("question", ""), tuple(runs), tuple(tuned),
                 content.get("rules", {}))  # fmt: skip
@@ -227,7 +227,7 @@ def _tuned(table: dict) -> Tuned:
     named = isinstance(by, list) and by and all(isinstance(outcome, str) for outcome in by)
     if wrong or not named or type(best) is not int or best < 1:
         raise PlanError(
-            'learning_rate={table} is not valid. Write for example {{ tuned = "clean_loss", best = 1 }}.', table=table
+            'learning_rate={table} is not valid. Write, for example, {{ tuned = "clean_loss", best = 1 }}.', table=table
         )
     for outcome in by:
         if outcome not in MEASURED:

@@ -90,7 +90,7 @@ def _check_counts(run, result, counts, folder):
         raise StoreError(
             f"{run.data} has changed: it holds {' + '.join(map(str, now))} examples, and "
             f"{' + '.join(map(str, before))} in the earlier runs. The new run is not kept. Put the images back as they "
-            f"were, or begin again in another folder than {folder}."
+            f"were, or start again in a folder other than {folder}."
         )
 
 
@@ -120,7 +120,7 @@ def _holds(found, kind, of):
 
 
 def check_plan(results: store.Results, plan: Plan, folder: str | os.PathLike) -> None:
-    """Raise an error for a folder that holds something else than runs of a plan.
+    """Raise an error for a folder that holds anything other than runs of a plan.
 
     Raises:
         StoreError: naming the file.

@@ -40,7 +40,7 @@ class Results:
 
 
 def check_named(folder: str | os.PathLike, what: str = "The results folder") -> None:
-    """Raise an error for an empty name, which `Path` takes for the current folder, and for what is no path.
+    """Raise an error for an empty name, which `Path` takes for the current folder, and for what is not a path.
 
     Raises:
         StoreError: if it is empty, not a name of a folder, or begins with ~ where there is no home folder.
@@ -61,7 +61,7 @@ def expanded(path: str | os.PathLike) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise StoreError(f"{str(path)!r} begins with ~, and there is no home folder. Give a full path.") from None
+        raise StoreError(f"{str(path)!r} begins with ~, but there is no home folder. Give a full path.") from None
 
 
 def absolute(path: str | os.PathLike) -> Path:
@@ -74,7 +74,7 @@ def absolute(path: str | os.PathLike) -> Path:
         return expanded(path).absolute()
     except FileNotFoundError:
         raise StoreError(
-            f"{str(path)!r} lies in the current folder, which was removed. Change to another folder, or give a full "
+            f"{str(path)!r} is in the current folder, which has been removed. Change to another folder, or give a full "
             "path."
         ) from None
 
@@ -114,9 +114,7 @@ def locked(folder: str | os.PathLike) -> Iterator[Path]:
         lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
-        raise StoreError(
-            f"Another command is at work in {folder}. Wait until it ends, or choose another folder."
-        ) from None
+        raise StoreError(f"Another command is using {folder}. Wait until it ends, or choose another folder.") from None
     except OSError as error:
         raise StoreError(
             f"Results cannot be written to {folder}: {error.strerror}. Choose another folder, or make this one "
@@ -165,7 +163,7 @@ def said_of_damaged(results: Results, names: Iterable[str]) -> list[str]:
     return [
         text("{name} is damaged; its run is repeated.", name=name)
         if name in expected
-        else text("{name} is not a whole run, and is left as it is.", name=name)
+        else text("{name} is not a complete run, and was left unchanged.", name=name)
         for name in results.damaged
     ]
 
@@ -184,7 +182,7 @@ def _listed(folder):
 
 
 def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLike) -> None:
-    """Raise an error for runs whose rows lack columns of this package, or hold values of another kind.
+    """Raise an error for runs whose rows lack columns of this package, or hold values that do not fit them.
 
     Args:
         results: `Results` of the folder.
@@ -201,7 +199,7 @@ def check_rows(results: Results, columns: Iterable[str], folder: str | os.PathLi
             if wrong:
                 raise StoreError(
                     f"{Path(folder) / name}{ENDING} is not a run of this package: its column {wrong[0]} is missing or "
-                    "of another kind. Nothing was changed. Choose another folder."
+                    "has the wrong type. Nothing was changed. Choose another folder."
                 )
 
 
@@ -212,7 +210,7 @@ def _is_kind(column, value):
     if column == "epoch":
         return isinstance(value, int)
     number = isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST)
-    if column == "seconds":  # measured also where the loss was no number
+    if column == "seconds":  # measured even where the loss was not a number
         return number and math.isfinite(value)
     return number or value is None
 
@@ -249,8 +247,8 @@ def check_same(
             if hinted is not None and not all(key in hinted for key in differing):
                 hint = ""
             raise StoreError(
-                f"{Path(folder) / name}{ENDING} is a run of another configuration: {differences}. Nothing was changed. "
-                f"Choose another folder, or use the configuration that this folder was begun with.{hint}"
+                f"{Path(folder) / name}{ENDING} is a run with a different configuration: {differences}. Nothing was "
+                f"changed. Choose another folder, or use the configuration that this folder was begun with.{hint}"
             )
 
 

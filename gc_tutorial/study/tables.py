@@ -106,7 +106,7 @@ def check_kept(folder: str | os.PathLike, names: Iterable[str], more: bool = Fal
         more: whether they will hold others, too, that have no names yet; then one run in common is enough.
 
     Raises:
-        StoreError: saying how many runs there are, or that a file there is something else than a table of runs.
+        StoreError: saying how many runs there are, or that a file there is not a table of runs.
     """
     ends = {_digest(name) for name in names}
     tables = {path: _names(path) for path in (Path(folder) / name for name in NEEDED)}
@@ -121,7 +121,7 @@ def check_kept(folder: str | os.PathLike, names: Iterable[str], more: bool = Fal
 
 def _names(path):
     """The runs that a table holds; damage elsewhere in it does not count."""
-    if not path.is_file():  # writing the tables tells what is wrong with it
+    if not path.is_file():  # writing the tables says what is wrong with it
         return []
     try:
         return pd.read_csv(path, usecols=["run"], dtype=str)["run"].dropna().unique().tolist()
@@ -169,7 +169,7 @@ def restore_runs(folder: str | os.PathLike) -> dict[str, tuple[dict, dict]]:
         rows.setdefault(row.pop("run"), []).append(row)
     try:
         return {run["run"]: _restored(run, rows[run["run"]]) for run in by_run.to_dict("records")}
-    except (ValueError, TypeError, AttributeError) as error:  # a field of another kind
+    except (ValueError, TypeError, AttributeError) as error:  # a field of the wrong type
         raise _damaged(Path(folder) / "runs.csv", str(error)) from None
 
 
@@ -248,11 +248,11 @@ def _check_values(folder, by_run, epochs):
         raise _damaged(folder / "runs.csv", f"the fields of {wrong[0]} are not those of a run of this name")
 
 
-def _name(fields):
+def _name(row):
     """The name of the run with these factors, which holds a digest of them all."""
     try:
-        return Run(**{factor: fields[factor] for factor in FACTORS}).name
-    except (TypeError, ValueError):  # a field of another kind
+        return Run(**{factor: row[factor] for factor in FACTORS}).name
+    except (TypeError, ValueError):  # a field of the wrong type
         return ""
 
 

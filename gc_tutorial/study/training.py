@@ -121,7 +121,7 @@ def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> 
 def fit(
     model: keras.Model,
     batches: tf.data.Dataset,
-    compile_model: Callable[[], None],
+    compile_it: Callable[[], None],
     epochs: int,
     total: int,
     *,
@@ -133,8 +133,8 @@ def fit(
     Args:
         model: built `keras.Model`.
         batches: `tf.data.Dataset` of one epoch of training batches.
-        compile_model: function that compiles the model.
-        epochs: number of epochs after each `compile_model`.
+        compile_it: function that compiles the model.
+        epochs: number of epochs after each `compile_it`.
         total: number of all epochs.
         callbacks: further callbacks of Keras.
         validation_data: as for `keras.Model.fit`.
@@ -146,7 +146,7 @@ def fit(
     """
     rows = []
     for first in range(0, total, epochs):
-        compile_model()
+        compile_it()
         times = TimeHistory()
         history = model.fit(
             batches,

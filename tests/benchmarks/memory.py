@@ -2,8 +2,8 @@
 
     make benchmark
 
-Each number comes from a process of its own. Memory is what the system could not take back: the process's own pages,
-without those that only mirror a file (`RssAnon` of Linux).
+Each number is the median over some processes of their own. Memory is what the system could not take back: the process's
+own pages, without those that only mirror a file (`RssAnon` of Linux).
 """
 
 import argparse
@@ -116,11 +116,16 @@ def folder(count):
         }
 
 
-def in_a_process(part, arm):
-    done = subprocess.run([sys.executable, __file__, "--one", part, arm], check=True, stdout=subprocess.PIPE, text=True)
-    row = {"part": part, "arm": arm, **json.loads(done.stdout.splitlines()[-1])}
-    print(f"  {row}", file=sys.stderr, flush=True)
-    return row
+def in_processes(part, arm, count):
+    command = [sys.executable, __file__, "--one", part, arm]
+    found = []
+    for _ in range(count):
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"  {part} {arm}: {found[-1]}", file=sys.stderr, flush=True)
+    medians = {name: round(float(np.median([one[name] for one in found])), 2) for name in found[0]}
+    most = max(one["peak_gib"] for one in found)
+    return {"part": part, "arm": arm, "processes": count, **medians, "most_peak_gib": most}
 
 
 def main():
@@ -128,7 +133,8 @@ def main():
     parts = {"recipe": ["loading the images alone", *speed.EPOCH_ARMS], "growth": counts, "folder": counts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(parts), help=f"of {', '.join(parts)}; all by default")
-    parser.add_argument("--csv", help="write the table to this file, too")
+    parser.add_argument("--processes", type=int, default=3, help="for each number")
+    parser.add_argument("--csv", help="put the table into this file, too, in place of its parts there")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -139,7 +145,8 @@ def main():
         many_synthetic()
     if "folder" in options.parts:
         image_files()
-    speed.finish([in_a_process(part, arm) for part in options.parts for arm in parts[part]], options.csv)
+    rows = [in_processes(part, arm, options.processes) for part in options.parts for arm in parts[part]]
+    speed.finish(rows, options.csv)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
     make benchmark
     KERAS_BACKEND=jax python tests/benchmarks/optimizer_cost.py --apply-rounds 0 --csv results.csv
 
-The arms take turns, so that whatever else the machine does affects all of them alike; the ratio is taken in each round,
-and its median is printed with the quartiles and a 95% interval (SciPy's bootstrap). A whole step is measured in
-processor seconds, on any backend, for the CNN and for a transformer block. `empty` is a subclass of the optimizer that
-adds nothing: on PyTorch it loses the fused update that Keras has for its own classes. One `apply` is measured on
-TensorFlow only, beside NumPy's copy of as many parameters and beside its floor: what memory traffic alone would cost if
-each optimizer were one fused pass. RMSprop reads the gradient, and reads and writes its accumulator and the weights (5
-passes over memory, Adam 7); a mean that must be known beforehand is one more, putting it back is two more.
+The arms take turns, so that whatever else the machine does affects all of them alike; the ratio is taken in each
+round, and its median is printed with the quartiles and a 95% interval (SciPy's bootstrap). A whole step is measured
+in processor seconds, on any backend, for the CNN and for a transformer block. `empty` is a subclass of the optimizer
+that adds nothing: on PyTorch it loses the fused update that Keras has for its own classes. One `apply` is measured on
+TensorFlow only, also compiled by XLA, beside NumPy's copy of as many parameters and beside its floor: what memory
+traffic alone would cost if each optimizer were one fused pass. RMSprop reads the gradient, and reads and writes its
+accumulator and the weights (5 passes over memory, Adam 7); a mean that must be known beforehand is one more, putting
+it back is two more.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def make_optimizer(name, mode):
     return optimizer_class(1e-4) if mode in (None, "empty") else centralized(optimizer_class)(1e-4, centralize=mode)
 
 
-def apply_arm(name, mode, shapes, gradients):
+def apply_arm(name, mode, shapes, gradients, xla=False):
     import tensorflow as tf
 
     # No layer owns these variables, so their names tell the axes.
@@ -70,7 +71,7 @@ def apply_arm(name, mode, shapes, gradients):
         optimizer = type(optimizer).from_config({**optimizer.get_config(), "axes": axes})
     optimizer.build(variables)
 
-    @tf.function
+    @tf.function(jit_compile=xla)
     def apply():
         optimizer.apply(gradients, variables)
 
@@ -147,15 +148,17 @@ def measure_apply(title, shapes, rounds):
     rows = []
     for name, passes in PASSES.items():
         arms = {mode: apply_arm(name, argument, shapes, gradients) for mode, argument in ARMS.items()}
+        arms |= {f"{mode}, XLA": apply_arm(name, ARMS[mode], shapes, gradients, xla=True) for mode in ARMS}
         seconds = take_turns({**arms, "copy": copy_arm(count)}, rounds, time.perf_counter)
         for arm, taken in seconds.items():
-            moved = 4 * count * (2 if arm == "copy" else passes + EXTRA_PASSES.get(arm, 0))  # float32; read and write
+            extra = EXTRA_PASSES.get(arm.partition(",")[0], 0)
+            moved = 4 * count * (2 if arm == "copy" else passes + extra)  # float32; read and write
             facts = {"model": title, "parameters": count, "optimizer": name, "arm": arm, "rounds": rounds}
             figures = {
                 "median_seconds": np.median(taken),
                 "best_seconds": taken.min(),
                 **ratio(taken / seconds["plain"]),
-                "floor": 1 + EXTRA_PASSES.get(arm, 0) / passes if arm in ARMS else 2 / passes,
+                "floor": 2 / passes if arm == "copy" else 1 + extra / passes,
                 "median_gb_per_second": moved / np.median(taken) / 1e9,
             }
             rows.append({**facts, **{key: f"{value:.4f}" for key, value in figures.items()}})

@@ -4,11 +4,12 @@
 
 Four parts, at 300×300 pixels and in batches of 128: `decode` (from TFDS's files to pixels), `augment` (every way to
 augment that was considered), `step` (one step of training on a batch that is there already) and `epoch` (`fit` over all
-training images). The best of several rounds counts, since whatever disturbs a measurement makes it slower; ratios are
-of times, to the arm named first.
+training images). Ratios are of times, to the arm named first: of the medians over several rounds, and of the best
+rounds, since whatever else the machine does makes a round slower.
 """
 
 import argparse
+import datetime
 import functools
 import os
 import platform
@@ -209,8 +210,8 @@ def take_turns(arms, rounds):
 
 
 def tabulate(part, count, seconds):
-    """A row for each arm: seconds for `count` images, images per second, and the time as a ratio to the first arm's."""
-    first = next(iter(seconds.values())).min()
+    """A row for each arm: seconds for `count` images, images a second in the median, and ratios to the first arm."""
+    first = next(iter(seconds.values()))
     return [
         {
             "part": part,
@@ -218,8 +219,9 @@ def tabulate(part, count, seconds):
             "best_seconds": round(times.min(), 4),
             "median_seconds": round(float(np.median(times)), 4),
             "rounds": len(times),
-            "images_per_second": round(count / times.min(), 1),
-            "times_the_first": round(times.min() / first, 3),
+            "images_per_second": round(count / np.median(times), 1),
+            "times_the_first": round(np.median(times) / np.median(first), 3),
+            "best_times_the_first": round(times.min() / first.min(), 3),
         }
         for name, times in seconds.items()
     ]
@@ -228,15 +230,24 @@ def tabulate(part, count, seconds):
 def machine():
     """What the figures belong to."""
     packages = {name: version(name) for name in ("keras", "tensorflow", "opencv-python-headless")}
-    return {"machine": f"{processor()}, {os.cpu_count()} cores", "python": platform.python_version(), **packages}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{processor()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        **packages,
+    }
 
 
 def finish(rows, csv):
-    """Print the table; write it, with the machine, if a file is named."""
+    """Print the table; if a file is named, put it there, with the machine, in place of earlier rows of its parts."""
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     if csv:
-        table.assign(**machine()).to_csv(csv, index=False)
+        table = table.assign(**machine())
+        if os.path.exists(csv):
+            before = pd.read_csv(csv)
+            table = pd.concat([before[~before["part"].isin(table["part"])], table])
+        table.to_csv(csv, index=False)
 
 
 def main():
@@ -244,7 +255,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(parts), help=f"of {', '.join(parts)}; all by default")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--csv", help="write the table to this file, too")
+    parser.add_argument("--csv", help="put the table into this file, too, in place of its parts there")
     options = parser.parse_args()
     data = load_data(REAL, SIZE)
     rows = []

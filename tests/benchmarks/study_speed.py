@@ -1,13 +1,15 @@
 """How many runs of a study this machine does in an hour, arms taking turns; then what a step could do at most.
 
-    python tests/benchmarks/study_speed.py --rounds 3 --csv gc_tutorial/study/results/study_speed.csv
+    python tests/benchmarks/study_speed.py --csv gc_tutorial/study/results/study_speed.csv
 
 `runs`: the runs of a plan, trained by a plain loop as a reader would write it (Keras's augmenting layers in
 `tf.data`, a new model each time, `fit` with held-out data), by one process with two threads, by two workers with one
 thread each, and by that one process in bfloat16. Each arm is a process of its own, which first trains one epoch to
-warm up; starting it is not counted. `limits`: floating-point operations a second of a training step, of one without
+warm up; starting it is not counted. Beside the seconds stands how far the losses are from those of one process.
+`limits`: floating-point operations a second of a training step, of one without
 dropout and of its kernels alone, beside those of a large matrix product and a large convolution of the same process.
-`store`: keeping one more run in a folder of many.
+`store`: keeping one more run in a folder of many. `first_step`: short runs whose optimizer and metric create their
+variables before the first step, as in a study, or in it, as Keras does by itself.
 """
 
 import argparse
@@ -25,11 +27,14 @@ import tensorflow as tf
 
 from gc_tutorial import build_cnn
 from gc_tutorial.data.horses_or_humans import NAME as REAL
-from gc_tutorial.study import engine, store
+from gc_tutorial.models import loss_for
+from gc_tutorial.study import engine, store, training
 from gc_tutorial.study.datasets import examples
+from gc_tutorial.study.factors import ARMS as ARMS_OF_STUDIES
 from gc_tutorial.study.runs import Run
 
 COUNTS = {94: 4, 150: 2}
+LOSSES = ("train_loss", "clean_loss", "heldout_loss")
 STORED = (10, 100, 1_000, 5_000)
 ARMS = (
     "a plain loop over fit",
@@ -37,6 +42,7 @@ ARMS = (
     "two workers, one thread each",
     "one process, two threads, bfloat16",
 )
+FIRST_STEP = ("variables before the first step", "variables in the first step")
 CONVOLUTION = (32, 94, 64, 64)  # images, side, channels in, channels out
 
 
@@ -59,40 +65,49 @@ def plain_loop(runs):
 
 
 def train_all(arm, runs):
-    """The seconds that an arm takes for the runs, in this process."""
+    """The seconds that an arm takes for the runs, in this process, and the losses of each run's last epoch."""
     if arm == ARMS[0]:
         plain_loop([replace(runs[0], epochs=1)])
         began = time.perf_counter()
         plain_loop(runs)
-        return time.perf_counter() - began
+        return time.perf_counter() - began, {}
     options = {"workers": 1, "threads": 2} if arm in (ARMS[1], ARMS[3]) else {"workers": 2, "threads": 1}
     warm = [replace(run, epochs=1) for run in runs[:2]]  # one for each worker; they end about together
     with engine.started(**options) as compute:
         list(compute(warm))
         began = time.perf_counter()
-        list(compute(runs))
-        return time.perf_counter() - began
+        trained = list(compute(runs))
+        seconds = time.perf_counter() - began
+    last = {run.name: result["rows"][-1] for run, result in trained}
+    return seconds, {f"{name} {loss}": row[loss] for name, row in sorted(last.items()) for loss in LOSSES}
 
 
 def measure_runs(rounds, epochs):
     rows = []
     for size in COUNTS:
-        seconds = {arm: [] for arm in ARMS}
+        seconds, losses = {arm: [] for arm in ARMS}, {}
         for number in range(rounds):
             first = number % len(ARMS)  # nobody always goes first
             for arm in ARMS[first:] + ARMS[:first]:
-                seconds[arm].append(_elsewhere(arm, size, epochs))
-        plain = np.median(seconds[ARMS[0]])
-        for arm, taken in seconds.items():
-            each = np.array(taken) / COUNTS[size]
-            figures = {"median": np.median(each), "best": each.min()}
+                taken, losses[arm] = _elsewhere(arm, size, epochs)
+                seconds[arm].append(taken / COUNTS[size])
+        plain, one = np.array(seconds[ARMS[0]]), losses[ARMS[1]]
+        for arm, each in seconds.items():
+            figures = {"median_seconds": np.median(each), "best_seconds": min(each)}
+            figures["times_the_first"] = np.median(each) / np.median(plain)
+            figures["best_times_the_first"] = min(each) / plain.min()
             rows.append(
                 {"part": "runs", "arm": arm, "image_size": size, "epochs": epochs, "rounds": rounds}
-                | {f"{name}_seconds": round(float(value), 3) for name, value in figures.items()}
-                | {"times_the_first": round(float(COUNTS[size] * np.median(each) / plain), 3)}
+                | {name: round(float(value), 3) for name, value in figures.items()}
+                | {"losses_differ_by": farthest(losses[arm], one)}
             )
             print(rows[-1], file=sys.stderr, flush=True)
     return rows
+
+
+def farthest(some, others):
+    """How far apart losses of the same names are at most, or None where there are none."""
+    return max((abs(value - others[name]) for name, value in some.items()), default=None)
 
 
 def _elsewhere(arm, size, epochs):
@@ -169,9 +184,11 @@ def measure_store(rounds):
         with tempfile.TemporaryDirectory() as folder:
             for number in range(count):
                 store.write_run(folder, f"run{number}", {"plan": "P"}, {"rows": rows})
-            began = time.perf_counter()
-            store.read_results(folder)
-            reading = (time.perf_counter() - began) / count
+            reading = []
+            for _ in range(rounds):
+                began = time.perf_counter()
+                store.read_results(folder)
+                reading.append((time.perf_counter() - began) / count)
             kept = []
             for number in range(count, count + 10 * rounds):
                 began = time.perf_counter()
@@ -179,31 +196,78 @@ def measure_store(rounds):
                 kept.append(time.perf_counter() - began)
         figures.append(
             {"part": "store", "arm": f"{count} runs in the folder", "rounds": 10 * rounds}
-            | {"reading_ms_per_run": round(1000 * reading, 3), "median_ms_to_keep": round(1000 * np.median(kept), 3)}
+            | {"reading_ms_per_run": round(1000 * np.median(reading), 3)}
+            | {"median_ms_to_keep": round(1000 * np.median(kept), 3), "best_ms_to_keep": round(1000 * min(kept), 3)}
         )
     return figures
 
 
+def train_short_runs(arm):
+    """Processor seconds of 14 short runs, which the tracing of their steps fills, and the losses of each."""
+    if arm == FIRST_STEP[1]:
+        training.compile_model = lambda model, optimizer: model.compile(
+            optimizer, loss_for(model), metrics=["accuracy"]
+        )
+    shape = {"network": "small_cnn", "image_size": 8, "augmentation": "none", "train_examples": 100}
+    run = Run("digits", 1e-3, 1, 0, **shape)
+    runs = [replace(run, arm=arm) for arm in ARMS_OF_STUDIES if arm != "recompiled"]
+    runs += [replace(run, optimizer=optimizer) for optimizer in ("sgd", "adam", "adamw")]
+    training.train(replace(run, seed=1))
+    began = time.process_time()
+    rows = [training.train(run)["rows"] for run in runs]
+    seconds = time.process_time() - began
+    return seconds, {f"{number} {loss}": row[-1][loss] for number, row in enumerate(rows) for loss in LOSSES}
+
+
+def measure_first_step(rounds):
+    taken, losses = {arm: [] for arm in FIRST_STEP}, {}
+    for number in range(rounds):
+        for arm in FIRST_STEP[:: (-1) ** number]:
+            seconds, losses[arm] = _elsewhere(arm, 8, 1)
+            taken[arm].append(seconds)
+    first = taken[FIRST_STEP[0]]
+    return [
+        {"part": "first_step", "arm": arm, "rounds": rounds}
+        | {"median_seconds": round(float(np.median(each)), 3), "best_seconds": round(min(each), 3)}
+        | {"times_the_first": round(float(np.median(each) / np.median(first)), 3)}
+        | {"losses_differ_by": farthest(losses[arm], losses[FIRST_STEP[0]])}
+        for arm, each in taken.items()
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "parts", nargs="*", default=["runs", "limits", "store"], help="of runs, limits, store; all by default"
-    )
+    parser.add_argument("parts", nargs="*", default=[*PARTS], help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--csv", help="write the table to this file, too")
-    parser.add_argument("--arm", choices=ARMS, help="measure this arm alone, in this process, and print its seconds")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--csv", help="put the table into this file, too, in place of its parts there")
+    parser.add_argument(
+        "--arm", choices=ARMS + FIRST_STEP, help="measure this arm alone, in this process, and print its seconds"
+    )
     parser.add_argument("--size", type=int, default=94)
     options = parser.parse_args()
     if options.arm:
         if options.arm == ARMS[3]:
             keras.config.set_dtype_policy("mixed_bfloat16")
-        print(train_all(options.arm, plan(options.size, options.epochs)))
+        found = (
+            train_short_runs(options.arm)
+            if options.arm in FIRST_STEP
+            else train_all(options.arm, plan(options.size, options.epochs))
+        )
+        print(json.dumps(found))
         return
-    rows = measure_runs(options.rounds, options.epochs) if "runs" in options.parts else []
-    rows += measure_limits(5 * options.rounds) if "limits" in options.parts else []
-    rows += measure_store(options.rounds) if "store" in options.parts else []
+    rows = []
+    for part in options.parts:
+        rows += PARTS[part](options)
     speed.finish(rows, options.csv)
+
+
+PARTS = {
+    "runs": lambda options: measure_runs(options.rounds, options.epochs),
+    "limits": lambda options: measure_limits(5 * options.rounds),
+    "store": lambda options: measure_store(3 * options.rounds),
+    "first_step": lambda options: measure_first_step(options.rounds),
+}
 
 
 if __name__ == "__main__":

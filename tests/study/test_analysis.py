@@ -114,7 +114,7 @@ def test_diverged_runs_are_left_out_in_pairs_and_counted():
     table.loc[lost, ["status", "train_loss", "test_loss"]] = ["diverged", np.nan, np.nan]
     found = row(paired_differences(table), "train_loss")
     assert (found["difference"], found["seeds"], found["diverged"], found["baseline"]) == (-1.0, 2, 1, 2.0)
-    assert "1 left out in which a run diverged" in verdict(found)
+    assert "1 left out because a run diverged" in verdict(found)
 
 
 def test_the_goal_is_where_the_finished_baseline_ends():
@@ -230,7 +230,7 @@ def test_an_inner_interval_lies_around_the_difference():
 
 def test_a_verdict_in_full():
     assert said(seeds=4, diverged=2, difference=0.05, t_low=0.03, t_high=0.07) == (
-        "helps: higher by 5.0 points (95% interval 3.0 to 7.0), 4 seeds; 2 left out in which a run diverged"
+        "helps: higher by 5.0 points (95% interval 3.0 to 7.0), 4 seeds; 2 left out because a run diverged"
     )
     assert said(outcome="train_loss", seeds=4, difference=0.05, t_low=0.03, t_high=0.07) == (
         "hurts: higher by 0.050 (95% interval 0.030 to 0.070), 4 seeds"

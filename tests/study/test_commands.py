@@ -260,9 +260,9 @@ ROW = {"epoch": 1, "train_loss": 1.0, "seconds": 1.0, "status": "finished", "end
 @pytest.mark.parametrize(
     ("run", "told"),
     [
-        ({"rows": [{}]}, "its column epoch is missing or of another kind"),
-        ({"rows": [{**ROW, "seconds": "x"}]}, "its column seconds is missing or of another kind"),
-        ({"rows": [{**ROW, "train_loss": [1]}]}, "its column train_loss is missing or of another kind"),
+        ({"rows": [{}]}, "its column epoch is missing or has the wrong type"),
+        ({"rows": [{**ROW, "seconds": "x"}]}, "its column seconds is missing or has the wrong type"),
+        ({"rows": [{**ROW, "train_loss": [1]}]}, "its column train_loss is missing or has the wrong type"),
         ({"rows": [ROW], "kernels": 5}, "is not a run of a study"),
         ({"rows": [ROW], "figures": ["a"]}, "is not a run of a study"),
         ({"rows": [ROW], "counts": 5}, "is not a run of a study"),
@@ -431,7 +431,7 @@ def test_a_damaged_run_is_named_where_it_is_left_out(two_runs, capsys):
     assert main(["study", str(path), str(folder), "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert f"{run.name}.json is damaged; its run is repeated." in said
-    assert "notes.json is not a whole run, and is left as it is." in said
+    assert "notes.json is not a complete run, and was left unchanged." in said
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,12 @@ def pretended_horses(monkeypatch):
         train_images, train_labels, test = images, labels, Test()
 
     monkeypatch.setattr(datasets, "load_data", lambda *arguments, **keywords: Data)
-    datasets._load.cache_clear()
+    kept = (datasets._load, datasets._folds_of, datasets.examples)
+    for cached in kept:
+        cached.cache_clear()
     yield Data
-    datasets._load.cache_clear()
+    for cached in kept:
+        cached.cache_clear()
 
 
 def places(images):

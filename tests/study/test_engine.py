@@ -1,5 +1,6 @@
 """Studies in one process, in several, on a cluster, killed and gone on with. Training is real, on small digits."""
 
+import asyncio
 import contextlib
 import math
 import os
@@ -100,6 +101,31 @@ def count(folder):
     return len(list(folder.glob("*.json")))
 
 
+@contextlib.contextmanager
+def halted(plan_file, folder, *arguments, kept=1, later=0.0):
+    """A study that stands still, `later` seconds after so many runs were kept, and before its last one was.
+
+    SIGCONT lets it go on. In the end it is killed.
+    """
+    before = set(folder.glob("*.json"))
+    for seconds in (later, 0, 0, 0, 0):  # on a busy machine a study may end before this process looks again
+        process = study(plan_file, folder, *arguments)
+        try:
+            until(lambda: count(folder) >= kept, process)
+            time.sleep(seconds)
+            os.killpg(process.pid, signal.SIGSTOP)
+            if count(folder) < RUNS:
+                yield process
+                return
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        for path in set(folder.glob("*.json")) - before:
+            path.unlink()
+    pytest.fail("every study ended before it could be halted")
+
+
 def workers_of(process):
     """The processes that compute: grandchildren, started by Dask's nannies."""
     import psutil
@@ -120,11 +146,9 @@ def test_the_confirming_runs_are_at_the_rates_that_tuning_chose(plan_file, undis
 
 def test_killed_at_random_moments_it_ends_with_the_same_table(plan_file, undisturbed, tmp_path):
     for kept in (1, 4):
-        process = study(plan_file, tmp_path)
-        until(lambda kept=kept: count(tmp_path) >= kept, process)
-        time.sleep(0.1 * kept)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        with halted(plan_file, tmp_path, kept=kept, later=0.1 * kept) as process:
+            os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
         assert count(tmp_path) >= kept
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     finish(study(plan_file, tmp_path))
@@ -133,10 +157,10 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(plan_file, undistu
 
 
 def test_two_workers_give_the_same_table_also_where_one_is_killed_in_a_run(plan_file, undisturbed, tmp_path):
-    process = study(plan_file, tmp_path, "--workers", "2")
-    until(lambda: count(tmp_path) >= 1, process)
-    workers_of(process)[0].send_signal(signal.SIGKILL)
-    finish(process)
+    with halted(plan_file, tmp_path, "--workers", "2") as process:
+        workers_of(process)[0].send_signal(signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGCONT)
+        finish(process)
     assert count(tmp_path) == RUNS
     pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
 
@@ -145,15 +169,15 @@ def test_a_second_command_in_the_folder_is_refused_in_one_sentence(plan_file, tm
     with store.locked(tmp_path):
         assert main(["study", str(plan_file), str(tmp_path)]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("error: Another command is at work in")
+    assert err.startswith("error: Another command is using")
     assert err.count("\n") == 1
 
 
 def test_interrupted_it_ends_soon_with_one_sentence(plan_file, tmp_path):
-    process = study(plan_file, tmp_path, "--workers", "2")
-    until(lambda: count(tmp_path) >= 1, process)
-    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal reaches all of them
-    _, err = process.communicate(timeout=300)
+    with halted(plan_file, tmp_path, "--workers", "2") as process:
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal reaches all of them
+        os.killpg(process.pid, signal.SIGCONT)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     said = [line for line in err.replace("\r", "\n").splitlines() if line.strip() and "epoch" not in line]
     assert said == ["stopped; run the same command again to continue"]
@@ -167,22 +191,19 @@ def computed(runs, **options):
         yield from compute(runs)
 
 
-def test_a_scheduler_that_does_not_answer_is_told_within_fifteen_seconds(monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_told_after_our_limit(monkeypatch):
     assert engine.TIMEOUT <= 10  # seconds; too slow to wait for here
-    monkeypatch.setattr(engine, "TIMEOUT", 2)
-    with socket.socket() as silent:  # it accepts, and says nothing
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        for address in (
-            f"tcp://127.0.0.1:{silent.getsockname()[1]}",
-            "tcp://127.0.0.1:9",
-            "nonsense:// ",
-            "tls://127.0.0.1:9",
-        ):
-            began = time.monotonic()
-            with pytest.raises(EngineError, match="does not answer"):
+    monkeypatch.setattr(engine, "TIMEOUT", 1)
+    with socket.socket() as silent, socket.socket() as refusing:
+        for one in (silent, refusing):
+            one.bind(("127.0.0.1", 0))
+        silent.listen()  # it accepts, and says nothing
+        quiet, closed = (f"127.0.0.1:{one.getsockname()[1]}" for one in (silent, refusing))
+        for address in (f"tcp://{quiet}", f"tcp://{closed}", "nonsense:// ", f"tls://{closed}"):
+            with pytest.raises(EngineError, match="did not answer within 1 seconds") as error:
                 list(computed([SMALL], scheduler=address))
-            assert time.monotonic() - began < 60  # not for ever, though the machine may be busy
+            if address.startswith("tcp"):
+                assert type(error.value.__cause__) is asyncio.TimeoutError  # not of Dask, which waits for 30 seconds
 
 
 @pytest.fixture
@@ -279,7 +300,7 @@ def test_other_images_of_the_same_name_are_told_and_not_mixed(plan_file, undistu
     [
         ({"plan": "other"}, {}, r"belongs to the plan 'other', and not to 'digits'. Nothing was changed"),
         ({"optimizer": "sgd"}, {}, "belongs to the plan None, and not to 'digits'"),
-        ({"plan": "digits"}, {"seconds": "x"}, "its column seconds is missing or of another kind"),
+        ({"plan": "digits"}, {"seconds": "x"}, "its column seconds is missing or has the wrong type"),
     ],
 )
 def test_runs_are_not_put_back_beside_those_of_another_plan(plan_file, undisturbed, tmp_path, configuration, row, told):

@@ -69,7 +69,7 @@ def test_with_batch_normalization_both_measures_of_the_training_loss_must_agree(
     assert found(rule, table).count("helps;") == 2
     table.loc[table["network"] == "cnn_bn", "train_loss"] = 0.5
     said = found(rule, table)
-    assert said.count("helps;") == 1 and said.count("gives another verdict, so this one does not count") == 1
+    assert said.count("helps;") == 1 and said.count("gives a different verdict, so this one does not count") == 1
     change = {"kind": "interaction", "outcome": "clean_loss", "by": "clean_loss", "scale": "log", "factor": "network"}
     change["levels"] = [["cnn", "cnn_bn"]]
     smaller = pd.concat([confirming(gain=0.5), confirming(gain=0.1, network="cnn_bn")])
@@ -137,11 +137,11 @@ def test_speed_in_general_needs_further_data_sets():
     rule = {**SPEED, "networks": ["cnn"], "further_sets": 2, "not_counted": ["horses_or_humans"], "edge_counts": False}
     tables = {one: confirming(data=one, gain=0.4) for one in ("horses_or_humans", "flowers", "digits")}
     tuned = pd.concat([made_table(data=one, gain=0.4) for one in tables])
-    assert "training is shown on 2 other data sets, enough for the rule (2 needed)" in found(
+    assert "training is shown on 2 of the other data sets, enough for the rule (2 needed)" in found(
         rule, pd.concat(tables.values()), tuned
     )
     del tables["digits"]
-    assert "training is shown on 1 other data sets, too few" in found(rule, pd.concat(tables.values()), tuned)
+    assert "training is shown on 1 of the other data sets, too few" in found(rule, pd.concat(tables.values()), tuned)
 
 
 def test_the_correction_of_speed_is_within_its_family(monkeypatch):
@@ -151,7 +151,7 @@ def test_the_correction_of_speed_is_within_its_family(monkeypatch):
     seen = []
     monkeypatch.setattr("gc_tutorial.study.evidence.answers_speed.holm", lambda p: seen.append(len(p)) or p)
     monkeypatch.setattr("gc_tutorial.study.evidence.speed.holm", lambda p: p * 0 + 1)
-    assert "shown on 1 other data sets, enough" in found(rule, table, made_table(gain=0.4))
+    assert "shown on 1 of the other data sets, enough" in found(rule, table, made_table(gain=0.4))
     assert seen == [1, 1, 2, 2]
 
 

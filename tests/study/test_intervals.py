@@ -1,7 +1,9 @@
 """Intervals, corrections and numbers of seeds, against their formulas."""
 
+import gc
 import math
 import re
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -95,6 +97,26 @@ def test_there_is_no_share_of_nothing():
 
 
 # ----- several tests, and numbers of seeds
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_garbage_collector_is_as_it_was(frozen):
+    """What `gc_tutorial.start` has hidden from it stays hidden."""
+
+    class Cycle:
+        def __init__(self):
+            self.itself = self
+
+    kept = Cycle()
+    reference = weakref.ref(kept)
+    gc.freeze() if frozen else gc.unfreeze()
+    try:
+        holm([0.01, 0.02])
+        del kept
+        gc.collect()
+        assert (reference() is None) is not frozen
+    finally:
+        gc.freeze()
 
 
 def test_holms_correction():

@@ -156,14 +156,14 @@ def test_a_name_that_a_file_can_have_stays_whole(letter, most):
         ("1e-2]", "0.0]", "learning_rate=0 is not valid"),
         ("1e-2]", "inf]", "learning_rate=inf is not a number"),
         ("1e-2]", "nan]", "learning_rate=nan is not a number"),
-        ("[1e-3, 1e-2]", "{ best = 1 }", r"learning_rate=\{'best': 1\} is not valid. Write for example"),
+        ("[1e-3, 1e-2]", "{ best = 1 }", r"learning_rate=\{'best': 1\} is not valid. Write, for example,"),
         ("[1e-3, 1e-2]", '{ tuned = "clean_loss", of = ["weights"] }', r"learning_rate=.* is not valid"),
         ("confirmation = [200]", "confirmation = [200, 101]", "seed 101 is in tuning and in confirmation"),
         ("confirmation = [200]", "confirmation = [7]", "seed 7 was seen in the first studies"),
         ("confirmation = [200]", 'confirmation = ["a"]', "seed 'a' is not a whole number"),
         ("confirmation = [200]", "practice = [200]", "seeds of 'practice' are unknown"),
         ("[[runs]]", "[[runs]]\nseeds = [55]", "seed 55 of a block is not among the seeds of tuning"),
-        ("[[runs]]", "[rules.x]", "it plans no runs"),
+        ("[[runs]]", "[rules.x]", "the plan has no runs"),
         ("[[runs]]", "[runs]", r"\[runs\] has the wrong form"),
         ("[seeds]", "[seeds", "not valid TOML"),
         (
@@ -315,7 +315,7 @@ FACTORS = (
 )
 UNSHIFTED = "clean_loss, clean_accuracy, heldout_loss, heldout_accuracy, heldout_auc, train_loss"
 MEASURED = UNSHIFTED.replace("train_loss", "shifted_loss, shifted_accuracy, shifted_auc, train_loss")
-TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
+TUNED = 'Write, for example, { tuned = "clean_loss", best = 1 }.'
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ TUNED = 'Write for example { tuned = "clean_loss", best = 1 }.'
             "the outcome 'heldout_loss' is not measured on 'flowers' with the split 'all'. Choose from: clean_loss, "
             "clean_accuracy, train_loss.",
         ),
-        ("[[runs]]", "[rules.x]", "it plans no runs. Add a block [[runs]] with the factors."),
+        ("[[runs]]", "[rules.x]", "the plan has no runs. Add a block [[runs]] with the factors."),
         ("[[runs]]", "[runs]", "[runs] has the wrong form. See the plans that come with the package."),
         ('title = "A study"', "rules = 3", "[rules] has the wrong form. See the plans that come with the package."),
     ],

@@ -244,6 +244,14 @@ def test_readme_and_answers_say_what_it_costs():
     for arms in (most["ratio", "gradient"], most["ratio", "update"]), (on_torch["gradient"], on_torch["update"]):
         assert "{} longer with GC and {} longer with GC on the update".format(*arms) in answers
     assert f"reach {most['ratio_high', 'gradient']} and {most['ratio_high', 'update']})" in answers
+    empty = torch.loc["empty"].set_index("model").loc["transformer block", "ratio"]
+    assert f"took {empty:.2f} times as long in the same measurement" in answers
+    for edition, said in {
+        "": "adds nothing took {} longer",
+        "ja": "訓練 1 ステップにかかる時間が {} 延びました",
+    }.items():
+        start = (ROOT / "notebooks" / edition / "00_start_here.py").read_text(encoding="utf-8")
+        assert said.format(f"{empty - 1:.0%}") in " ".join(start.replace("\n#", "").split())
 
 
 def test_a_study_of_which_nothing_has_run(monkeypatch):

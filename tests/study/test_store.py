@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import os
@@ -256,7 +257,7 @@ def test_without_a_home_folder_a_tilde_is_told(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(store.Path, "expanduser", homeless)
-    with told("'~/runs' begins with ~, and there is no home folder. Give a full path."), store.locked("~/runs"):
+    with told("'~/runs' begins with ~, but there is no home folder. Give a full path."), store.locked("~/runs"):
         pass
 
 
@@ -288,7 +289,7 @@ def test_the_folder_is_free_again_also_after_an_error(tmp_path):
 
 
 def test_a_folder_in_use_in_full(tmp_path):
-    message = f"Another command is at work in {tmp_path}. Wait until it ends, or choose another folder."
+    message = f"Another command is using {tmp_path}. Wait until it ends, or choose another folder."
     with store.locked(tmp_path), told(message), store.locked(tmp_path):
         pass
 
@@ -388,8 +389,8 @@ def test_runs_are_read_in_the_order_of_their_names(tmp_path):
 def test_what_differs_in_full(tmp_path, other, differing):
     results = store.Results(configurations={"first": CONFIGURATION, "run": other})
     with told(
-        f"{tmp_path / 'run'}.json is a run of another configuration: {differing}. Nothing was changed. Choose another "
-        "folder, or use the configuration that this folder was begun with."
+        f"{tmp_path / 'run'}.json is a run with a different configuration: {differing}. Nothing was changed. "
+        "Choose another folder, or use the configuration that this folder was begun with."
     ):
         store.check_same(results, CONFIGURATION, tmp_path)
 
@@ -445,26 +446,28 @@ import sys
 from gc_tutorial.study import store
 with store.locked(sys.argv[1]) as folder:
     print("locked", flush=True)
-    for number in range(10_000):
+    for number in range(1_000_000):  # until it is killed
         rows = [{"number": number, "epoch": epoch, "loss": epoch / 7} for epoch in range(200)]
         store.write_run(folder, f"run{number % 3}", {"plan": "x"}, {"rows": rows})
 """
 
 
-def write_in_another_process(folder):
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout.readline() == "locked\n"
-    return writer
+@contextlib.contextmanager
+def writing_in_another_process(folder):
+    """Gives the process, which is killed in the end."""
+    command = [sys.executable, "-c", WRITER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        try:
+            assert writer.stdout.readline() == "locked\n"
+            yield writer
+        finally:
+            writer.kill()
 
 
 def test_a_second_command_is_refused_and_a_killed_one_leaves_the_folder_free(tmp_path):
-    writer = write_in_another_process(tmp_path)
-    try:
-        with pytest.raises(store.StoreError, match="Another command is at work"), store.locked(tmp_path):
-            pass
-    finally:
-        writer.kill()
-        writer.wait()
+    refused = pytest.raises(store.StoreError, match="Another command is using")
+    with writing_in_another_process(tmp_path), refused, store.locked(tmp_path):
+        pass
     with store.locked(tmp_path):
         pass
 
@@ -472,12 +475,13 @@ def test_a_second_command_is_refused_and_a_killed_one_leaves_the_folder_free(tmp
 def test_killed_while_writing_it_leaves_whole_runs(tmp_path):
     moments = random.Random(0)
     for _ in range(6):
-        writer = write_in_another_process(tmp_path)
-        while not any(tmp_path.glob("*.json")):  # a busy machine may take long to write the first
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0.01, 0.2))
-        writer.send_signal(signal.SIGKILL)
-        assert writer.wait() == -signal.SIGKILL
+        with writing_in_another_process(tmp_path) as writer:
+            ends = time.monotonic() + 300
+            while not any(tmp_path.glob("*.json")):  # a busy machine may take long to write the first
+                assert writer.poll() is None and time.monotonic() < ends, "nothing is written"
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0.01, 0.2))
+        assert writer.returncode == -signal.SIGKILL
         results = store.read_results(tmp_path)
         assert results.damaged == []
         assert all(len(run["rows"]) == 200 for run in results.runs.values())
@@ -519,5 +523,5 @@ def test_only_a_run_that_is_asked_for_is_said_to_be_repeated():
     results = store.Results(damaged=["first.json", "notes.json"])
     assert store.said_of_damaged(results, ["first", "second"]) == [
         "first.json is damaged; its run is repeated.",
-        "notes.json is not a whole run, and is left as it is.",
+        "notes.json is not a complete run, and was left unchanged.",
     ]

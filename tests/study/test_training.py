@@ -171,10 +171,18 @@ def test_a_compiled_model_measures_what_keras_would_choose(network, shape, class
     inputs = np.random.default_rng(0).integers(0, 256, (20, *shape)).astype(np.float32)
     labels = np.arange(20) % classes
     training.compile_model(model, keras.optimizers.SGD(0.1))
-    assert model.optimizer.built  # otherwise the first step is traced twice
     found = model.evaluate(inputs, labels, verbose=0, return_dict=True)
     model.compile("sgd", training.loss_for(model), metrics=["accuracy"])
     assert found == pytest.approx(model.evaluate(inputs, labels, verbose=0, return_dict=True))
+
+
+def test_the_first_step_of_a_compiled_model_is_traced_once():
+    model = build_network("small_cnn", (8, 8, 1), 10)
+    training.compile_model(model, keras.optimizers.SGD(0.1))
+    traced, step = [], model.train_step
+    model.train_step = lambda batch: traced.append(batch) or step(batch)
+    model.train_on_batch(np.zeros((10, 8, 8, 1), np.float32), np.arange(10))
+    assert len(traced) == 1
 
 
 def test_warm_up_rises_to_the_rate_within_the_first_epoch():

@@ -80,7 +80,7 @@ def _changes(found, study, rule):
     for optimizer, group in merged.groupby("optimizer", sort=False):
         change = estimate(group["value"] - group["value_before"])
         better = 1 if higher_is_better(rule["outcome"]) else -1
-        gains = better * (group["value"] + group["value_before"]).mean() >= 0  # a harm that grows is no advantage
+        gains = better * (group["value"] + group["value_before"]).mean() >= 0  # a harm that grows is not an advantage
         ends = sorted(-better * change[end] for end in ("t_low", "t_high"))
         effect = {"difference": -better * change["difference"], "t_low": ends[0], "t_high": ends[1], "scale": ""}
         effect |= {"seeds": len(group), "outcome": rule["outcome"]}
@@ -113,7 +113,9 @@ def _difference(row, name):
     if (row["t_low"] > 0 or row["t_high"] < 0) and row["p_holm"] >= 0.05:
         found.append(text("The interval excludes 0, but after the correction for several tests it is not significant."))
     if row["disagrees"]:
-        found.append(text("The other measure of the training loss gives another verdict, so this one does not count."))
+        found.append(
+            text("The other measure of the training loss gives a different verdict, so this one does not count.")
+        )
     if row["edge"]:
         found.append(at_edge())
     if row["diverged"] or row["diverged_baseline"]:
@@ -152,8 +154,8 @@ def _new_figures(found, table):
 def _general(table, rule):
     """Whether an effect is general: enough data sets with it, and none against it."""
     first = table[table["primary"]]
-    at_edge = first["edge"] & (not rule.get("edge_counts", True))
-    counted, left_out = first[~at_edge], first[at_edge]
+    uncounted = first["edge"] & (not rule.get("edge_counts", True))
+    counted, left_out = first[~uncounted], first[uncounted]
     against = {HELPS: (left_out["t_high"] < 0).any(), HURTS: (left_out["t_low"] > 0).any()}
     sets = {kind: sorted(counted.loc[counted["word"] == kind, "data"].unique()) for kind in (HELPS, HURTS)}
     for kind, other in ((HELPS, HURTS), (HURTS, HELPS)):

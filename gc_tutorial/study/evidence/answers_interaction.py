@@ -40,7 +40,7 @@ def interaction(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 
 
 def _direction(table):
-    """Of each change that is shown, its sign; of the others, 0."""
+    """The sign of each change that is shown, and 0 for the others."""
     return np.sign(table["difference"]).where(shown(table), 0)
 
 
@@ -107,7 +107,7 @@ def size_of_change(row: Mapping) -> str:
             outcome and scale.
     """
     times = units_in_one(row)
-    # Of the effect at the second level minus that at the first: the other way round than in the table.
+    # The effect at the second level minus that at the first; the table has it the other way round.
     values = [times * -row[one] for one in ("difference", "t_high", "t_low")]
     size, low, high = (digits(value) for value in values)
     if values[1] < 0 < values[2]:

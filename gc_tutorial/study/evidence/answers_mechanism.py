@@ -18,7 +18,7 @@ from gc_tutorial.study.evidence.wording import digits, listed
 
 ACCOUNTS = Words({"supported": "supported", "refuted": "refuted", "undecided": "undecided"})
 ACCOUNT = "account"  # the attribute of a table that holds the verdict on the account, by optimizer
-MIN_ARMS = 3  # a setting with so many arms is one of the ablations; the others only compare GC with no GC
+MIN_ARMS = 3  # a setting with at least this many arms is one of the ablations; the others only compare GC with no GC
 
 
 def ablations(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
@@ -161,7 +161,7 @@ def mechanism(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 
 
 def _plain(part, conditions):
-    """Of an interaction's settings, those at the first level of the other conditions."""
+    """Keep the settings of an interaction that are at the first level of the other conditions."""
     for factor, first, _ in conditions:
         if factor in part:
             part = part[part[factor] == first]

@@ -90,7 +90,7 @@ def at_loss(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     elif late["word"] == INCONCLUSIVE:
         answer = text("By the rule, inconclusive.")
     elif early["t_low"] <= 0 <= early["t_high"]:
-        answer = text("By the rule, the null was one of too few steps.")
+        answer = text("By the rule, the null result came from too few steps.")
     else:
         answer = text("GC helps there, and did so at epoch {epoch} already.", epoch=rule["epoch"])
     return [sentences([paragraph, answer])], pd.DataFrame([early, late])

@@ -35,10 +35,11 @@ def speed(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
         count = counted["data"].nunique()
         enough = table.attrs[ENOUGH] = count >= rule["further_sets"]
         table.attrs[GENERAL] = text(
-            "Faster training is shown on {count} other data sets, enough for the rule ({needed} needed). A general "
-            "claim also needs study B."
+            "Faster training is shown on {count} of the other data sets, enough for the rule ({needed} needed). A "
+            "general claim also needs study B."
             if enough
-            else "Faster training is shown on {count} other data sets, too few for a general claim ({needed} needed).",
+            else "Faster training is shown on {count} of the other data sets, too few for a general claim ({needed} "
+            "needed).",
             count=count,
             needed=rule["further_sets"],
         )
@@ -100,7 +101,7 @@ def _closed(row, rule):
     if math.isclose(row["learning_rate"], row["learning_rate_baseline"], rel_tol=1e-6):
         return text(
             "That is also the best rate without GC, so tuning closes none of the gap. Strictly by the rule, "
-            "GC is more than a larger step. Rates between those of the grid were not tried."
+            "GC is more than a larger step. Rates between the grid points were not tried."
         )
     if row["share_high"] < 0:
         return text(

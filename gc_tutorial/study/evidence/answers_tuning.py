@@ -12,7 +12,7 @@ from gc_tutorial.study.evidence.outcomes import OUTCOMES, factors
 from gc_tutorial.study.evidence.pairs import best_pairs, differences
 from gc_tutorial.study.evidence.wording import digits, listed, rate
 
-# Of the grid of rates.
+# What is said of a rate at an edge of the grid.
 EDGES = Words({"": "", "lowest": " (at the lowest edge of the grid)", "highest": " (at the highest edge of the grid)"})
 
 
@@ -40,7 +40,7 @@ def stability(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
     chosen = table[table["chosen"]]
     unsure = chosen[chosen["share"] < rule["least_share"]]
     if unsure.empty:
-        every = "Every chosen rate comes back in at least {least_share:.0%} of the draws."
+        every = "Every chosen rate is chosen again in at least {least_share:.0%} of the draws."
         return [text(every, least_share=rule["least_share"])], table
     named = [
         text(
@@ -64,7 +64,7 @@ def stability(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
 
 
 def budget(rule: dict, study: Study) -> tuple[list[str], pd.DataFrame]:
-    """What a tuning budget buys, and what a rate costs that is off by a factor."""
+    """What a tuning budget buys, and what a rate that is off by a factor costs."""
     if study.tuning.empty:
         return unanswered(), pd.DataFrame()
     found, tables = [], []

@@ -1,4 +1,4 @@
-"""The figure of a tuning budget: what to expect from the best of so many learning rates, drawn at random."""
+"""The figure of a tuning budget: what to expect from the best of k learning rates, drawn at random."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

@@ -149,7 +149,7 @@ def _limited(rows):
 
 
 def _kind(words, small):
-    """The kind of answer that the words of a case's settings make together; a gain below the margin counts for none."""
+    """The kind of answer that the words of a case's settings make together; a gain below the margin counts as none."""
     both = zip(words, small, strict=True)
     kinds = {NO_PRACTICAL_DIFFERENCE if one == HELPS and less else one for one, less in both}
     if not kinds:
@@ -162,7 +162,7 @@ def _kind(words, small):
 
 
 def _action(training, heldout):
-    """What to do, by the kinds of both answers; harm goes before gain."""
+    """What to do, by the kinds of both answers; harm takes precedence over gain."""
     both = {training, heldout}
     if OPEN in both:
         return not_yet()

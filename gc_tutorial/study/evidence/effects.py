@@ -36,7 +36,7 @@ def arm_pairs(
     Args:
         runs: `pandas.DataFrame` as from `reduce_runs`.
         by, tuning: as for `best_pairs`.
-        faster: float; no GC at so many times the rate is then one more arm, `FASTER`.
+        faster: float; no GC at this many times the rate is then one more arm, `FASTER`.
 
     Returns:
         `pandas.DataFrame` as from `best_pairs`, of all arms.
@@ -124,7 +124,7 @@ def _with_faster(runs, factor):
 
 
 def _at_rate_of_parts(runs):
-    """Of settings in which parts of GC were trained, keep only their rate, and no GC at the larger one."""
+    """In settings where parts of GC were trained, keep only the runs at their rate, and no GC at the larger one."""
     confirmed = runs[runs["stage"] == "confirmation"]
     others = []
     for _, group in confirmed.groupby(factors(runs), sort=False):

@@ -113,6 +113,11 @@ def _keys(rows):
 
 
 def mechanism_finding(ablations: pd.DataFrame) -> str:
+    """Say by how much GC lowers the training loss of an optimizer, and by how much each part of `PARTS` alone does.
+
+    Args:
+        ablations: as for `mechanism`.
+    """
     name = value_name("optimizer", ablations["optimizer"].iloc[0])
     arms = ablations.set_index("arm")
     if "gradient" not in arms.index or arms.loc["gradient", "t_low"] <= 0:

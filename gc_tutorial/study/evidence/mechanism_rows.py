@@ -105,7 +105,7 @@ def _arm(row, rule, arm):
 
 
 def condition_word(row: Mapping, remaining: float | None) -> str:
-    """Say how GC's effect changes under a condition; where the share is at most `remaining`, that so little is left."""
+    """Say how GC's effect changes under a condition; a share of at most `remaining` is said to be all that is left."""
     if not shown(row):
         return text("no change is shown")
     if row["difference"] < 0:

@@ -44,7 +44,7 @@ OUTCOMES = Words(
     }
 )
 WINDOW = 3  # last epochs, over which outcomes are averaged
-EXPLODED = 10  # a clean training loss above so many times that of a guess counts as diverged, even if finite
+EXPLODED = 10  # a clean training loss above this many times that of a guess counts as diverged, even if finite
 
 
 def factors(table: pd.DataFrame) -> list[str]:

@@ -46,7 +46,7 @@ def same_rates(table: pd.DataFrame, runs: pd.DataFrame, goals: Mapping[str, floa
 
 
 def change_with_rate(runs: pd.DataFrame, outcome: str = "heldout_accuracy") -> pd.DataFrame:
-    """By how much GC does more at the highest rate of the confirming runs than at the lowest, seed by seed.
+    """How much more GC does at the highest rate of the confirming runs than at the lowest, seed by seed.
 
     Args:
         runs: as for `same_rates`.

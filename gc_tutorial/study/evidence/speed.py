@@ -9,7 +9,7 @@ from gc_tutorial.study.evidence.intervals import estimate, holm
 from gc_tutorial.study.evidence.outcomes import by_setting, epochs_to_goal, factors
 from gc_tutorial.study.evidence.pairs import best_pairs
 
-PENALTY = 2  # a run that diverged counts with so many times its epochs
+PENALTY = 2  # a run that diverged counts with this many times its epochs
 
 
 def goals(table: pd.DataFrame, runs: pd.DataFrame, pairs: pd.DataFrame, at: float = 2 / 3) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def best_of_k(runs: pd.DataFrame, by: str = "clean_loss", outcome: str | None = 
 
 
 def shortfall(runs: pd.DataFrame, by: str = "clean_loss", factor: float = 10**0.5) -> pd.DataFrame:
-    """What a rate costs that is off by a factor, up or down, against the arm's own best rate.
+    """What a rate that is off by a factor, up or down, costs against the arm's own best rate.
 
     Between rates of the grid the mean outcome is interpolated over the logarithm of the rate; outside it is not known.
 
