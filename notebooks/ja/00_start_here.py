@@ -91,7 +91,7 @@ class GCSGD(keras.optimizers.SGD):
         return super().apply([centralize(gradient) for gradient in grads], trainable_variables)
 
 
-# %% [markdown] translates="c5c6ed6525b0"
+# %% [markdown] translates="bf5ce0385456"
 # バックエンドが PyTorch のとき、Keras のオプティマイザには、更新の計算を 1 つにまとめた（fused）高速な実装があります。自分で書いたクラスでは、それが使われません。[測定](../../gc_tutorial/study/results/README.md#speed)（英語）では、Adam を継承しただけで何も加えていないクラスでも、トランスフォーマーのブロックの訓練 1 ステップにかかる時間が 20% 延びました。`gc_tutorial` の既製のクラスなら、高速な実装がそのまま使われます（[よくある質問](../../docs/faq.md)、英語）。
 #
 # Keras がまったく呼ばないメソッドを上書きしてしまっても、訓練は何の警告もなく進みます。公開されているコードで実際にそうなることを、[ノートブック 4](04_gradient_centralization.ipynb) で示します。ですから、実行されていることを確かめる方法が要ります。

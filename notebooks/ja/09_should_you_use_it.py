@@ -450,7 +450,7 @@ from gc_tutorial.study.cost import cost_finding, cost_rows, measured_costs
 costs = measured_costs()
 Markdown(cost_finding(costs))
 
-# %% [markdown] translates="8e18d875b6fb"
+# %% [markdown] translates="9ea3d44214a4"
 # 次の表は、訓練の 1 ステップの CPU 時間が、GC なしの何倍になるかを示しています。値は、2 コアの CPU 2 種類（うち 1 種類は PyTorch 用）で、バッチサイズを 32（TensorFlow）または 4（JAX、PyTorch）として測った、中央値と 95% 信頼区間です。この区間には、マシンによる違いは含まれません。PyTorch のトランスフォーマーのブロックでは、別の測定で、GC ありで 2.0%〜3.6%、更新量への GC で 4.9%〜5.5% 延びました。
 
 # %%
