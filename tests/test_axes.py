@@ -430,26 +430,59 @@ def test_whoever_says_the_axes_is_not_warned(axes):
     np.testing.assert_allclose(before - ops.convert_to_numpy(layer.held), wanted, atol=1e-6)
 
 
-def test_many_unknown_variables_make_one_short_warning():
-    many = [custom(f"codebook_{number}", (8, 4)) for number in range(9)]
-    with pytest.warns(UserWarning, match=r"codebook_4 \(8, 4\) and 4 more") as caught:
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, " and 1 more"), (9, " and 4 more")])
+def test_many_unknown_variables_make_one_short_warning(count, more):
+    many = [custom(f"codebook_{number}", (8, 4)) for number in range(count)]
+    with pytest.warns(UserWarning) as caught:
         GCAdam().build([layer.held for layer in many])
-    assert len(caught) == 1
+    named = ", ".join(f"{layer.held.path} (8, 4)" for layer in many[:5])
+    assert [str(one.message) for one in caught] == [
+        f"Gradient centralization leaves {named}{more} alone: it is not known which axes make up a weight vector. "
+        "Pass them, as in `axes={'its/path': (0, 1)}`, or None to leave it alone."
+    ]
 
 
-def test_a_full_path_means_that_variable_alone():
+@pytest.mark.parametrize(
+    ("axes", "inner", "outer"),
+    [
+        ({"top/kernel": None, "inner": (0, 1)}, (0, 1), None),
+        ({"inner/top/kernel": None}, None, (0, 1, 2)),
+        ({"^top/kernel$": None}, (0, 1, 2), None),
+    ],
+    ids=str,
+)
+def test_a_full_path_means_that_variable_alone(axes, inner, outer):
     inputs = keras.Input((8, 8, 2))
-    inner = keras.Sequential([layers.Conv2D(2, 3, name="top", use_bias=False)], name="inner")
-    model = keras.Model(inputs, layers.Conv2D(1, 3, name="top", use_bias=False)(inner(inputs)))
+    network = keras.Sequential([layers.Conv2D(2, 3, name="top", use_bias=False)], name="inner")
+    model = keras.Model(inputs, layers.Conv2D(1, 3, name="top", use_bias=False)(network(inputs)))
     assert layer_axes(model) == {"inner/top/kernel": [0, 1, 2], "top/kernel": [0, 1, 2]}
     random = np.random.default_rng(0)
     gradients = [random.normal(size=one.shape).astype("float32") for one in model.trainable_variables]
     before = model.get_weights()
-    optimizer = GCSGD(1.0, axes={"top/kernel": None, "inner": (0, 1)})
-    optimizer.apply([ops.convert_to_tensor(one) for one in gradients], model.trainable_variables)
-    moved = [old - new for old, new in zip(before, model.get_weights(), strict=True)]
-    np.testing.assert_allclose(moved[0], gradients[0] - gradients[0].mean(axis=(0, 1), keepdims=True), atol=1e-6)
-    np.testing.assert_allclose(moved[1], gradients[1], atol=1e-6)
+    GCSGD(1.0, axes=axes).apply([ops.convert_to_tensor(one) for one in gradients], model.trainable_variables)
+    for old, new, gradient, axis in zip(before, model.get_weights(), gradients, (inner, outer), strict=True):
+        wanted = gradient if axis is None else gradient - gradient.mean(axis=axis, keepdims=True)
+        np.testing.assert_allclose(old - new, wanted, atol=1e-6)
+
+
+def test_the_order_in_which_axes_are_given_does_not_matter():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(3, use_bias=False), layers.Dense(3, use_bias=False)])
+    first, second = (layer.kernel.path for layer in model.layers)
+    gradient = np.random.default_rng(0).normal(size=(3, 3)).astype("float32")
+    for names in ((first, second), (first.split("/", 1)[1], second.split("/", 1)[1])):  # whole paths, and their ends
+        before = model.get_weights()
+        axes = {names[1]: None, names[0]: 0}
+        GCSGD(1.0, axes=axes).apply([ops.convert_to_tensor(gradient)] * 2, model.trainable_variables)
+        moved = [old - new for old, new in zip(before, model.get_weights(), strict=True)]
+        np.testing.assert_allclose(moved[0], gradient - gradient.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(moved[1], gradient, atol=1e-6)
+
+
+def test_saved_axes_are_not_taken_for_those_of_another_network():
+    saved = GCSGD(axes={"codebook": None})
+    saved.build([custom("codebook", (8, 4)).held])
+    with pytest.raises(ValueError, match=r"^No variable has a path for \['.*codebook'\]"):
+        GCSGD.from_config(saved.get_config()).build([custom("table", (8, 4)).held])
 
 
 def test_two_variables_with_one_path_and_different_axes():

@@ -5,6 +5,7 @@ Everything here runs on whichever backend Keras was told to use; `tests/test_bac
 
 import ast
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -51,9 +52,17 @@ def in_pytorch_layout(gradient):
     return np.moveaxis(gradient, 0, -1)
 
 
+def rounding(array):
+    """The most that float32 may lose in the mean of a weight vector and in what is left without it."""
+    return (array[..., 0].size + 4) * (2**-24 * float(np.abs(array).max()) + 2**-126)  # below that all may become 0
+
+
 # The formula
 
+LEVEL = np.full((4, 4, 4, 4, 4), 86.7707, np.float32)  # whose mean TensorFlow gets wrong by 1e-4
 
+
+@hypothesis.example(LEVEL)
 @hypothesis.given(tensors(min_side=0))
 def test_centralize_is_the_papers_formula(gradient):
     result = centralize(gradient)
@@ -61,9 +70,10 @@ def test_centralize_is_the_papers_formula(gradient):
     if gradient.ndim < 2:
         np.testing.assert_array_equal(to_numpy(result), gradient)
     elif gradient.size:
-        np.testing.assert_allclose(to_numpy(result), in_pytorch_layout(gradient), atol=1e-4)
+        np.testing.assert_allclose(to_numpy(result), in_pytorch_layout(gradient), atol=rounding(gradient))
 
 
+@hypothesis.example(LEVEL, 0.0, random.Random(0))
 @hypothesis.given(tensors(), st.floats(-3, 3, width=32), st.randoms(use_true_random=False))
 def test_centralize_is_an_orthogonal_projection(gradient, factor, random):
     hypothesis.assume(gradient.ndim >= 2)
@@ -71,9 +81,11 @@ def test_centralize_is_an_orthogonal_projection(gradient, factor, random):
     kept = to_numpy(centralize(gradient))
     removed = gradient - kept
     tolerance = 1e-5 * (1 + np.square(gradient).sum())
-    np.testing.assert_allclose(to_numpy(centralize(kept)), kept, atol=1e-4)
+    np.testing.assert_allclose(to_numpy(centralize(kept)), kept, atol=3 * rounding(gradient))
     np.testing.assert_allclose(
-        to_numpy(centralize(gradient + factor * other)), kept + factor * to_numpy(centralize(other)), atol=1e-3
+        to_numpy(centralize(gradient + factor * other)),
+        kept + factor * to_numpy(centralize(other)),
+        atol=3 * (rounding(gradient) + abs(factor) * rounding(other)),
     )
     np.testing.assert_allclose((kept * removed).sum(axis=all_but_last(kept)), 0, atol=tolerance)
     assert np.linalg.norm(kept) <= np.linalg.norm(gradient) * (1 + 1e-5)
@@ -531,9 +543,10 @@ def test_sparse_gradients_stay_sparse(mode, axes):
     before = model.get_weights()[0]
     model.compile(optimizer=centralized(Spy)(learning_rate=0.1, centralize=mode, axes=axes), loss="mse")
     model.fit(np.array([[0, 1], [1, 2]]), np.ones((2, 1)), verbose=0)
-    moved = np.abs(model.get_weights()[0] - before).max(axis=1) > 0
+    moved = model.get_weights()[0] - before
     assert any(reached)
-    np.testing.assert_array_equal(moved, [True, True, True, False, False, False])
+    np.testing.assert_array_equal(np.abs(moved).max(axis=1) > 0, [True, True, True, False, False, False])
+    assert (np.abs(moved[:3].mean(axis=1)) > 1e-4).all()  # they are not centralized either
 
 
 # Serialization
