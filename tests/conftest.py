@@ -31,11 +31,13 @@ def pytest_configure(config):
     os.environ["TFDS_DATA_DIR"] = folder.name  # TFDS reads it when it is imported, which many tests do without
     config.stash[STDERR] = os.dup(2)  # which is captured during a test
     config.add_cleanup(lambda: os.close(config.stash[STDERR]))
+    if getattr(config.option, "maxworkerrestart", "") is None:
+        config.option.maxworkerrestart = "0"  # or pytest-xdist would repeat a test that ends its process, without end
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """End the process, with a traceback, where C++ hangs: Python never gets to handle the signal of pytest-timeout."""
+    """Where C++ hangs, Python cannot handle the signal of pytest-timeout: the process ends, and says where it was."""
     given = item.config.getoption("timeout")
     seconds = float(item.config.getini("timeout") if given is None else given)
     if seconds:

@@ -96,7 +96,7 @@ def test_no_figure_is_in_training_and_held_out(pretended_horses):
 
 def test_horses_in_another_order_are_refused(pretended_horses):
     pretended_horses.train_labels = pretended_horses.train_labels[::-1]
-    with pytest.raises(DataError, match="in another order than the table of individuals"):
+    with pytest.raises(DataError, match="not in the same order as the table of individuals"):
         datasets.examples("horses_or_humans", 2, 100)
 
 

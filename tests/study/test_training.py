@@ -178,7 +178,7 @@ def test_a_compiled_model_measures_what_keras_would_choose(network, shape, class
 
 def test_the_first_step_of_a_compiled_model_is_traced_once():
     model = build_network("small_cnn", (8, 8, 1), 10)
-    training.compile_model(model, keras.optimizers.SGD(0.1))
+    training.compile_model(model, keras.optimizers.Adam())
     traced, step = [], model.train_step
     model.train_step = lambda batch: traced.append(batch) or step(batch)
     model.train_on_batch(np.zeros((10, 8, 8, 1), np.float32), np.arange(10))
