@@ -13,7 +13,7 @@
 #
 # **See the images that every later notebook trains on, and the property that matters most for reading the results.**
 #
-# Takes about a minute; no GPU needed.
+# Takes less than a minute on two processor cores, without the download of the images; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/01_data.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/01_data.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/01_data.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/01_data.ipynb) · [日本語](ja/01_data.ipynb)
 #

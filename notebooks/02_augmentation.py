@@ -14,7 +14,7 @@
 # **Flip, turn and zoom the training images at random, as the Keras example does, but resample each
 # image only once, and measure what that changes.**
 #
-# Takes about a minute; no GPU needed.
+# Takes less than a minute on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/02_augmentation.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/02_augmentation.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/02_augmentation.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/02_augmentation.ipynb) · [日本語](ja/02_augmentation.ipynb)
 #
@@ -270,8 +270,8 @@ for name, values in speeds.items():
 # %% [markdown]
 # The two pipelines differ in three ways: in the number of resamplings, in the type of the values (bytes or floats), and in the code
 # (OpenCV or TensorFlow). We did not measure each of these alone. The package's benchmark at 300×300 pixels has one variant in between:
-# TensorFlow's own projective operation on bytes, with one resampling. It gives 472 images per second, where the published layers
-# give 156 and OpenCV gives 1,678: each the best of five rounds, with medians of 370, 124 and 1,483 ([results](../gc_tutorial/study/results/README.md)).
+# TensorFlow's own projective operation on bytes, with one resampling. It gives 651 images per second, where the published layers
+# give 199 and OpenCV gives 2,186. These are medians of five rounds; the best were 662, 277 and 2,619 ([results](../gc_tutorial/study/results/README.md)).
 #
 # ## What it means for training
 #
@@ -319,7 +319,7 @@ axis.set_xlabel("seconds for one epoch (bar: best of three)")
 axis.invert_yaxis()
 figure.legend(loc="outside lower center", ncols=3, frameon=False)
 title = (
-    "The published pipeline makes an epoch {published_best:.0%} to {published_median:.0%} longer, ours {ours_best:.0%} to "
+    "The published pipeline makes an epoch {published_best:.0%} and {published_median:.0%} longer, ours {ours_best:.0%} and "
     "{ours_median:.0%} (best and median of three)"
 )
 set_title(figure, text(title, **longer))

@@ -15,7 +15,7 @@
 # **Learn how to compare training with and without gradient centralization (GC) so that you can trust the result, read what the studies found,
 # and see two ways in which a comparison misleads.**
 #
-# In the `standard` profile it takes one to three minutes on two processor cores; no GPU needed.
+# In the `standard` profile it takes about a minute on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/05_comparison.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/05_comparison.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/05_comparison.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/05_comparison.ipynb) · [日本語](ja/05_comparison.ipynb)
 #

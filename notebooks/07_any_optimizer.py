@@ -13,7 +13,7 @@
 #
 # **Use gradient centralization (GC) in your own code, with your optimizer, your layers and your backend.**
 #
-# Takes about one minute on two processor cores; no GPU needed.
+# Takes less than a minute on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/07_any_optimizer.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/07_any_optimizer.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/07_any_optimizer.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/07_any_optimizer.ipynb) · [日本語](ja/07_any_optimizer.ipynb)
 #

@@ -14,7 +14,7 @@
 # **See what gradient centralization changes: each layer's weights get the gradient that centred inputs would give them, while its outputs
 # stay as they are. Then read which parts of the method carry its effect, as far as that has been measured.**
 #
-# Takes about one minute on two processor cores; no GPU needed.
+# Takes less than a minute on two processor cores; no GPU needed.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/08_why_it_works.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/08_why_it_works.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/08_why_it_works.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/08_why_it_works.ipynb) · [日本語](ja/08_why_it_works.ipynb)
 #

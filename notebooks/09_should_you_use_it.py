@@ -14,7 +14,7 @@
 # **Decide whether gradient centralization is worth it for you: what tuning changes, what holds on other data and networks, what it costs,
 # what others found, and a table of cases in which each answer is computed from the results.**
 #
-# Takes about one minute on two processor cores; no GPU needed. Nothing is trained here.
+# Takes less than a minute on two processor cores; no GPU needed. Nothing is trained here.
 #
 # [Open in Colab](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/09_should_you_use_it.ipynb) · [Open in Binder](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/09_should_you_use_it.ipynb) · [Open in Kaggle](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/09_should_you_use_it.ipynb) · [Open in Codespaces](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [Read in nbviewer](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/09_should_you_use_it.ipynb) · [日本語](ja/09_should_you_use_it.ipynb)
 #

@@ -1,5 +1,6 @@
 """That the benchmarks still run: what they measure is no test's business."""
 
+import csv
 import importlib
 import sys
 from pathlib import Path
@@ -33,3 +34,19 @@ def test_every_way_to_augment_yields_all_images_and_is_tabulated(synthetic, monk
     assert [row["arm"] for row in rows] == list(arms)
     assert rows[0]["times_the_first"] == 1
     assert all(row["rounds"] == 2 and row["images_per_second"] > 0 for row in rows)
+
+
+def test_a_part_that_is_measured_again_replaces_its_rows_in_the_file(tmp_path):
+    import speed
+
+    path = tmp_path / "measured.csv"
+    speed.finish([{"part": "step", "arm": "ours", "rounds": 3, "seconds": 1.5}], path)
+    speed.finish([{"part": "epoch", "arm": "ours", "image_size": 94, "seconds": 9.5}], path)
+    speed.finish([{"part": "step", "arm": "ours", "rounds": 5, "seconds": 1.25}], path)
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["part"], row["rounds"], row["seconds"], row["image_size"]) for row in table] == [
+        ("epoch", "", "9.5", "94"),
+        ("step", "5", "1.25", ""),
+    ]
+    assert all(row["date"] and row["machine"] for row in table)

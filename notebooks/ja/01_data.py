@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="6f57b884a02e"
+# %% [markdown] translates="ef86cc52ac9a"
 # # 1. 画像
 #
 # **このあとのすべてのノートブックで訓練に使う画像を見て、結果を読むうえでいちばん大切な性質を確かめましょう。**
 #
-# 所要時間は約 1 分です。GPU は要りません。
+# 所要時間は、画像のダウンロードを除いて、CPU 2 コアで 1 分以内です。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/01_data.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/01_data.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/01_data.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/01_data.ipynb) · [English](../01_data.ipynb)
 #

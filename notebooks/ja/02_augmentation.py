@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="8e1f9d752aa1"
+# %% [markdown] translates="cc71dd3ad381"
 # # 2. データ拡張
 #
 # **公開例と同じように、訓練用画像をランダムに反転・回転・ズームしましょう。ただし、リサンプリングはどの画像でも一度だけにし、それで何が変わるかを測ります。**
 #
-# 所要時間は約 1 分です。GPU は要りません。
+# 所要時間は、CPU 2 コアで 1 分以内です。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/02_augmentation.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/02_augmentation.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/02_augmentation.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/02_augmentation.ipynb) · [English](../02_augmentation.ipynb)
 #
@@ -257,8 +257,8 @@ show(figure, alt=text(alt, slow=slow, fast=fast))
 for name, values in speeds.items():
     print(text("{name}: median {median:,.0f} images per second", name=name, median=np.median(values)))
 
-# %% [markdown] translates="527d7998523c"
-# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層が 156 枚、OpenCV が 1,678 枚なのに対して、これは 472 枚です。どれも 5 回のうちいちばんよい値で、中央値は 124 枚、1,483 枚、370 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
+# %% [markdown] translates="6e69fbc33496"
+# 2 つのパイプラインには、3 つの違いがあります。リサンプリングの回数、値の型（バイトか浮動小数点数か）、そしてコード（OpenCV か TensorFlow か）です。それぞれの違いがどれだけ影響するかは、別々には測っていません。300×300 ピクセルで測ったパッケージのベンチマークには、中間のものが 1 つあります。TensorFlow 自身の射影変換を、バイトのまま、1 回のリサンプリングで行うものです。1 秒あたりの枚数は、公開例の層が 199 枚、OpenCV が 2,186 枚なのに対して、これは 651 枚です。どれも 5 回の中央値で、いちばんよい値は 277 枚、2,619 枚、662 枚です（[結果](../../gc_tutorial/study/results/README.md)、英語）。
 #
 # ## 訓練にとっての意味
 #
@@ -303,7 +303,7 @@ axis.set_xlabel("seconds for one epoch (bar: best of three)")
 axis.invert_yaxis()
 figure.legend(loc="outside lower center", ncols=3, frameon=False)
 title = (
-    "The published pipeline makes an epoch {published_best:.0%} to {published_median:.0%} longer, ours {ours_best:.0%} to "
+    "The published pipeline makes an epoch {published_best:.0%} and {published_median:.0%} longer, ours {ours_best:.0%} and "
     "{ours_median:.0%} (best and median of three)"
 )
 set_title(figure, text(title, **longer))

@@ -9,12 +9,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="01b550c48750"
+# %% [markdown] translates="a16648daf06a"
 # # 5. 比較
 #
 # **勾配中心化（GC）を使う訓練と使わない訓練を、信頼できる形で比べる方法を学びましょう。そして、実験から分かったことを読み、比較から誤った結論が出てしまう例を 2 つ見ます。**
 #
-# `standard` プロファイルでは、CPU 2 コアで 1〜3 分かかります。GPU は要りません。
+# `standard` プロファイルでは、CPU 2 コアで約 1 分かかります。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/05_comparison.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/05_comparison.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/05_comparison.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/05_comparison.ipynb) · [English](../05_comparison.ipynb)
 #

@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="fdc576b6c1f4"
+# %% [markdown] translates="0738185cf508"
 # # 7. どのオプティマイザでも
 #
 # **勾配中心化（GC）を、自分のコードで使いましょう。オプティマイザも、層も、バックエンドも、今使っているもののままでかまいません。**
 #
-# 所要時間は、CPU 2 コアで約 1 分です。GPU は要りません。
+# 所要時間は、CPU 2 コアで 1 分以内です。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/07_any_optimizer.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/07_any_optimizer.ipynb) · [English](../07_any_optimizer.ipynb)
 #

@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="24136ca29750"
+# %% [markdown] translates="674bfcefc9fb"
 # # 8. 何を変え、なぜ効くと考えられるのか
 #
 # **勾配中心化（GC）が何を変えるのかを見ましょう。どの層でも、重みの勾配は、入力を中心化したときの勾配になり、層の出力は元のままです。そして、手法のどの部分が効果を生んでいるのかを、これまでに測られた範囲で読み取ります。**
 #
-# 所要時間は、CPU 2 コアで約 1 分です。GPU は要りません。
+# 所要時間は、CPU 2 コアで 1 分以内です。GPU は要りません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/08_why_it_works.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/08_why_it_works.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/08_why_it_works.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/08_why_it_works.ipynb) · [English](../08_why_it_works.ipynb)
 #

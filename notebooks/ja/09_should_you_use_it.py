@@ -8,12 +8,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] translates="e3f56032d94b"
+# %% [markdown] translates="e7309fd39f8f"
 # # 9. 使うべきか
 #
 # **勾配中心化（GC）が自分にとって使う価値のあるものかどうかを決めましょう。学習率を調整すると何が変わるか、ほかのデータやネットワークでも成り立つのは何か、コストはどれだけか、ほかの人の結果はどうかを順に見ます。最後に、場合ごとの答えを結果から計算した表を読みます。**
 #
-# 所要時間は、CPU 2 コアで約 1 分です。GPU は要りません。ここでは何も訓練しません。
+# 所要時間は、CPU 2 コアで 1 分以内です。GPU は要りません。ここでは何も訓練しません。
 #
 # [Colab で開く](https://colab.research.google.com/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/09_should_you_use_it.ipynb) · [Binder で開く](https://mybinder.org/v2/gh/your_name_here/gradient-centralization-tutorial/main?urlpath=lab/tree/notebooks/ja/09_should_you_use_it.ipynb) · [Kaggle で開く](https://kaggle.com/kernels/welcome?src=https://github.com/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/09_should_you_use_it.ipynb) · [Codespaces で開く](https://codespaces.new/your_name_here/gradient-centralization-tutorial) · [nbviewer で読む](https://nbviewer.org/github/your_name_here/gradient-centralization-tutorial/blob/main/notebooks/ja/09_should_you_use_it.ipynb) · [English](../09_should_you_use_it.ipynb)
 #

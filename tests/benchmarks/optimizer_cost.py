@@ -148,10 +148,10 @@ def measure_apply(title, shapes, rounds):
     rows = []
     for name, passes in PASSES.items():
         arms = {mode: apply_arm(name, argument, shapes, gradients) for mode, argument in ARMS.items()}
-        arms |= {f"{mode}, XLA": apply_arm(name, ARMS[mode], shapes, gradients, xla=True) for mode in ARMS}
+        arms |= {f"{mode} with XLA": apply_arm(name, ARMS[mode], shapes, gradients, xla=True) for mode in ARMS}
         seconds = take_turns({**arms, "copy": copy_arm(count)}, rounds, time.perf_counter)
         for arm, taken in seconds.items():
-            extra = EXTRA_PASSES.get(arm.partition(",")[0], 0)
+            extra = EXTRA_PASSES.get(arm.partition(" ")[0], 0)
             moved = 4 * count * (2 if arm == "copy" else passes + extra)  # float32; read and write
             facts = {"model": title, "parameters": count, "optimizer": name, "arm": arm, "rounds": rounds}
             figures = {

@@ -179,12 +179,12 @@ def exhaust(dataset):
         pass
 
 
-def compiled(make, policy=FLOAT):
+def compiled(make, policy=FLOAT, **options):
     """Build a model under a dtype policy and compile it as published."""
     keras.config.set_dtype_policy(policy)
     model = make()
     keras.config.set_dtype_policy(FLOAT)
-    model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy", metrics=["accuracy"])
+    model.compile(keras.optimizers.RMSprop(1e-4), "binary_crossentropy", metrics=["accuracy"], **options)
     return model
 
 
@@ -247,7 +247,7 @@ def finish(rows, csv):
         if os.path.exists(csv):
             before = pd.read_csv(csv)
             table = pd.concat([before[~before["part"].isin(table["part"])], table])
-        table.to_csv(csv, index=False)
+        table.convert_dtypes().to_csv(csv, index=False)
 
 
 def main():

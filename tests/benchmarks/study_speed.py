@@ -6,8 +6,8 @@
 `tf.data`, a new model each time, `fit` with held-out data), by one process with two threads, by two workers with one
 thread each, and by that one process in bfloat16. Each arm is a process of its own, which first trains one epoch to
 warm up; starting it is not counted. Beside the seconds stands how far the losses are from those of one process.
-`limits`: floating-point operations a second of a training step, of one without
-dropout and of its kernels alone, beside those of a large matrix product and a large convolution of the same process.
+`limits`: floating-point operations a second of a training step, of one compiled by XLA, of one without dropout and of
+its kernels alone, beside those of a large matrix product and a large convolution of the same process.
 `store`: keeping one more run in a folder of many. `first_step`: short runs whose optimizer and metric create their
 variables before the first step, as in a study, or in it, as Keras does by itself.
 """
@@ -161,8 +161,11 @@ def measure_limits(rounds):
     for size, batch in ((150, 32), (300, 128)):
         name = f"a step at {size} pixels, batches of {batch}"
         data = tf.random.uniform((batch, size, size, 3), maxval=255), tf.ones((batch, 1))
-        for dropout, title in ((0.5, name), (0.0, f"{name}, without dropout")):
-            model = speed.compiled(lambda size=size, dropout=dropout: build_cnn(size, dropout))
+        steps = {name: (0.5, False), f"{name}, without dropout": (0.0, False)}
+        if batch == 32:  # the larger one takes half a minute
+            steps[f"{name}, with XLA"] = (0.5, True)
+        for title, (dropout, xla) in steps.items():
+            model = speed.compiled(lambda size=size, dropout=dropout: build_cnn(size, dropout), jit_compile=xla)
             arms[title] = lambda model=model, data=data: model.train_on_batch(*data)
         arms[f"{name}, its kernels alone"] = kernels_alone(model, batch)
         work |= {title: operations(model) * batch for title in arms if title.startswith(name)}

@@ -297,7 +297,7 @@ def test_a_faster_rate_as_an_ablation():
 @pytest.mark.parametrize(
     ("late", "said"),
     [
-        (0.4, "one of too few steps"),
+        (0.4, "came from too few steps"),
         (0.0, "more steps bring no practical difference"),
         (-0.1, "GC hurts there, by less than the margin of 0.03."),
         (-0.4, "GC hurts there."),
