@@ -39,7 +39,7 @@ test-long: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --timeout 3600 -m "hypothesis and not backends" tests
 
 # What gradient centralization costs, beside the least it could cost; then speed and memory of the whole recipe, published
-# and ours, on the real images (about half an hour).
+# and ours, on the real images (about half an hour). tests/benchmarks/study_speed.py, of studies, takes as long again.
 benchmark: $(INSTALLED)
 	$(BIN)/python tests/benchmarks/optimizer_cost.py
 	$(BIN)/python tests/benchmarks/speed.py
