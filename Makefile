@@ -109,4 +109,5 @@ $(INSTALLED): requirements.lock requirements.txt pyproject.toml
 	else install=".venv/bin/python -m pip install --quiet --disable-pip-version-check"; fi; \
 	echo "Installing $(REQUIREMENTS) into .venv"; \
 	$$install -r $(REQUIREMENTS) && $$install --no-deps --no-build-isolation -e .
+	$(if $(PYTHONDONTWRITEBYTECODE),@.venv/bin/python -m compileall -q gc_tutorial)
 	@touch $@
