@@ -298,7 +298,7 @@ for place, extra, median in zip(places, added, medians):
         text("best {best:.1f} s,\nmedian {median:.1f} s", best=alone + extra, median=median),
         va="center",
     )
-axis.set_xlim(0, 1.45 * medians.max())
+axis.set_xlim(0, 1.6 * medians.max())
 axis.set_xlabel("seconds for one epoch (bar: best of three)")
 axis.invert_yaxis()
 figure.legend(loc="outside lower center", ncols=3, frameon=False)
