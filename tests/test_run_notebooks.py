@@ -86,7 +86,8 @@ def test_only_what_has_changed_is_run_again(run_again, tmp_path, monkeypatch, ca
     capsys.readouterr()
     assert run_again() == []
     told = capsys.readouterr().out
-    assert told.startswith("Not run again, because nothing has changed since: 00_one, 01_two. To run them all, remove")
+    assert told.startswith("Not run again, because text, code, packages and settings are the same: 00_one, 01_two.\n")
+    assert f"remove {tmp_path / 'build'} first" in told
     assert told.endswith(pages)
     with (tmp_path / "notebooks" / "00_one.py").open("a") as file:
         file.write("\n# %% [markdown]\n# The end\n")

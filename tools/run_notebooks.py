@@ -53,7 +53,8 @@ def main():
     done = [] if options.names or options.in_place else [source for source in wanted if is_up_to_date(source)]
     if done:
         names = ", ".join(map(name_of, done))
-        print(f"Not run again, because nothing has changed since: {names}. To run them all, remove {BUILD} first.")
+        print(f"Not run again, because text, code, packages and settings are the same: {names}.")
+        print(f"To run them all, such as on images that are there only now, remove {BUILD} first.")
     if len(done) < len(wanted):
         run_all([source for source in wanted if source not in done], options.in_place)
     print("\nOpen these in a browser:")
