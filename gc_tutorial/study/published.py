@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from gc_tutorial.language import text
-from gc_tutorial.study import store
 from gc_tutorial.study.evidence.findings import Finding, Findings, plain_strings, study_of
 from gc_tutorial.study.evidence.outcomes import reduce_runs
 from gc_tutorial.study.plan import Plan, read_plan
 from gc_tutorial.study.runs import Run
-from gc_tutorial.study.tables import load_table, published_tables, restore_runs
-from gc_tutorial.study.tuned import known_runs
+from gc_tutorial.study.tables import load_table, published_tables
+from gc_tutorial.study.tuned import named_runs
 
 TUNED_BY = {"B_confirmation": "A_tuning"}  # a plan whose rates another one tuned, too
 OF_TUNING = ("tuning", "stability", "budget", "size")
@@ -108,16 +107,16 @@ def published(plan: str) -> PublishedStudy:
     return _published(plan, read_plan(plan).name in published_tables())
 
 
-@functools.cache  # reading and checking thousands of rows takes a second
+@functools.cache  # reading and checking thousands of rows takes a while
 def _published(plan, has_tables):
     planned = read_plan(plan)
-    results = store.Results()
     table = runs = pd.DataFrame()
     with plain_strings():
         if has_tables:
-            results.runs = {name: run for name, (_, run) in restore_runs(planned.name).items()}
             table = load_table(planned.name)
             runs = reduce_runs(table)
-        known = known_runs(planned, results)
-    tuned = not planned.tuned or len(known) > len(planned.runs) or all(run.name in results.runs for run in known)
-    return PublishedStudy(planned, table, runs, tuple(run for run in known if run.name not in results.runs), tuned)
+        known = named_runs(planned, runs)
+    finished = set(runs.get("run", ()))
+    missing = tuple(run for run in known if run.name not in finished)
+    tuned = not planned.tuned or len(known) > len(planned.runs) or not missing
+    return PublishedStudy(planned, table, runs, missing, tuned)

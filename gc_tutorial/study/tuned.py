@@ -16,10 +16,22 @@ from gc_tutorial.study.tables import study_table
 
 def known_runs(plan: Plan, results: store.Results) -> list[Run]:
     """All runs that can be named: those of the plan and, where the tuning has ended, those with tuned rates."""
-    runs = list(plan.runs)
-    tuning = [run for run in runs if run.stage == "tuning"]
-    if plan.tuned and all(run.name in results.runs for run in tuning):
-        reduced = reduce_runs(study_table({run: results.runs[run.name] for run in tuning})).set_index("run")
+    tuning = _tuning(plan)
+    if not plan.tuned or any(run.name not in results.runs for run in tuning):
+        return named_runs(plan, pd.DataFrame())
+    return named_runs(plan, reduce_runs(study_table({run: results.runs[run.name] for run in tuning})))
+
+
+def named_runs(plan: Plan, finished: pd.DataFrame) -> list[Run]:
+    """The same, where the finished runs are known as a table.
+
+    Args:
+        plan: `Plan`.
+        finished: `pandas.DataFrame` as from `gc_tutorial.study.evidence.outcomes.reduce_runs`, or an empty one.
+    """
+    runs, tuning = list(plan.runs), _tuning(plan)
+    if plan.tuned and {run.name for run in tuning} <= set(finished.get("run", ())):
+        reduced = finished.set_index("run")
         chosen: dict[tuple[Run, Tuned], list[float]] = {}  # all seeds of a cell have the same rates
         for run, tuned in plan.tuned:
             key = run.tuned_alike, tuned
@@ -27,6 +39,10 @@ def known_runs(plan: Plan, results: store.Results) -> list[Run]:
                 chosen[key] = best_rates(run, tuned, tuning, reduced)
             runs += [replace(run, learning_rate=rate) for rate in chosen[key]]
     return list(dict.fromkeys(runs))
+
+
+def _tuning(plan):
+    return [run for run in plan.runs if run.stage == "tuning"]
 
 
 def best_rates(run: Run, tuned: Tuned, tuning: Sequence[Run], reduced: pd.DataFrame) -> list[float]:
