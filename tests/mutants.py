@@ -41,7 +41,7 @@ EVIDENCE = {
 MODULES = {
     "optimizers": (
         "gc_tutorial/optimizers.py",
-        ["test_optimizers.py", "test_axes.py", "test_optimizer_classes.py"],
+        ["test_optimizers.py", "test_optimizers_in_training.py", "test_axes.py", "test_optimizer_classes.py"],
     ),
     "analysis": ("gc_tutorial/study/analysis.py", ["test_analysis.py"]),
     "store": ("gc_tutorial/study/store.py", ["test_store.py"]),

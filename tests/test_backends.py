@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-OPTIMIZERS = ["test_optimizers.py", "test_optimizer_classes.py", "test_axes.py"]
+OPTIMIZERS = ["test_optimizers.py", "test_optimizers_in_training.py", "test_optimizer_classes.py", "test_axes.py"]
 
 
 def run(backend, *names):
