@@ -106,8 +106,8 @@ def measure_runs(rounds, epochs):
 
 
 def farthest(some, others):
-    """How far apart losses of the same names are at most, or None where there are none."""
-    return max((abs(value - others[name]) for name, value in some.items()), default=None)
+    """How far apart losses of the same names are at most, to three digits, or None where there are none."""
+    return max((float(f"{abs(value - others[name]):.3g}") for name, value in some.items()), default=None)
 
 
 def _elsewhere(arm, size, epochs):
@@ -242,7 +242,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=[*PARTS], help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--csv", help="put the table into this file, too, in place of its parts there")
     parser.add_argument(
         "--arm", choices=ARMS + FIRST_STEP, help="measure this arm alone, in this process, and print its seconds"
