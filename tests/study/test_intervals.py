@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gc_tutorial.study.evidence.intervals import estimate, for_new_examples, holm, seeds_needed, share
+from gc_tutorial.study.evidence.intervals import (
+    estimate,
+    for_new_examples,
+    holm,
+    seeds_needed,
+    share,
+    shown,
+    within_margin,
+)
 
 VALUES = np.array([0.1, 0.3, 0.2, 0.6, 0.4])
 LIMITS = ("t_low", "t_high", "inner_low", "inner_high", "low", "high")
@@ -40,6 +48,18 @@ def test_an_estimate_against_its_formulas():
     assert isinstance(found["p"], float)
     expected = stats.bootstrap((VALUES,), np.mean, confidence_level=0.95, n_resamples=9999, rng=0).confidence_interval
     assert (found["low"], found["high"]) == tuple(expected)
+
+
+def test_the_bootstrap_is_the_same_every_time():
+    many = np.random.default_rng(0).normal(size=30)  # of few values it is the same for most draws
+    assert estimate(many) == estimate(many)
+
+
+def test_numbers_may_come_as_objects_as_in_a_row_of_a_table():
+    objects = VALUES.astype(object)
+    assert estimate(objects) == estimate(VALUES)
+    assert share(objects, 2 * objects) == share(VALUES, 2 * VALUES)
+    np.testing.assert_array_equal(holm(objects), holm(VALUES))
 
 
 def test_the_p_value_is_against_zero_unless_told():
@@ -117,6 +137,34 @@ def test_the_garbage_collector_is_as_it_was(frozen):
         assert (reference() is None) is not frozen
     finally:
         gc.freeze()
+
+
+@pytest.mark.parametrize(
+    ("t_low", "t_high", "p_holm", "expected"),
+    [
+        (0.1, 0.3, 0.04, True),
+        (-0.3, -0.1, 0.04, True),
+        (-0.1, 0.3, 0.04, False),
+        (0.0, 0.3, 0.04, False),
+        (-0.3, 0.0, 0.04, False),
+        (0.1, 0.3, 0.05, False),
+        (-0.3, -0.1, 0.06, False),
+    ],
+)
+def test_a_difference_is_shown_by_its_interval_and_by_holm(t_low, t_high, p_holm, expected):
+    row = {"t_low": t_low, "t_high": t_high, "p_holm": p_holm}
+    assert shown(row) is expected
+    assert shown(pd.DataFrame([row])).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-0.02, 0.02, True), (-0.021, 0.0, False), (0.0, 0.021, False), (0.021, 0.03, False), (-0.03, -0.021, False)],
+)
+def test_a_difference_is_within_a_margin_by_its_90_percent_interval(low, high, expected):
+    row = {"inner_low": low, "inner_high": high, "t_low": 2 * low, "t_high": 2 * high, "margin": 0.02}
+    assert within_margin(row) is expected
+    assert within_margin(pd.DataFrame([row])).tolist() == [expected]
 
 
 def test_the_garbage_collector_is_not_run():
