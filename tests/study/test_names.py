@@ -94,3 +94,16 @@ def test_a_factor_can_be_left_out():
 
 def test_a_value_that_is_missing_in_some_rows_differs():
     assert names.setting_names(table(batch_size=[32, 32, None])) == ["batches of 32", "batches of 32", "batches of nan"]
+
+
+def test_a_data_set_without_a_name_of_its_own_is_called_as_it_is():
+    assert names.value_name("pretrained", "pets") == "fine-tuned from pets"
+
+
+def test_rows_and_settings_come_with_their_names_in_the_order_of_the_table():
+    columns = {"optimizer": ["sgd", "adam", "sgd"], "network": ["cnn", "vit", "cnn"], "arm": ["a", "b", "c"]}
+    table = pd.DataFrame(columns, index=[7, 8, 9])
+    rows = [(name, row["arm"]) for name, row in names.named_rows(table)]
+    assert rows == [("SGD, plain CNN", "a"), ("Adam, transformer", "b"), ("SGD, plain CNN", "c")]
+    settings = [(name, rows["arm"].tolist()) for name, rows in names.named_settings(table)]
+    assert settings == [("SGD, plain CNN", ["a", "c"]), ("Adam, transformer", ["b"])]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gc_tutorial.study.evidence.outcomes import OUTCOMES, epochs_to_goal, factors, reduce_runs
+from gc_tutorial.study.evidence.outcomes import OUTCOMES, by_setting, epochs_to_goal, factors, reduce_runs
 
 NAN = math.nan
 
@@ -88,6 +88,14 @@ def test_factors_are_those_of_the_table_in_one_order():
         "augmentation", "epochs", "image_size", "batch_size", "train_examples", "pretrained"]  # fmt: skip
 
 
+def test_settings_come_in_the_order_of_the_table_with_their_rows():
+    table = pd.DataFrame({"data": ["b", "a", "b"], "epochs": [2, 2, 2], "arm": ["x", "x", "y"], "seed": [1, 2, 3]})
+    found = [(setting, rows["seed"].tolist()) for setting, rows in by_setting(table)]
+    assert found == [({"data": "b", "epochs": 2}, [1, 3]), ({"data": "a", "epochs": 2}, [2])]
+    with_arms = [(setting["data"], setting["arm"], rows["seed"].tolist()) for setting, rows in by_setting(table, "arm")]
+    assert with_arms == [("b", "x", [1]), ("a", "x", [2]), ("b", "y", [3])]
+
+
 def test_empty_factors_are_said():
     empty = dict.fromkeys(("schedule", "augmentation", "pretrained", "scaling"), NAN)
     numbers = dict.fromkeys(("weight_decay", "train_examples", "image_size", "batch_size", "epochs"), NAN)
@@ -152,6 +160,14 @@ def test_the_classes_of_another_data_set_must_be_given():
     (row,) = reduced(lost("lost", data="pets"), classes={"pets": 4})
     assert row["heldout_accuracy"] == 0.25
     assert len(reduced(epochs(data="pets"))) == 1
+
+
+def test_the_classes_that_the_table_knows_come_first():
+    known = [lost("pets", data="pets", classes=4), lost("flowers", classes=3), lost("digits", data="digits", classes=0)]
+    rows = {row["run"]: row for row in reduced(*known, classes={"pets": 7, "flowers": 5, "digits": 10})}
+    assert [rows[name]["heldout_accuracy"] for name in ("pets", "flowers", "digits")] == [1 / 4, 1 / 3, 1 / 10]
+    older, newer = lost("a", data="pets", classes=0), lost("b", data="pets", classes=4)
+    assert [row["heldout_accuracy"] for row in reduced(older, newer)] == [1 / 4, 1 / 4]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ from gc_tutorial.study.evidence.wording import (
     digits,
     higher_is_better,
     listed,
+    moved,
+    not_yet,
     rate,
     rates,
+    signed,
     word,
 )
 
@@ -186,3 +189,18 @@ def test_one_of_four_words(interval, options, said):
 )
 def test_a_list_in_words(parts, said):
     assert listed(parts) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.11642, "+0.12"), (-6, "-6.0"), (-123.4, "-123"), (0.0, "0"), (math.inf, "+without limit")]
+)
+def test_a_number_with_its_sign(value, said):
+    assert signed(value) == said
+
+
+def test_a_move_has_signs_and_two_digits():
+    assert moved(-0.0834, -0.153, 0.0131) == "by -0.083 (95% interval -0.15 to +0.013)"
+
+
+def test_what_stands_where_no_rule_has_been_applied():
+    assert not_yet() == "not yet known"
