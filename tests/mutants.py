@@ -25,8 +25,9 @@ EVIDENCE = {
         "removed",
         "findings",
         "synthesis",
+        "across",
     ),
-    "test_evidence.py": ("across", "new_figures", "same_rates"),
+    "test_evidence.py": ("new_figures", "same_rates"),
     "test_findings.py": (
         "answers",
         *(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_tables import RATES, made_table
 
-from gc_tutorial.study.evidence import across, effects, intervals, new_figures, pairs, removed, speed, tuning
+from gc_tutorial.study.evidence import effects, intervals, new_figures, pairs, removed, speed, tuning
 from gc_tutorial.study.evidence.outcomes import epochs_to_goal, reduce_runs
 from gc_tutorial.study.evidence.same_rates import change_with_rate, same_rates
 from gc_tutorial.study.evidence.wording import HELPS, HURTS, INCONCLUSIVE, NO_PRACTICAL_DIFFERENCE, amount, word
@@ -278,16 +278,6 @@ def test_what_tuned_no_gc_closes_of_the_gap(gain, closes):
     (row,) = effects.closed_gap(runs, tuning=reduce_runs(made_table(best=best))).to_dict("records")
     assert row["gap_low"] > 0
     assert (row["share_low"] > 0.8) == closes and (row["share_high"] < 0.8) == (not closes)
-
-
-def test_a_model_over_data_sets():
-    sets = ("horses_or_humans", "flowers", "digits", "mnist1d", "cats_and_dogs")
-    table = pd.concat([confirming(data=one, accuracy=0.04, seeds=range(200, 210)) for one in sets])
-    found = across.mixed_model(pairs.best_pairs(reduce_runs(table)))
-    assert found["t_low"] < 0.04 < found["t_high"] and found["t_low"] > 0
-    assert (found["sets"], found["pairs"]) == (5, 50)
-    with pytest.raises(ValueError, match="at least two"):
-        across.mixed_model(pairs.best_pairs(reduce_runs(confirming())))
 
 
 def test_what_gc_would_remove_against_chance():
