@@ -101,9 +101,9 @@ def test_a_data_set_without_a_name_of_its_own_is_called_as_it_is():
 
 
 def test_rows_and_settings_come_with_their_names_in_the_order_of_the_table():
-    columns = {"optimizer": ["sgd", "adam", "sgd"], "network": ["cnn", "vit", "cnn"], "arm": ["a", "b", "c"]}
+    columns = {"optimizer": ["sgd", "adam", "sgd"], "network": ["vit", "cnn", "vit"], "arm": ["a", "b", "c"]}
     table = pd.DataFrame(columns, index=[7, 8, 9])
     rows = [(name, row["arm"]) for name, row in names.named_rows(table)]
-    assert rows == [("SGD, plain CNN", "a"), ("Adam, transformer", "b"), ("SGD, plain CNN", "c")]
+    assert rows == [("SGD, transformer", "a"), ("Adam, plain CNN", "b"), ("SGD, transformer", "c")]
     settings = [(name, rows["arm"].tolist()) for name, rows in names.named_settings(table)]
-    assert settings == [("SGD, plain CNN", ["a", "c"]), ("Adam, transformer", ["b"])]
+    assert settings == [("SGD, transformer", ["a", "c"]), ("Adam, plain CNN", ["b"])]
