@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from made_tables import made_table
 
+from gc_tutorial.language import set_language
+from gc_tutorial.study.evidence.answers import ENOUGH
 from gc_tutorial.study.evidence.findings import Finding, findings
 from gc_tutorial.study.evidence.synthesis import (
     at_one_rate,
@@ -16,7 +18,7 @@ from gc_tutorial.study.evidence.synthesis import (
     short_answer,
     synthesis,
 )
-from gc_tutorial.study.evidence.wording import changed_amount
+from gc_tutorial.study.evidence.wording import amount, changed_amount
 from gc_tutorial.study.plan import read_plan
 
 RULES = read_plan("D").rules
@@ -141,6 +143,34 @@ def test_parts_and_conditions_have_a_sentence_each(found):
     assert tuned.startswith("At the tuned rates GC lowers the loss of the plain CNN by 17%; at 1e-3, by 3")
 
 
+def at_one_rate_in_parts(found):
+    """The amounts that it is made of: the loss, which another clause follows, and the accuracy."""
+    loss, accuracy = (found[rule].table.set_index("arm").loc["gradient"] for rule in ("ablations", "heldout"))
+    of_loss = amount(-loss["difference"], -loss["t_high"], -loss["t_low"], scale="log", joined=True)
+    return of_loss, amount(*accuracy[["difference", "t_low", "t_high"]], "heldout_accuracy")
+
+
+def test_at_one_rate_every_number_is_that_of_the_tables(found):
+    of_loss, of_accuracy = at_one_rate_in_parts(found)
+    loss, accuracy = (found[rule].table.set_index("arm").loc["gradient"] for rule in ("ablations", "heldout"))
+    assert at_one_rate(found) == [
+        "RMSprop at the rate 1e-3, at which study A found the lowest training loss without GC, 20 seeds: with GC the "
+        f"training loss is {of_loss}, and the held-out accuracy is {of_accuracy}. Means without GC and with it: loss "
+        f"{loss['mean_baseline']:.2f} and {loss['mean']:.2f}, accuracy {accuracy['mean_baseline']:.0%} and "
+        f"{accuracy['mean']:.0%}."
+    ]
+
+
+def test_in_japanese_a_clause_that_another_one_follows_has_its_own_form(found):
+    set_language("ja")
+    try:
+        of_loss, of_accuracy = at_one_rate_in_parts(found)
+        (said,) = at_one_rate(found)
+        assert of_loss in said and of_accuracy in said
+    finally:
+        set_language("en")
+
+
 def test_at_one_rate_both_outcomes_are_said(found):
     (said,) = at_one_rate(found)
     loss = found["ablations"].table.set_index("arm").loc["gradient"]
@@ -157,6 +187,18 @@ def test_at_one_rate_an_effect_that_differs_at_tuned_rates_is_said(found):
     table["effect_first"] = -np.log(0.83)
     (said,) = at_one_rate({**found, "common_shift": replace(found["common_shift"], table=table)})
     assert said.endswith("At the rates that the study's own tuning chose for each, the loss is lower by 17%.")
+
+
+def test_a_general_claim_says_where_the_goal_is_hardly_below_a_guess():
+    b = {"speed": Finding("speed", "", [], pd.DataFrame({"optimizer": ["adam"], "claimed": [True]}))}
+    rows = [("flowers", 1.60, True, 12), ("digits", 0.5, True, 20), ("digits", 2.29, False, 12)]  # a guess: 1.61, 2.30
+    table = pd.DataFrame(rows, columns=["data", "goal", "claimed", "epochs"])
+    table.attrs[ENOUGH] = True
+    assert faster_in_general(b, {"speed": Finding("speed", "", [], table)}) == [
+        "Study B shows it, too, for Adam. By the rule, GC trains faster in general.",
+        "This is about training runs like these: small networks, 12 and 20 epochs. In study C 2 of 3 settings show it, "
+        "and in 1 of these 2 the goal is hardly below the loss of guessing.",
+    ]
 
 
 @pytest.mark.parametrize("missing", ["ablations", "heldout", "common_shift_running", "larger_step"])
