@@ -119,7 +119,7 @@ def within_margin(found: Any) -> Any:
 @contextlib.contextmanager
 def _without_collecting():
     """Statsmodels runs the garbage collector in each call, which takes as long as all the rest of a study's rules."""
-    gc.collect = lambda *_: 0
+    gc.collect = lambda *_, **__: 0
     try:
         yield
     finally:
