@@ -23,11 +23,17 @@ def known_runs(plan: Plan, results: store.Results) -> list[Run]:
 
 
 def named_runs(plan: Plan, finished: pd.DataFrame) -> list[Run]:
-    """The same, where the finished runs are known as a table.
+    """All runs that can be named, as from `known_runs`, where the finished ones are known as a table.
 
     Args:
         plan: `Plan`.
         finished: `pandas.DataFrame` as from `gc_tutorial.study.evidence.outcomes.reduce_runs`, or an empty one.
+
+    Returns:
+        list of `Run`, in the order of the plan; those with tuned rates only where `finished` holds all of the tuning.
+
+    Raises:
+        PlanError: as `best_rates`.
     """
     runs, tuning = list(plan.runs), _tuning(plan)
     if plan.tuned and {run.name for run in tuning} <= set(finished.get("run", ())):

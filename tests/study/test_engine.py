@@ -153,7 +153,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(plan_file, undistu
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     finish(study(plan_file, tmp_path))
     assert all(path.stat().st_mtime_ns == written for path, written in before.items())  # nothing was done twice
-    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
+    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed), check_exact=True)
 
 
 def test_two_workers_give_the_same_table_also_where_one_is_killed_in_a_run(plan_file, undisturbed, tmp_path):
@@ -162,7 +162,7 @@ def test_two_workers_give_the_same_table_also_where_one_is_killed_in_a_run(plan_
         os.killpg(process.pid, signal.SIGCONT)
         finish(process)
     assert count(tmp_path) == RUNS
-    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed))
+    pd.testing.assert_frame_equal(results(plan_file, tmp_path), results(plan_file, undisturbed), check_exact=True)
 
 
 def test_a_second_command_in_the_folder_is_refused_in_one_sentence(plan_file, tmp_path, capsys):

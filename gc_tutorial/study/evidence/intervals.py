@@ -15,7 +15,7 @@ from gc_tutorial.errors import value_error
 
 RESAMPLES = 9999
 ROTATION = 5  # seeds in a row that hold each example out once
-COLLECT = gc.collect
+COLLECT = gc.collect  # kept here, so that of two threads none puts back the stand-in of the other
 
 
 def estimate(differences: npt.ArrayLike, null: float = 0.0) -> dict[str, float]:
